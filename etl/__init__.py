@@ -1,0 +1,34 @@
+"""Trustee distribution reports → tidy, typed, checked Parquet.
+
+    import etl
+
+    report = etl.read_report("report.txt")     # frames, nothing is written
+    report.tables["classes"]
+    summary = etl.run(["inbox/"], "output/")   # what the command does
+"""
+
+from etl.api import Report, read_report
+from etl.errors import EtlError, LayoutError, OutputError, RejectedError, SchemaError, UsageError
+from etl.layout import Layout, load_layout, load_layouts
+from etl.runs import Summary, run
+from etl.schema import arrow_schema, partitioning
+from etl.version import VERSION as __version__
+
+__all__ = [
+    "EtlError",
+    "Layout",
+    "LayoutError",
+    "OutputError",
+    "RejectedError",
+    "Report",
+    "SchemaError",
+    "Summary",
+    "UsageError",
+    "__version__",
+    "arrow_schema",
+    "load_layout",
+    "load_layouts",
+    "partitioning",
+    "read_report",
+    "run",
+]

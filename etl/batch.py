@@ -1,0 +1,162 @@
+"""A batch of documents → its tables and rejects, in memory: the order of the steps, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from etl.checks import count_claimed, evaluate, outcomes
+from etl.documents import Document, Reject
+from etl.layout import Layout, choose_layout
+from etl.lines import lines_frame
+from etl.records import extract
+from etl.rejections import reject
+from etl.schema import TABLES
+from etl.tables import IDENTITY, declared_columns, field_values, identify_reports, tidy_tables
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a batch of documents gave.
+
+    `identity`: `document` (position in the batch), `deal`, `distribution_date` and `report_id` of the
+    reports that were read. `tables`: one frame for each declared table, with `document` and the
+    declared columns; rows of a report stand together, in printed order. `rejects`: the documents
+    that could not be read.
+    """
+
+    identity: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
+    rejects: list[Reject]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What the documents of one layout gave; `document` counts within the part."""
+
+    identity: pl.DataFrame
+    tables: dict[str, pl.DataFrame]
+    rejections: pl.DataFrame
+
+    def renumbered(self, numbers: pl.Series) -> _Part:
+        """The part with the documents' positions in the batch."""
+
+        def renumber(frame: pl.DataFrame) -> pl.DataFrame:
+            return frame.with_columns(document=numbers.gather(frame["document"]))
+
+        tables = {name: renumber(frame) for name, frame in self.tables.items()}
+        return _Part(renumber(self.identity), tables, renumber(self.rejections))
+
+
+def read_batch(documents: Sequence[Document], layouts: Sequence[Layout]) -> Batch:
+    """Read all documents that a layout knows; reject the others, each with its reason."""
+    if not documents:
+        return Batch(pl.DataFrame(schema=IDENTITY), {}, [])
+    chosen, rejections = _choose(documents, layouts)
+    parts: list[_Part] = []
+    for index, layout in enumerate(layouts):
+        numbers = chosen.filter(pl.col("layout") == index)["document"]
+        if not numbers.is_empty():
+            part = _read_with(layout, [documents[number] for number in numbers])
+            parts.append(part.renumbered(numbers))
+    rejects = _rejects(documents, pl.concat([*rejections, *(part.rejections for part in parts)]))
+    if not parts:
+        return Batch(pl.DataFrame(schema=IDENTITY), {}, rejects)
+    tables = {name: _in_order([part.tables[name] for part in parts]) for name in TABLES}
+    return Batch(_in_order([part.identity for part in parts]), tables, rejects)
+
+
+def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    return frames[0] if len(frames) == 1 else pl.concat(frames).sort("document", maintain_order=True)
+
+
+def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """`document` and `layout` of those that one layout knows, and the rejections of the others."""
+    scores = choose_layout([document.text for document in documents], layouts)
+    whole = scores.filter(pl.col("found") == pl.col("wanted"))
+    known = whole.group_by("document", maintain_order=True).agg(pl.col("layout").first(), several=pl.len())
+    names = pl.col("layout").replace_strict(
+        range(len(layouts)), [layout.name for layout in layouts], default=None, return_dtype=pl.String
+    )
+    claimed = whole.join(known.filter(pl.col("several") > 1), on="document", how="semi")
+    claimed = claimed.group_by("document", maintain_order=True).agg(names=names.str.join(", "))
+    best = scores.sort("found", descending=True, maintain_order=True).unique("document", keep="first", maintain_order=True)
+    unknown = best.join(whole, on="document", how="anti", maintain_order="left").with_columns(name=names)
+    missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\", ""))
+    near = unknown.filter(pl.col("found") > 0)
+    near_message = pl.format("{} of {} marks of {} were found; missing: {}", "found", "wanted", "name", missing)
+    rejections = [
+        reject(
+            unknown.filter(pl.col("found") == 0),
+            "not_a_report",
+            pl.lit("no mark of any known report layout stands in the text"),
+            "take it out of the inbox if it is no distribution report; else its family needs a layout",
+        ),
+        reject(near, "no_layout", near_message, "a report of another family, or a damaged copy: its family needs a layout"),
+        reject(
+            claimed,
+            "ambiguous_layout",
+            pl.format("several layouts claim the document: {}", "names"),
+            "make the marks in the layouts' identify lists stricter",
+        ),
+    ]
+    return known.filter(pl.col("several") == 1), rejections
+
+
+def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
+    """The tables of the documents that could be read, and the rejections of the others."""
+    extraction = extract(lines_frame([document.text for document in documents]), layout)
+    said = field_values(extraction.records)
+    identity = identify_reports(said, documents)
+    rejections = pl.concat([extraction.rejections, _unidentified(identity)])
+    refused = rejections["document"].unique()
+    if not refused.is_empty():
+        extraction, said, identity = extraction.without(refused), _without(said, refused), _without(identity, refused)
+    tables = tidy_tables(extraction.records, said, identity, documents, layout)
+    numbers = extraction.numbers.join(count_claimed(extraction.records), on="document", how="left", maintain_order="left")
+    checks = evaluate(extraction, said, numbers, layout)
+    tables["checks"] = declared_columns(checks, "checks", identity)
+    tables["reports"] = _with_counts(tables["reports"], numbers, checks)
+    return _Part(identity, tables, rejections)
+
+
+def _without(frame: pl.DataFrame, documents: pl.Series) -> pl.DataFrame:
+    return frame.filter(~pl.col("document").is_in(documents.implode()))
+
+
+def _unidentified(identity: pl.DataFrame) -> pl.DataFrame:
+    """Reports that do not say of which deal or of which day they are."""
+    no_deal = identity.filter(pl.col("deal").is_null())
+    no_date = identity.filter(pl.col("distribution_date").is_null() & pl.col("deal").is_not_null())
+    hint = "without it the report has no place in the output; compare with the filed report"
+    return pl.concat(
+        [
+            reject(no_deal, "missing_field", pl.lit("no name of a deal with its series was found"), hint),
+            reject(no_date, "missing_field", pl.lit("no distribution date was found"), hint),
+        ]
+    )
+
+
+def _with_counts(reports: pl.DataFrame, numbers: pl.DataFrame, checks: pl.DataFrame) -> pl.DataFrame:
+    """`reports` with the counts that the accounting and the checks give."""
+    counts = numbers.join(outcomes(checks), on="document", how="left", maintain_order="left")
+    counts = counts.select("document", "numbers_found", "numbers_claimed", "checks_passed", "checks_failed")
+    joined = reports.drop(counts.columns[1:]).join(counts, on="document", how="left", maintain_order="left")
+    return joined.select(reports.columns)
+
+
+def _rejects(documents: Sequence[Document], rejections: pl.DataFrame) -> list[Reject]:
+    """One reject for each document: its first reason, and how many more there are."""
+    by_document = rejections.group_by("document", maintain_order=True).agg(
+        pl.col("reason_code", "message", "hint").first(), more=pl.len() - 1
+    )
+    rejects = []
+    for number, reason_code, message, hint, more in by_document.sort("document").iter_rows():
+        document = documents[number]
+        others = f" (and {more} more reasons)" if more > 1 else " (and 1 more reason)" if more else ""
+        rejects.append(Reject(document.source, document.sha256, document.size, reason_code, message + others, hint))
+    return rejects
+
+

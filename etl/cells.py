@@ -1,0 +1,100 @@
+"""Text of a cell → its value. One grammar for everybody; nothing is guessed or rounded."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.patterns import DATE_FORMATS, NOT_APPLICABLE
+
+VALUE = pl.Decimal(38, 10)
+
+NUMERIC_UNITS = ("usd", "fraction", "count", "months", "per_1000")
+# Decimals that a unit can hold in the tidy tables, and digits before the point.
+SCALES = {"usd": 2, "fraction": 10, "count": 0, "months": 10, "per_1000": 8}
+INTEGER_DIGITS = {"usd": 16, "fraction": 4, "count": 18, "months": 18, "per_1000": 10}
+
+# Decimals that a unit can print and hold; a printed number of at most so many characters fits.
+PRINTED_DECIMALS = {**SCALES, "fraction": 8}
+FITTING_LENGTH = 14
+
+# A numeric token, wherever it stands: digits with commas and points between them, with the signs
+# around them. The scan with it knows no layout.
+NUMBER_TOKEN = r"[(]?-?\$?[0-9]+(?:[.,][0-9]+)*%?[)]?"
+_DIGITS_TOKEN = r"[0-9]+(?:[.,][0-9]+)*"
+
+
+def count_numbers(text: pl.Expr) -> pl.Expr:
+    """How many numeric tokens `text` has; null counts as none."""
+    return text.str.count_matches(_DIGITS_TOKEN).fill_null(0).cast(pl.Int64)
+
+
+def typed(cells: pl.LazyFrame, unit: str) -> pl.LazyFrame:
+    """`cells` with `value`, `status` and `printed_decimals` of their `raw`, all of one unit.
+
+    `value` is decimal128(38, 10): parentheses and minus are negative, per cent is divided by 100. It
+    is null for text, dates and flags, and where `raw` is no number or has more digits than fit.
+    """
+    raw = pl.col("raw")
+    if unit not in NUMERIC_UNITS:
+        readable = {"date": date(raw).is_not_null(), "flag": flag(raw).is_not_null()}.get(unit, pl.lit(value=True))
+        return cells.with_columns(
+            value=pl.lit(None, VALUE), status=_status(raw, readable), printed_decimals=pl.lit(None, pl.Int32)
+        )
+    digits = raw.str.strip_chars("()$% -")
+    point = digits.str.find(".", literal=True)
+    decimals = pl.when(point.is_null()).then(0).otherwise(digits.str.len_bytes() - point - 1).cast(pl.Int32)
+    value = pl.col("digits").str.replace_all(",", "", literal=True).cast(VALUE, strict=False)
+    if unit == "fraction":
+        value = value / 100
+    places = 8 if unit == "fraction" else 10
+    negative = raw.str.contains("(", literal=True) | raw.str.contains("-", literal=True)
+    signed = pl.when(pl.col("negative")).then(-pl.col("value")).otherwise("value")
+    return (
+        cells.with_columns(digits=digits, printed_decimals=decimals, negative=negative)
+        .with_columns(value=pl.when(pl.col("printed_decimals") <= places).then(value))
+        .with_columns(value=signed)
+        .with_columns(
+            status=_status(raw, pl.col("value").is_not_null()),
+            printed_decimals=pl.when(pl.col("value").is_not_null()).then("printed_decimals"),
+        )
+        .drop("digits", "negative")
+    )
+
+
+def _status(raw: pl.Expr, readable: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(raw == "").then(pl.lit("blank"))
+        .when(is_not_applicable(raw)).then(pl.lit("not_applicable"))
+        .when(readable).then(pl.lit("reported"))
+        .otherwise(pl.lit("unparsable"))
+    )  # fmt: skip
+
+
+def fits(value: pl.Expr, unit: pl.Expr) -> pl.Expr:
+    """Whether a value keeps all its digits in the type that the contract gives its unit."""
+    checks = pl.when(value.is_null()).then(statement=True)
+    for name in NUMERIC_UNITS:
+        rounded = value.cast(pl.Decimal(38, SCALES[name]), strict=False).cast(VALUE, strict=False)
+        bound = pl.lit(10 ** INTEGER_DIGITS[name]).cast(VALUE)
+        checks = checks.when(unit == name).then((rounded == value) & (value.abs() < bound))
+    return checks.otherwise(statement=True)
+
+
+def is_not_applicable(raw: pl.Expr) -> pl.Expr:
+    """Whether the report prints that there is no value."""
+    return raw.is_in(NOT_APPLICABLE)
+
+
+def date(raw: pl.Expr) -> pl.Expr:
+    """The day that a printed date names; null where it names none."""
+    text = raw.str.replace_all(r"\s+", " ")
+    readings = []
+    for form in DATE_FORMATS:
+        years = r"[^0-9][0-9]{4}$|^[0-9]{4}-" if "%Y" in form else r"[^0-9][0-9]{2}$"
+        readings.append(pl.when(text.str.contains(years)).then(text).str.to_date(form, strict=False))
+    return pl.coalesce(readings)
+
+
+def flag(raw: pl.Expr) -> pl.Expr:
+    """True for YES, False for NO, null for the rest."""
+    return raw.str.to_uppercase().replace_strict({"YES": True, "NO": False}, default=None, return_dtype=pl.Boolean)

@@ -1,0 +1,141 @@
+"""Tidy tables and records → checks: what the reading of a report can be held against.
+
+A check never changes a value. Here stand the checks of the reading itself: were all expected lines
+found, was every number claimed, does the report say the same wherever it says it twice.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from etl.cells import VALUE, count_numbers
+from etl.layout import Layout
+from etl.records import Extraction
+
+PASSED = ("pass", "rounding", "explained")
+
+_SCHEMA = {
+    "document": pl.UInt32,
+    "check": pl.String,
+    "subject": pl.String,
+    "outcome": pl.String,
+    "expected": VALUE,
+    "actual": VALUE,
+    "difference": VALUE,
+    "tolerance": VALUE,
+    "explanation": pl.String,
+}
+# Wording that may differ between two places of a report without saying anything else.
+_SAME_WORDS = r"[\s,]+"
+
+
+def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
+    """`document`, `numbers_claimed` (numeric tokens within records) and `numbers_unclaimed`."""
+    unclaimed = pl.col("status") == "unclaimed"
+    # The cell of a number is one token by the cell grammar; texts are scanned.
+    texts = records.lazy().filter(pl.col("value").is_null()).select("document", "status", tokens=count_numbers(pl.col("raw")))
+    values = records.lazy().filter(pl.col("value").is_not_null()).select("document", "status", tokens=pl.lit(1, pl.Int64))
+    return pl.concat([values, texts]).collect().group_by("document", maintain_order=True).agg(
+        numbers_claimed=pl.col("tokens").filter(~unclaimed).sum(),
+        numbers_unclaimed=pl.col("tokens").filter(unclaimed).sum(),
+    )
+
+
+def evaluate(extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """All checks of a batch: the declared columns but the keys, and `document`.
+
+    `said` as `tables.field_values`, `numbers` as `count_claimed` with `numbers_found`.
+    """
+    checks = [
+        _joined_blocks(extraction.joins),
+        _every_number_claimed(numbers),
+        _repeated_fields(said),
+        _expected_lines(extraction, numbers.select("document"), layout),
+    ]
+    shaped = [frame.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items()) for frame in checks]
+    return pl.concat(shaped).sort("document", maintain_order=True)
+
+
+def outcomes(checks: pl.DataFrame) -> pl.DataFrame:
+    """`document`, `checks_passed` and `checks_failed`."""
+    outcome = pl.col("outcome")
+    return checks.group_by("document", maintain_order=True).agg(
+        checks_passed=outcome.is_in(PASSED).sum().cast(pl.Int64), checks_failed=(outcome == "fail").sum().cast(pl.Int64)
+    )
+
+
+def _compared(frame: pl.DataFrame, check: str, explanation: pl.Expr) -> pl.DataFrame:
+    """A check for each row of `frame`, which has `document`, `subject`, `expected` and `actual`."""
+    return frame.with_columns(
+        check=pl.lit(check),
+        outcome=pl.when(pl.col("expected") == pl.col("actual")).then(pl.lit("pass")).otherwise(pl.lit("fail")),
+        difference=pl.col("actual") - pl.col("expected"),
+        tolerance=pl.lit(0),
+        explanation=explanation,
+    )
+
+
+def _joined_blocks(joins: pl.DataFrame) -> pl.DataFrame:
+    """Blocks without labels have as many rows as the block whose labels they take."""
+    if joins.is_empty():
+        return pl.DataFrame(schema=_SCHEMA)
+    return _compared(
+        joins.rename({"block": "subject"}),
+        "joined_blocks_have_equal_rows",
+        pl.format("{} rows without labels, {} labelled rows", "actual", "expected"),
+    )
+
+
+def _every_number_claimed(numbers: pl.DataFrame) -> pl.DataFrame:
+    """Every numeric token of the document is claimed by a record."""
+    frame = numbers.select(
+        "document", subject=pl.lit("report"), expected="numbers_found", actual="numbers_claimed"
+    )
+    explanation = pl.format("{} of {} numbers are claimed by a record", "actual", "expected")
+    return _compared(frame, "every_number_claimed", explanation)
+
+
+def _repeated_fields(said: pl.DataFrame) -> pl.DataFrame:
+    """What the report says of itself in several places is the same everywhere."""
+    several = said.filter(pl.col("field") != "items").with_columns(
+        same=pl.col("text").str.replace_all(_SAME_WORDS, " ").str.to_lowercase()
+    )
+    fields = several.group_by("document", "field", maintain_order=True).agg(
+        times=pl.len(),
+        texts=pl.col("same").n_unique(),
+        explanation=pl.format("line {}: {}", "line", "text").str.join("; "),
+    )
+    frame = fields.filter(pl.col("times") > 1).with_columns(
+        subject="field", expected=pl.lit(1), actual=pl.col("texts").cast(pl.Int64)
+    )
+    return _compared(frame, "repeated_fields_agree", pl.col("explanation"))
+
+
+def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Blocks that may be missing are there; lines that may stand anywhere were found."""
+    wanted = [
+        (block.name, meaning.field)
+        for block in layout.blocks
+        if not block.has_head
+        for meaning in block.labels.values()
+    ]
+    wanted += [(block.name, None) for block in layout.blocks if block.has_head and not block.required]
+    frame = pl.DataFrame(wanted, schema={"block": pl.String, "field": pl.String}, orient="row").unique(maintain_order=True)
+    wanted_rules = extraction.rules.with_row_index("priority").filter(
+        pl.col("block").cast(pl.String).is_in(frame["block"].unique().implode())
+    )
+    numbers = wanted_rules["priority"].cast(pl.Int32)
+    seen = extraction.records.select("document", "priority").filter(pl.col("priority").is_in(numbers.implode())).unique()
+    names = wanted_rules.select(numbers, pl.col("block", "field").cast(pl.String))
+    found = seen.join(names, on="priority", how="inner").select("document", "block", "field").unique()
+    whole = found.with_columns(field=pl.lit(None, pl.String)).unique()
+    found = pl.concat([found, whole]).with_columns(found=pl.lit(value=True))
+    expected = documents.join(frame, how="cross").join(
+        found, on=["document", "block", "field"], how="left", nulls_equal=True, maintain_order="left"
+    )
+    missing = pl.coalesce("field", "block").filter(pl.col("found").is_null())
+    counted = expected.group_by("document", "block", maintain_order=True).agg(
+        expected=pl.len().cast(pl.Int64), actual=pl.col("found").count().cast(pl.Int64), missing=missing.str.join(", ")
+    )
+    explanation = pl.when(pl.col("missing") != "").then(pl.format("not found: {}", "missing")).otherwise(pl.lit("all found"))
+    return _compared(counted.rename({"block": "subject"}), "expected_lines_found", explanation)

@@ -1,0 +1,214 @@
+"""Blocks with a row for each class → cells.
+
+A block that repeats the class labels names its rows itself. A block without labels joins its
+neighbour by row order, and only if the row counts agree; otherwise the report is rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from etl.cells import typed
+from etl.layout import Block, Classes, Layout
+from etl.patterns import Pattern
+from etl.rejections import reject
+from etl.rules import RuleBook
+
+TOTAL = "TOTAL"
+
+_COMPARE = "compare the two blocks with the filed report: a row is missing, doubled or illegible"
+
+
+@dataclass(frozen=True)
+class BlockRows:
+    """What one block gave.
+
+    `cells`: the cells, as `records` takes them. `keys`: `document`, `ordinal`, `line`, `position`,
+    `row_label`, `class_key` of each row. `rejections`: reports that cannot be read because of this
+    block. `joins`: a row for each report in which the block
+    joined its neighbour by row order.
+    """
+
+    cells: list[pl.LazyFrame]
+    keys: pl.DataFrame
+    rejections: list[pl.DataFrame]
+    joins: pl.DataFrame | None = None
+
+
+def read_class_blocks(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> list[BlockRows]:
+    """All blocks of the layout that have a row for each class. `lines` as `blocks.label_lines` gives them."""
+    read: dict[str, BlockRows] = {}
+    documents = lines.select("document").unique(maintain_order=True)
+    for block, region, rows, total_rows in _matched(lines, layout):
+        neighbour = read.get(block.labels_from or block.same_rows_as or "")
+        read[block.name] = _read_block(block, region, rows, total_rows, neighbour, layout.classes, book)
+        if block.required:
+            read[block.name].rejections.append(_missing_block(block, documents, read[block.name].keys))
+    return list(read.values())
+
+
+def _matched(
+    lines: pl.DataFrame, layout: Layout
+) -> Iterator[tuple[Block, pl.DataFrame, pl.DataFrame, pl.DataFrame | None]]:
+    """For each block: its lines, and those that fit its row and its total row, with their captures."""
+    blocks = [(index, block) for index, block in enumerate(layout.blocks) if block.row is not None]
+    regions = [lines.lazy().filter((pl.col("block") == index) & ~pl.col("is_head")) for index, _ in blocks]
+    columns = ["document", "line", "position", "text"]
+    collected = iter(
+        pl.collect_all(
+            [
+                pattern.capture(region.select(columns), "text").drop("text") if pattern else region
+                for region, (_, block) in zip(regions, blocks, strict=True)
+                for pattern in (None, block.row, block.total_row or block.row)
+            ]
+        )
+    )
+    for _, block in blocks:
+        region, rows, total_rows = next(collected), next(collected), next(collected)
+        yield block, region, rows, total_rows if block.total_row else None
+
+
+def _read_block(
+    block: Block,
+    region: pl.DataFrame,
+    rows: pl.DataFrame,
+    total_rows: pl.DataFrame | None,
+    neighbour: BlockRows | None,
+    classes: Classes,
+    book: RuleBook,
+) -> BlockRows:
+    assert block.row is not None  # noqa: S101 - the caller chose the blocks that have one
+    keys = _row_keys(block, rows, total_rows, classes)
+    rejections: list[pl.DataFrame] = []
+    joins = None
+    if block.labels_from is not None and neighbour is not None:
+        rejections.append(_different_counts(block, keys, neighbour.keys, region))
+        joins = _joins(keys, neighbour.keys)
+        labels = neighbour.keys.select("document", "ordinal", "row_label", "class_key")
+        keys = keys.drop("row_label", "class_key").join(labels, on=["document", "ordinal"], how="left", maintain_order="left")
+    elif block.same_rows_as is not None and neighbour is not None:
+        keys = _resolve(keys, neighbour.keys)
+        rejections += _different_rows(block, keys, neighbour.keys)
+    rejections.append(_doubled(block, keys))
+    cells = _cells(block, block.row, rows, book)
+    if block.total_row is not None and total_rows is not None:
+        cells += _cells(block, block.total_row, total_rows, book)
+    return BlockRows(cells, keys, rejections, joins)
+
+
+def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None, classes: Classes) -> pl.DataFrame:
+    """Document, line, position, ordinal, printed label and class key of each row, in printed order."""
+    label = pl.lit(None, pl.String)
+    if block.row is not None and "class_id" in block.row.fields:
+        label = pl.col(str(block.row.fields.index("class_id")))
+    key = pl.when(label.is_in(classes.totals)).then(pl.lit(TOTAL)).otherwise(label.replace(dict(classes.aliases)))
+    keys = rows.select("document", "line", "position", row_label=label, class_key=key)
+    if total_rows is not None:
+        blank = pl.lit(None, pl.String)
+        totals = total_rows.select("document", "line", "position", row_label=blank, class_key=pl.lit(TOTAL))
+        keys = pl.concat([keys, totals]).sort("position")
+    return keys.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over("document"))
+
+
+def _resolve(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Class keys that are spelled without the reference's punctuation take the reference's spelling.
+
+    Only where exactly one class of the same report has the same letters and digits, so that two
+    classes are never taken for one.
+    """
+    unknown = keys.join(reference, on=["document", "class_key"], how="anti").select("document", "class_key")
+    if unknown.is_empty():
+        return keys
+    bare = pl.col("class_key").str.replace_all("[^A-Za-z0-9]", "").str.to_uppercase()
+    spelled = reference.select("document", bare=bare, spelled="class_key").filter(
+        pl.len().over("document", "bare") == 1
+    )
+    known = keys.select("document", spelled="class_key")
+    found = unknown.with_columns(bare=bare).join(spelled, on=["document", "bare"], how="inner").join(
+        known, on=["document", "spelled"], how="anti"
+    )
+    found = found.filter(pl.len().over("document", "spelled") == 1).select("document", "class_key", "spelled")
+    joined = keys.join(found, on=["document", "class_key"], how="left", maintain_order="left")
+    return joined.with_columns(class_key=pl.coalesce("spelled", "class_key")).drop("spelled")
+
+
+def _span(keys: pl.DataFrame) -> pl.DataFrame:
+    """Number of rows, first and last line of the block in each document."""
+    return keys.group_by("document", maintain_order=True).agg(
+        rows=pl.len().cast(pl.Int64), first=pl.col("line").min(), last=pl.col("line").max()
+    )
+
+
+def _joins(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    counts = _span(reference).join(_span(keys), on="document", how="inner", suffix="_joined", maintain_order="left")
+    return counts.select("document", expected="rows", actual="rows_joined")
+
+
+def _different_counts(block: Block, keys: pl.DataFrame, reference: pl.DataFrame, region: pl.DataFrame) -> pl.DataFrame:
+    counts = _span(keys).join(_span(reference), on="document", how="inner", suffix="_ref", maintain_order="left")
+    wrong = counts.filter(pl.col("rows") != pl.col("rows_ref"))
+    unread = (
+        region.join(wrong.select("document", "last"), on="document", how="inner", maintain_order="left")
+        .join(keys.select("position"), on="position", how="anti", maintain_order="left")
+        .filter(pl.col("line") <= pl.col("last"))
+        .group_by("document", maintain_order=True)
+        .agg(unread=pl.format("; line {} was not read: {}", pl.col("line").first(), pl.col("text").first().str.strip_chars()))
+    )
+    message = pl.format(
+        "block {} has {} rows (lines {}-{}) and no labels, block {} has {} (lines {}-{}){}",
+        pl.lit(block.name), "rows", "first", "last",
+        pl.lit(block.labels_from), "rows_ref", "first_ref", "last_ref",
+        pl.col("unread").fill_null(""),
+    )  # fmt: skip
+    return reject(wrong.join(unread, on="document", how="left"), "row_count_mismatch", message, _COMPARE)
+
+
+def _different_rows(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> list[pl.DataFrame]:
+    """Reports in which the block has not the reference's classes."""
+    here = keys.select("document").unique()
+    wanted = reference.filter(~pl.col("class_key").is_in(block.may_omit)).join(here, on="document", how="semi")
+    missing = wanted.join(keys, on=["document", "class_key"], how="anti", maintain_order="left")
+    unknown = keys.join(reference, on=["document", "class_key"], how="anti", maintain_order="left")
+    unknown = unknown.join(reference.select("document").unique(), on="document", how="semi", maintain_order="left")
+    lost = pl.format(
+        "block {} has no row for {}, which block {} has in line {}",
+        pl.lit(block.name), "class_key", pl.lit(block.same_rows_as), "line",
+    )  # fmt: skip
+    extra = pl.format(
+        "line {} of block {} is for {}, which block {} does not have",
+        "line", pl.lit(block.name), "class_key", pl.lit(block.same_rows_as),
+    )  # fmt: skip
+    hint = f"{_COMPARE}; if the family prints it so, add may_omit or an alias to the layout"
+    return [reject(missing, "missing_row", lost, hint), reject(unknown, "unknown_class", extra, hint)]
+
+
+def _doubled(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
+    doubled = keys.filter(pl.col("class_key").is_not_null() & ~pl.struct("document", "class_key").is_first_distinct())
+    message = pl.format("block {} has a second row for {} in line {}", pl.lit(block.name), "class_key", "line")
+    return reject(doubled, "doubled_row", message, "compare the block with the filed report")
+
+
+def _missing_block(block: Block, documents: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    missing = documents.join(keys, on="document", how="anti", maintain_order="left")
+    heads = " ".join((*block.columns, block.title or "")).strip()
+    message = pl.format("no rows of block {} were found; its head reads: {}", pl.lit(block.name), pl.lit(heads))
+    return reject(missing, "missing_block", message, "check that the report is whole and that its head reads so")
+
+
+def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -> list[pl.LazyFrame]:
+    """One frame for each column of the block."""
+    unheaded = len(pattern.fields) - len(block.columns)
+    cells = []
+    for index, name in enumerate(pattern.fields):
+        rule = book.of_block(block, name, block.columns[index - unheaded] if index >= unheaded else None)
+        column = rows.lazy().select(
+            "position",
+            start=pl.col(f"{index}_start"),
+            raw=pl.col(str(index)).fill_null(""),
+            rule=pl.lit(rule, pl.Int32),
+        )
+        cells.append(typed(column, book.rules[rule].unit))
+    return cells

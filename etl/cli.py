@@ -1,0 +1,202 @@
+"""The command: a thin face on the package, and the only module that prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table as Grid
+from rich.text import Text
+
+from etl.errors import EtlError, LayoutError, UsageError
+from etl.runs import Summary, run
+from etl.schema import TABLES, Table, table
+from etl.version import VERSION
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+MAX_REJECTS_SHOWN = 20
+
+app = typer.Typer(
+    help="Reads trustee distribution reports into tidy, typed, checked Parquet.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def _program(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=lambda v: _version(v))
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+@app.command("run")
+def run_command(
+    inputs: Annotated[list[str], typer.Argument(help="Files, folders (read recursively) or globs.", metavar="INBOX...")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the tables.", file_okay=False)],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a document was rejected.")] = False,
+) -> None:
+    """Read all reports of an inbox into Parquet, partitioned by deal and date."""
+    with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
+        summary = run(inputs, out, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(asdict(summary), ensure_ascii=False))
+    else:
+        _show_summary(summary)
+    if strict and summary.rejected:
+        raise typer.Exit(FAILED)
+
+
+@app.command("schema")
+def schema_command(
+    name: Annotated[str | None, typer.Argument(help="A table; all tables are listed without it.", metavar="TABLE")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the tables, or show the columns of one."""
+    tables = [table(known) for known in (*TABLES, "rejects")] if name is None else [_table(name)]
+    if as_json:
+        described = [asdict(shown) for shown in tables]
+        typer.echo(json.dumps(described if name is None else described[0], indent=2, ensure_ascii=False))
+    elif name is None:
+        _show_tables(tables)
+    else:
+        _show_table(tables[0])
+
+
+def main() -> None:
+    """Entry point of the command: errors become one line and an exit code."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        _fail("interrupted; what was written is whole, run again to finish", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the output has gone
+    except (UsageError, LayoutError) as error:
+        _fail(str(error), USAGE)
+    except EtlError as error:
+        _fail(str(error), FAILED)
+    except Exception as error:  # noqa: BLE001 - a person gets a line, not a traceback
+        if os.environ.get("ETL_DEBUG"):
+            raise
+        first = str(error).strip().partition("\n")[0]
+        _fail(f"a defect of the program: {type(error).__name__}: {first}; set ETL_DEBUG=1 to see where", FAILED)
+
+
+def _fail(message: str, code: int) -> None:
+    sys.stderr.write(f"etl: {message}\n")
+    sys.exit(code)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - the signature of an option's callback
+    if asked:
+        typer.echo(f"trustee-etl {VERSION}")
+        raise typer.Exit
+
+
+def _table(name: str) -> Table:
+    if name not in (*TABLES, "rejects"):
+        raise UsageError(f"there is no table {name!r}; the tables are {', '.join((*TABLES, 'rejects'))}")
+    return table(name)
+
+
+class _Rate(ProgressColumn):
+    """Documents a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """A bar with rate and remaining time on standard error, or nothing."""
+    if not shown:
+        yield None
+        return
+    columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _show_summary(summary: Summary) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if not summary.documents:
+        console.print(f"{' '.join(summary.inputs)}: the inbox is empty; nothing was read", markup=False)
+        return
+    console.print(
+        f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
+        f"{summary.rejected:,} rejected, {summary.duplicates:,} duplicates"
+    )
+    console.print(f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record")
+    if summary.checks:
+        console.print("checks: " + ", ".join(f"{count:,} {outcome}" for outcome, count in summary.checks.items()))
+    if summary.reports_read:
+        console.print(_rows_grid(summary))
+    _show_rejects(summary, console)
+    for several in summary.same_deal_and_date:
+        sources = ", ".join(several["sources"])
+        line = f"{several['deal']} {several['distribution_date']}: several different reports, all kept: {sources}"
+        console.print(line, markup=False)
+
+
+def _rows_grid(summary: Summary) -> Grid:
+    grid = Grid("table", "rows", box=None, pad_edge=False)
+    grid.columns[1].justify = "right"
+    for name, rows in summary.rows.items():
+        grid.add_row(name, f"{rows:,}")
+    return grid
+
+
+def _show_rejects(summary: Summary, console: Console) -> None:
+    for reject in summary.rejects[:MAX_REJECTS_SHOWN]:
+        line = f"rejected {reject['source']}: {reject['reason_code']}: {reject['message']}; {reject['hint']}"
+        console.print(_printable(line), markup=False)
+    more = len(summary.rejects) - MAX_REJECTS_SHOWN
+    if more > 0:
+        console.print(f"... and {more:,} more, in {summary.output}/_rejects", markup=False)
+
+
+def _printable(text: str) -> str:
+    """One line without control characters: what a document prints must not steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def _show_tables(tables: list[Table]) -> None:
+    grid = Grid("table", "a row for", "columns", "description", box=None, pad_edge=False)
+    for shown in tables:
+        grid.add_row(shown.name, shown.grain, str(len(shown.columns)), shown.description)
+    Console().print(grid)
+
+
+def _show_table(shown: Table) -> None:
+    console = Console()
+    console.print(f"{shown.name}: {shown.description}", markup=False, highlight=False)
+    partition = ", ".join(shown.partition) or "none"
+    console.print(f"a row for {shown.grain}; key: {', '.join(shown.key)}; partition columns: {partition}", highlight=False)
+    grid = Grid("column", "type", "null", "unit", "description", box=None, pad_edge=False)
+    for column in shown.columns:
+        null = "yes" if column.nullable else "no"
+        grid.add_row(column.name, Text(column.type), null, column.unit, Text(column.description))
+    console.print(grid)
+    if shown.terms:
+        console.print(f"\nnames in {shown.name}:", highlight=False)
+        terms = Grid("name", "unit", "description", box=None, pad_edge=False)
+        for term in shown.terms:
+            terms.add_row(term.name, term.unit, Text(term.description))
+        console.print(terms)

@@ -1,0 +1,34 @@
+"""The name of a deal → its slug, which names its folders.
+
+A deal is known by the words of its name and their order: line wraps, commas, other separating
+punctuation and capitals do not matter. Everything that does matter is in the slug, so that two deals
+never share one: where a name has other characters, or is too long, a hash of its words is appended.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+MAX_LENGTH = 100
+_HASH_LENGTH = 10
+_SEPARATORS = re.compile(r"[\s,.;:'\"‘’“”()\[\]/_–—-]+")
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def deal_slug(name: str) -> str:
+    """The slug of a deal's name: `[a-z][a-z0-9-]{0,99}`.
+
+    >>> deal_slug("Home Equity Loan Trust,  Series 2003-HE2")
+    'home-equity-loan-trust-series-2003-he2'
+    """
+    words = [word for word in _SEPARATORS.split(unicodedata.normalize("NFKC", name).casefold()) if word]
+    plain = [re.sub("[^a-z0-9]", "", word) for word in words]
+    slug = "-".join(word for word in plain if word)
+    lossless = all(_WORD.fullmatch(word) for word in words)
+    if lossless and slug[:1].isalpha() and len(slug) <= MAX_LENGTH and not slug.startswith("deal-x"):
+        return slug
+    digest = hashlib.sha256(" ".join(words).encode()).hexdigest()[:_HASH_LENGTH]
+    kept = slug if slug[:1].isalpha() else f"deal-x-{slug}"
+    return f"{kept[: MAX_LENGTH - _HASH_LENGTH - 1].rstrip('-')}-{digest}"

@@ -1,0 +1,155 @@
+"""Bytes → documents: find the inputs, read them, tell text from what is no text.
+
+Nothing here looks for a report in a document; that is the layouts' work. Files come from
+strangers, so sizes are bounded and links are not followed out of the inbox.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from glob import glob, has_magic
+from pathlib import Path
+
+from etl.errors import UsageError
+
+MAX_BYTES = 64 * 1024 * 1024
+
+_MAGIC = {
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"PK\x03\x04": "a ZIP archive or an Office file",
+    b"\x1f\x8b": "a gzip archive",
+    b"\xd0\xcf\x11\xe0": "an old Office file",
+}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text document. `text` has universal newlines, so that its lines are `text.split("\\n")`."""
+
+    source: str
+    sha256: str
+    size: int
+    text: str
+
+    @property
+    def report_id(self) -> str:
+        """Identifier of the report in the document: the first 16 hex digits of its SHA-256."""
+        return self.sha256[:16]
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A document that could not be read, with the reason and what to do about it."""
+
+    source: str
+    sha256: str | None
+    size: int | None
+    reason_code: str
+    message: str
+    hint: str
+
+
+def find_inputs(inputs: Iterable[str]) -> list[Path | Reject]:
+    """The files that files, folders (recursive) and globs stand for, sorted, each once.
+
+    Links and special files inside a folder come back as rejects: they are not followed.
+    Raises UsageError where an input does not exist.
+    """
+    found: dict[str, Path | Reject] = {}
+    for given in inputs:
+        for root in _expand(given):
+            for item in _walk(root) if root.is_dir() else [root]:
+                key = item.source if isinstance(item, Reject) else item.as_posix()
+                found[key] = item
+    return [found[key] for key in sorted(found)]
+
+
+def read_document(path: Path) -> Document | Reject:
+    """The document at `path`, or the reason why it is none."""
+    source = path.as_posix()
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return not_a_file(path)
+        if status.st_size > MAX_BYTES:
+            message = f"{status.st_size:,} bytes; at most {MAX_BYTES:,} are read"
+            return Reject(source, None, status.st_size, "too_large", message, "split the file into its reports")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        message = error.strerror or str(error)
+        return Reject(source, None, None, "unreadable", message, "check that the file is there and may be read")
+    return document_from_bytes(content, source)
+
+
+def document_from_bytes(content: bytes, source: str) -> Document | Reject:
+    """The document with these bytes, or the reason why it is none (too large, empty, binary)."""
+    sha256 = hashlib.sha256(content).hexdigest()
+
+    def reject(reason_code: str, message: str, hint: str) -> Reject:
+        return Reject(source, sha256, len(content), reason_code, message, hint)
+
+    if len(content) > MAX_BYTES:
+        return reject("too_large", f"more than {MAX_BYTES:,} bytes", "split the file into its reports")
+    if not content.strip():
+        return reject("empty", "the file has no text", "fetch it again, or take it out of the inbox")
+    kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+    if kind is not None:
+        return reject("binary", f"the file is {kind}", "give the report's text, as filed")
+    if b"\x00" in content:
+        at = content.index(b"\x00")
+        return reject("binary", f"the file has a NUL byte at offset {at:,}", "give the report as text in UTF-8 or cp1252")
+    text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
+    return Document(source, sha256, len(content), text)
+
+
+def decode(content: bytes) -> str:
+    """Text of the bytes: UTF-8 (a byte order mark is dropped), else cp1252, else latin-1."""
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return content.decode("latin-1")
+
+
+def not_a_file(path: Path) -> Reject:
+    """The reject for a folder, a link, a device, a pipe or a socket."""
+    kind = "a link" if path.is_symlink() else "no regular file"
+    return Reject(path.as_posix(), None, None, "not_a_file", f"the path is {kind}", "put the file itself into the inbox")
+
+
+def _expand(given: str) -> list[Path]:
+    path = Path(given)
+    if path.exists():
+        return [path]
+    if has_magic(given):
+        matches = [Path(match) for match in sorted(glob(given, recursive=True))]
+        if matches:
+            return matches
+        raise UsageError(f"{given}: the pattern matches no file")
+    raise UsageError(f"{given}: there is no such file or folder")
+
+
+def _walk(folder: Path) -> Iterator[Path | Reject]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        message = error.strerror or str(error)
+        yield Reject(folder.as_posix(), None, None, "unreadable", message, "check that the folder may be read")
+        return
+    for entry in entries:
+        if entry.is_symlink():
+            yield not_a_file(entry)
+        elif entry.is_dir():
+            yield from _walk(entry)
+        elif entry.is_file():
+            yield entry
+        else:
+            yield not_a_file(entry)

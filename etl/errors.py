@@ -1,0 +1,48 @@
+"""Everything that a caller of this package may want to catch.
+
+    EtlError
+    ├── UsageError      the call cannot be carried out as it was given (no such inbox, ...)
+    ├── LayoutError     a layout file is wrong: names the file, the key and the mend
+    ├── SchemaError     a table does not fit its declared schema: a defect of the program
+    ├── OutputError     the output folder cannot be written
+    └── RejectedError   one document could not be read: reason code, message, hint
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class EtlError(Exception):
+    """Base of all errors of this package. Its text is one line for a person."""
+
+
+class UsageError(EtlError):
+    """The call cannot be carried out as it was given."""
+
+
+class LayoutError(EtlError):
+    """A layout file cannot be used."""
+
+    def __init__(self, file: Path, key: str, message: str) -> None:
+        super().__init__(f"{file}: {key}: {message}")
+        self.file = file
+        self.key = key
+
+
+class SchemaError(EtlError):
+    """A table does not have the declared columns, types or nullability."""
+
+
+class OutputError(EtlError):
+    """The output folder cannot be written."""
+
+
+class RejectedError(EtlError):
+    """One document could not be read."""
+
+    def __init__(self, reason_code: str, message: str, hint: str) -> None:
+        super().__init__(f"{reason_code}: {message} ({hint})")
+        self.reason_code = reason_code
+        self.message = message
+        self.hint = hint

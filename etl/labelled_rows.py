@@ -1,0 +1,260 @@
+"""Blocks whose lines name themselves by a label → cells.
+
+In a table by loan group, what stands right of the label repeats for each group of the head. Lines
+that stand by themselves (`Servicing Fee 278,036`) may stand anywhere, and their label may be wrapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from etl.cells import typed
+from etl.class_rows import TOTAL
+from etl.layout import Block, Layout
+from etl.patterns import ANY_CELL, CELLS, compile_row
+from etl.rejections import reject
+from etl.rules import RuleBook
+from etl.schema import unit_of
+
+# Above how many lines the label of a wrapped line may begin.
+MAX_WRAPPED_LINES = 2
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Cells as `records` takes them; `keys`: `position`, `row_label`, `loan_status` and `bucket` of the
+    lines that were read; rejections."""
+
+    cells: list[pl.LazyFrame]
+    keys: list[pl.DataFrame]
+    rejections: list[pl.DataFrame]
+
+
+def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> LabelledRows:
+    """All blocks with a head and labelled rows. `lines` and `heads` as `blocks` gives them."""
+    result = LabelledRows([], [], [])
+    groups = heads.select(head="position", head_block="block", groups="groups")
+    for index, block in enumerate(layout.blocks):
+        if not block.labels or not block.has_head:
+            continue
+        region = lines.filter((pl.col("block") == index) & ~pl.col("is_head"))
+        region = region.join(_columns(index, block, layout, lines, groups), on="head", how="inner", maintain_order="left")
+        rows = [
+            _split(block, part, count)
+            for (count,), part in region.partition_by("columns", as_dict=True, maintain_order=True).items()
+        ]
+        for frame in rows:
+            result.cells.extend(_group_cells(block, frame, book))
+            result.keys.append(_keys(block, frame))
+        occurrences = region.select("document", "head").unique(maintain_order=True)
+        result.rejections.extend(_missing_or_doubled(block, occurrences, rows, lines))
+    return result
+
+
+def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[pl.LazyFrame]:
+    """The group labels printed in heads, as cells."""
+    cells = []
+    first = heads.filter(pl.col("groups").list.len() > 0).with_columns(
+        (pl.col("position") - pl.col("head_lines") + 1).cast(pl.UInt32).alias("position"),
+        count=pl.col("groups").list.len(),
+    )
+    located = first.join(lines.select("position", "document", "line", "text"), on="position", how="inner", maintain_order="left")
+    for (number, count), part in located.partition_by("block", "count", as_dict=True, maintain_order=True).items():
+        block = layout.blocks[number]
+        pattern = compile_row(" ".join([f"(?P<group_id>{block.groups})"] * count), lambda _field: "text")
+        rows = pattern.capture(part.lazy().select("position", "text"), "text").collect()
+        for column in range(count):
+            label = pl.col(str(column))
+            labels = rows.select(
+                "position",
+                start=pl.col(f"{column}_start"),
+                raw=label,
+                rule=_by_group(label, {group: book.of_block(block, "group_id", None, group) for group in rows[str(column)].unique()}),
+            )
+            cells.append(typed(labels.lazy(), "text"))
+    return cells
+
+
+def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> LabelledRows:
+    """Lines that stand by themselves, in `lines` (those that no table has read)."""
+    result = LabelledRows([], [], [])
+    meanings = _single_line_labels(layout, book)
+    if meanings.is_empty():
+        return result
+    ended = lines.with_columns(tail=pl.col("text").str.extract(rf"({ANY_CELL}\s*)$"))
+    candidates = ended.with_columns(
+        label=pl.col("text").str.head(pl.col("text").str.len_chars() - pl.col("tail").str.len_chars())
+    ).filter(pl.col("tail").is_not_null())
+    above = ended.select("position", above_document="document", above="text", above_tail="tail")
+    pending = candidates.with_columns(row_label=_collapsed(pl.col("label")))
+    for wrapped in range(MAX_WRAPPED_LINES + 1):
+        found = pending.join(meanings, on="row_label", how="inner", maintain_order="left")
+        result.cells.extend(book.typed(_single_cells(found)))
+        result.keys.append(found.select("position", "row_label"))
+        pending = pending.join(found, on="position", how="anti", maintain_order="left")
+        pending = _with_line_above(pending, above, wrapped + 1)
+    return result
+
+
+def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
+    """For each head of the block: the groups of its columns and how many there are."""
+    own = groups.filter(pl.col("head_block") == index).select("head", "groups")
+    if block.columns_of is not None:
+        other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
+        heads = lines.filter(pl.col("is_head")).select(head="position", document="document")
+        located = groups.join(heads, on="head", how="inner", maintain_order="left")
+        theirs = located.filter(pl.col("head_block") == other).unique("document", keep="first", maintain_order=True)
+        mine = own.join(heads, on="head", how="inner", maintain_order="left").join(
+            theirs.select("document", theirs="groups"), on="document", how="left", maintain_order="left"
+        )
+        printed = pl.when(pl.col("groups").list.len() > 0).then("groups").otherwise("theirs")
+        own = mine.select("head", printed.alias("groups")).drop_nulls()
+    return own.with_columns(columns=pl.col("groups").list.len())
+
+
+def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
+    """The labelled rows of the region: `label`, `row_label` and `<i>`, `<i>_start` of each cell."""
+    kinds = [_cell_expression(block, name) for name in block.cells or ("",)] * max(groups, 1)
+    optional = [name.endswith("?") and groups <= 1 for name in block.cells or ("",)] * max(groups, 1)
+    expression = f"({kinds[0]})" + "".join(
+        rf"(\s*)({kind})?" if may_miss else rf"(\s+)({kind})" for kind, may_miss in zip(kinds[1:], optional[1:], strict=True)
+    )
+    captured = region.with_columns(parts=pl.col("text").str.extract_groups(rf"{expression}(\s*)$"))
+    part = pl.col("parts").struct.field
+    lengths = [part(str(number)).str.len_chars().fill_null(0).cast(pl.Int32) for number in range(1, 2 * len(kinds) + 1)]
+    total = pl.col("text").str.len_chars().cast(pl.Int32)
+    columns = []
+    for index in range(len(kinds)):
+        columns.append(part(str(2 * index + 1)).alias(str(index)))
+        columns.append((total - pl.sum_horizontal(lengths[2 * index :])).alias(f"{index}_start"))
+    rows = captured.filter(part("1").is_not_null()).select("document", "line", "position", "head", "text", "groups", *columns)
+    rows = rows.with_columns(label=pl.col("text").str.head(pl.col("0_start")))
+    rows = rows.with_columns(row_label=_collapsed(pl.col("label"))).drop("text")
+    return rows.filter(pl.col("row_label").is_in(list(block.labels)))
+
+
+def _cell_expression(block: Block, name: str) -> str:
+    unit = unit_of(block.table, name.removesuffix("?")) or "usd"
+    return CELLS[unit]
+
+
+def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[pl.LazyFrame]:
+    """The cells of the rows, and the labels where they are keys or have digits."""
+    names = [name.removesuffix("?") for name in block.cells]
+    cells = book.typed(_label_cells(block, rows, book))
+    columns = rows["groups"].list.len().max() or 0
+    for group in range(columns):  # type: ignore[arg-type]
+        label = pl.col("groups").list.get(group, null_on_oob=True)
+        labels = [text for text in rows.select(label.unique()).to_series().to_list() if text is not None]
+        for column in range(max(len(names), 1)):
+            index = group * max(len(names), 1) + column
+            cells += book.typed(
+                rows.select(
+                    "position",
+                    start=pl.col(f"{index}_start"),
+                    raw=pl.col(str(index)).fill_null(""),
+                    rule=_rule(block, label, labels, column if names else None, book),
+                )
+            )
+    return cells
+
+
+def _rule(block: Block, label: pl.Expr, groups: Sequence[str], column: int | None, book: RuleBook) -> pl.Expr:
+    """Number of the rule of a cell: by its group and column, or by its group and what its row means."""
+    if column is not None:
+        name, head = block.cells[column].removesuffix("?"), block.columns[column]
+        return _by_group(label, {group: book.of_block(block, name, f"{group} {head}", group) for group in groups})
+    fields = {text: meaning.field for text, meaning in block.labels.items() if meaning.field}
+    rules = {
+        f"{group} {text}": book.of_block(block, name, group, group) for group in groups for text, name in fields.items()
+    }
+    return _by_group(pl.format("{} {}", label, "row_label"), rules)
+
+
+def _by_group(label: pl.Expr, rules: Mapping[str, int]) -> pl.Expr:
+    return label.replace_strict(list(rules), list(rules.values()), default=None, return_dtype=pl.Int32)
+
+
+def _keys(block: Block, rows: pl.DataFrame) -> pl.DataFrame:
+    """What the labels of the rows mean."""
+    schema = {"row_label": pl.String, "loan_status": pl.String, "bucket": pl.String}
+    meanings = [(label, meaning.status, meaning.bucket) for label, meaning in block.labels.items()]
+    known = pl.DataFrame(meanings, schema=schema, orient="row")
+    return rows.select("position", "row_label").join(known, on="row_label", how="left", maintain_order="left")
+
+
+def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
+    """Labels that say status or bucket, and any label with digits, are cells too."""
+    rules = {}
+    for text, meaning in block.labels.items():
+        if meaning.status is not None:
+            rules[text] = book.of_block(block, "bucket" if meaning.bucket else "status")
+        elif any(character.isdigit() for character in text):
+            rules[text] = book.of_block(block, "row_label")
+    stripped = pl.col("label").str.strip_chars_start()
+    return rows.filter(pl.col("row_label").is_in(list(rules))).select(
+        "position",
+        start=(pl.col("label").str.len_chars() - stripped.str.len_chars()).cast(pl.Int32),
+        raw=pl.col("label").str.strip_chars(),
+        rule=_by_group(pl.col("row_label"), rules),
+    )
+
+
+def _missing_or_doubled(
+    block: Block, occurrences: pl.DataFrame, rows: Sequence[pl.DataFrame], lines: pl.DataFrame
+) -> list[pl.DataFrame]:
+    """Heads under which a row of the block is missing, or stands twice."""
+    meanings = [(label, str((meaning.field, meaning.status, meaning.bucket))) for label, meaning in block.labels.items()]
+    known = pl.DataFrame(meanings, schema={"row_label": pl.String, "meaning": pl.String}, orient="row")
+    read = pl.concat([frame.select("document", "head", "line", "row_label") for frame in rows] or [_no_rows()])
+    read = read.join(known, on="row_label", how="left", maintain_order="left")
+    wanted = occurrences.join(known.unique("meaning", keep="first", maintain_order=True), how="cross")
+    head_line = lines.filter(pl.col("is_head")).select(head="position", head_line="line")
+    missing = wanted.join(read, on=["document", "head", "meaning"], how="anti").join(head_line, on="head", how="left")
+    doubled = read.filter(~pl.struct("document", "head", "meaning").is_first_distinct())
+    label = pl.when(pl.col("row_label") == "").then(pl.lit("without a label")).otherwise(pl.format("'{}'", "row_label"))
+    lost = pl.format("block {} below line {} has no row {}", pl.lit(block.name), "head_line", label)
+    twice = pl.format("block {} has a second row {} in line {}", pl.lit(block.name), label, "line")
+    hint = "compare the block with the filed report; if the family prints it so, change its labels in the layout"
+    return [reject(missing, "missing_row", lost, hint), reject(doubled, "doubled_row", twice, hint)]
+
+
+def _no_rows() -> pl.DataFrame:
+    return pl.DataFrame(
+        schema={"document": pl.UInt32, "head": pl.UInt32, "line": pl.Int32, "row_label": pl.String}
+    )
+
+
+def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:
+    blocks = [block for block in layout.blocks if block.labels and not block.has_head]
+    rows = [
+        (label, book.of_block(block, meaning.field or "", None, TOTAL if block.table == "measures" else None))
+        for block in blocks
+        for label, meaning in block.labels.items()
+    ]
+    return pl.DataFrame(rows, schema={"row_label": pl.String, "rule": pl.Int32}, orient="row")
+
+
+def _with_line_above(pending: pl.DataFrame, above: pl.DataFrame, distance: int) -> pl.DataFrame:
+    """The pending lines whose line `distance` above has no value, with its text before their label."""
+    shifted = above.with_columns((pl.col("position") + distance).cast(pl.UInt32).alias("position"))
+    joined = pending.join(shifted, on="position", how="inner", maintain_order="left")
+    wrapped = joined.filter((pl.col("above_document") == pl.col("document")) & pl.col("above_tail").is_null())
+    longer = _collapsed(pl.concat_str("above", "row_label", separator=" "))
+    return wrapped.with_columns(row_label=longer).drop("above_document", "above", "above_tail")
+
+
+def _single_cells(found: pl.DataFrame) -> pl.DataFrame:
+    return found.select(
+        "position",
+        start=pl.col("label").str.len_chars().cast(pl.Int32),
+        raw=pl.col("tail").str.strip_chars_end(),
+        rule="rule",
+    )
+
+
+def _collapsed(text: pl.Expr) -> pl.Expr:
+    return text.str.strip_chars().str.replace_all(r"\s+", " ")

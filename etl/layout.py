@@ -1,0 +1,320 @@
+"""A layout: the description, as data, of one family of reports.
+
+A layout is a folder with a `layout.toml`, a `sample.txt` and the sample's `expected/` tables. This
+module turns the file into checked, compiled objects, and tells which layout a document has.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl.errors import LayoutError
+from etl.patterns import Pattern, PatternError, compile_find, compile_row, compile_search
+from etl.schema import unit_of
+
+PACKAGED = Path(__file__).parent / "layouts"
+
+# Tables whose names a layout may use, in the order in which a bare field name is looked up.
+_FIELD_TABLES = ("reports", "triggers", "measures")
+_TABLES = ("classes", "pools", "delinquencies", *_FIELD_TABLES)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a labelled row means: the field of its cell, or the keys that its cells share."""
+
+    field: str | None = None
+    status: str | None = None
+    bucket: str | None = None
+
+
+@dataclass(frozen=True)
+class Footnote:
+    """Prose below a table: its pattern, and the code of each printed word in the field that it names."""
+
+    pattern: Pattern
+    codes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One printed table, or (without `columns`, `title` or `groups`) lines that may stand anywhere."""
+
+    name: str
+    table: str
+    columns: tuple[str, ...] = ()
+    title: str | None = None
+    groups: str | None = None
+    columns_of: str | None = None
+    row: Pattern | None = None
+    total_row: Pattern | None = None
+    cells: tuple[str, ...] = ()
+    labels: Mapping[str, Meaning] = field(default_factory=dict)
+    labels_from: str | None = None
+    same_rows_as: str | None = None
+    may_omit: tuple[str, ...] = ()
+    required: bool = True
+    footnote: Footnote | None = None
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the block starts at a head; without one its lines may stand anywhere."""
+        return bool(self.columns or self.title or self.groups)
+
+
+@dataclass(frozen=True)
+class Find:
+    """Cells in prose: the cover, footers, signatures."""
+
+    name: str
+    pattern: Pattern
+
+
+@dataclass(frozen=True)
+class Classes:
+    """How the family names its classes."""
+
+    aliases: Mapping[str, str]
+    totals: tuple[str, ...]
+    notional: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One family of reports, ready to run."""
+
+    name: str
+    version: int
+    title: str
+    file: Path
+    identify: Mapping[str, str]
+    classes: Classes
+    blocks: tuple[Block, ...]
+    finds: tuple[Find, ...]
+
+    @property
+    def label(self) -> str:
+        """Name and version, as they stand in `reports.layout`."""
+        return f"{self.name}@{self.version}"
+
+    def block(self, name: str) -> Block:
+        """The block of that name."""
+        return next(block for block in self.blocks if block.name == name)
+
+
+def load_layouts(folder: Path = PACKAGED) -> tuple[Layout, ...]:
+    """All layouts of a folder, by name. Raises LayoutError at the first that is wrong."""
+    layouts = [load_layout(file) for file in sorted(folder.glob("*/layout.toml"))]
+    names = [layout.name for layout in layouts]
+    for layout in layouts:
+        if names.count(layout.name) > 1:
+            raise LayoutError(layout.file, "name", f"two layouts are called {layout.name!r}; rename one")
+    return tuple(layouts)
+
+
+def load_layout(file: Path) -> Layout:
+    """The layout in a `layout.toml`. Raises LayoutError that names the key and the mend."""
+    try:
+        declared = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LayoutError(file, "file", error.strerror or str(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise LayoutError(file, "file", f"is no valid TOML: {error}") from error
+    return _Reader(file).layout(declared)
+
+
+def choose_layout(texts: Sequence[str], layouts: Sequence[Layout]) -> pl.DataFrame:
+    """How many of each layout's marks stand in each text.
+
+    Columns: `document` (position in `texts`), `layout` (position in `layouts`), `found`, `wanted`
+    (numbers of marks) and `missing` (the marks that were not found, as the layout writes them).
+    """
+    frame = pl.DataFrame({"text": texts}, schema={"text": pl.String}).with_row_index("document")
+    schema = {"document": pl.UInt32, "layout": pl.Int32, "found": pl.Int32, "wanted": pl.Int32, "missing": pl.List(pl.String)}
+    scored = [pl.DataFrame(schema=schema)]
+    for index, layout in enumerate(layouts):
+        marks = [pl.col("text").str.contains(expression) for expression in layout.identify.values()]
+        missing = [pl.when(~mark).then(pl.lit(source)) for mark, source in zip(marks, layout.identify, strict=True)]
+        scored.append(
+            frame.select(
+                "document",
+                layout=pl.lit(index, pl.Int32),
+                found=pl.sum_horizontal([mark.cast(pl.Int32) for mark in marks]).cast(pl.Int32),
+                wanted=pl.lit(len(marks), pl.Int32),
+                missing=pl.concat_list(missing).list.drop_nulls(),
+            )
+        )
+    return pl.concat(scored)
+
+
+class _Reader:
+    """Reads one layout file; knows its path for the messages."""
+
+    _BLOCK_KEYS = (
+        "name table columns title groups columns_of row total_row cells labels labels_from same_rows_as "
+        "may_omit required footnote sample"
+    ).split()
+    _KEYS = "name version title identify classes block find".split()
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def layout(self, declared: dict[str, Any]) -> Layout:
+        self._known_keys(declared, self._KEYS, "the file")
+        self._needs(declared, ("name", "version", "title", "identify", "block"), "the file")
+        classes = declared.get("classes", {})
+        blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
+        self._references(blocks)
+        return Layout(
+            name=declared["name"],
+            version=declared["version"],
+            title=declared["title"],
+            file=self.file,
+            identify={mark: self._compiled(compile_search, mark, "identify") for mark in declared["identify"]},
+            classes=Classes(
+                aliases=classes.get("aliases", {}),
+                totals=tuple(classes.get("totals", [])),
+                notional=self._compiled(compile_search, classes.get("notional", r"^\b$"), "classes.notional"),
+            ),
+            blocks=blocks,
+            finds=tuple(self._find(find, f"find {number}") for number, find in enumerate(declared.get("find", []), 1)),
+        )
+
+    def _block(self, declared: dict[str, Any], where: str) -> Block:
+        self._known_keys(declared, self._BLOCK_KEYS, where)
+        self._needs(declared, ("name", "table"), where)
+        where = f"block {declared['name']}"
+        table = declared["table"]
+        if table not in _TABLES:
+            self._fail(f"{where}.table", f"there is no table {table!r}{_nearest(table, _TABLES)}")
+        units = partial(unit_of, table)
+        block = Block(
+            name=declared["name"],
+            table=table,
+            columns=tuple(declared.get("columns", [])),
+            title=declared.get("title"),
+            groups=self._optional(compile_search, declared, "groups", where),
+            columns_of=declared.get("columns_of"),
+            row=self._optional(partial(compile_row, unit_of=units), declared, "row", where),
+            total_row=self._optional(partial(compile_row, unit_of=units), declared, "total_row", where),
+            cells=tuple(declared.get("cells", [])),
+            labels={label: self._meaning(value, where) for label, value in declared.get("labels", {}).items()},
+            labels_from=declared.get("labels_from"),
+            same_rows_as=declared.get("same_rows_as"),
+            may_omit=tuple(declared.get("may_omit", [])),
+            required=declared.get("required", True),
+            footnote=self._footnote(declared["footnote"], units, where) if "footnote" in declared else None,
+        )
+        self._check_block(block, where)
+        self._check_sample(block, declared.get("sample"), where)
+        return block
+
+    def _check_block(self, block: Block, where: str) -> None:
+        if (block.row is None) == (not block.labels):
+            self._fail(where, "a block has either a row (every line has the same shape) or labels (each line its own)")
+        for name in _fields_of(block):
+            if unit_of(block.table, name) is None:
+                known = _known_fields(block.table)
+                self._fail(where, f"table {block.table} has no field {name!r}{_nearest(name, known)}")
+        if block.row is not None and not block.has_head:
+            self._fail(where, "a block with rows needs columns, title or groups to be recognised by")
+        if block.row is not None and block.labels_from is None and "class_id" not in block.row.fields:
+            self._fail(f"{where}.row", "the row has no {class_id}; name the block that labels its rows in labels_from")
+
+    def _check_sample(self, block: Block, sample: str | None, where: str) -> None:
+        if sample is None or block.row is None:
+            return
+        if not pl.select(block.row.matches(pl.lit(sample))).item():
+            self._fail(f"{where}.sample", f"the row does not fit its own sample {sample!r}")
+
+    def _find(self, declared: dict[str, Any], where: str) -> Find:
+        self._known_keys(declared, ("name", "pattern"), where)
+        self._needs(declared, ("name", "pattern"), where)
+        where = f"find {declared['name']}"
+
+        def units(name: str) -> str | None:
+            return next((unit for table in _FIELD_TABLES if (unit := unit_of(table, name))), None)
+
+        return Find(declared["name"], self._compiled(partial(compile_find, unit_of=units), declared["pattern"], where))
+
+    def _footnote(self, declared: dict[str, Any], units: Callable[[str], str | None], where: str) -> Footnote:
+        where = f"{where}.footnote"
+        self._known_keys(declared, ("pattern", "codes"), where)
+        self._needs(declared, ("pattern", "codes"), where)
+        pattern = self._compiled(partial(compile_find, unit_of=units), declared["pattern"], where)
+        return Footnote(pattern, declared["codes"])
+
+    def _meaning(self, declared: str | dict[str, str], where: str) -> Meaning:
+        if isinstance(declared, str):
+            return Meaning(field=declared)
+        self._known_keys(declared, ("status", "bucket"), f"{where}.labels")
+        return Meaning(status=declared.get("status"), bucket=declared.get("bucket"))
+
+    def _references(self, blocks: Sequence[Block]) -> None:
+        names = [block.name for block in blocks]
+        for block in blocks:
+            if names.count(block.name) > 1:
+                self._fail(f"block {block.name}", "two blocks have this name; rename one")
+            for key in ("labels_from", "same_rows_as", "columns_of"):
+                target = getattr(block, key)
+                if target is not None and target not in names[: names.index(block.name)]:
+                    self._fail(f"block {block.name}.{key}", f"no block {target!r} stands before{_nearest(target, names)}")
+        cells = [(block.table, name, block.name) for block in blocks if block.row for name in _fields_of(block)]
+        seen: dict[tuple[str, str], str] = {}
+        for table, name, block_name in cells:
+            if name == "class_id":
+                continue
+            if seen.setdefault((table, name), block_name) != block_name:
+                self._fail(f"block {block_name}", f"{name} is read by block {seen[table, name]} as well; one must do")
+
+    def _optional(self, compile_: Callable[[str], Any], declared: dict[str, Any], key: str, where: str) -> Any:
+        return self._compiled(compile_, declared[key], f"{where}.{key}") if key in declared else None
+
+    def _compiled(self, compile_: Callable[[str], Any], source: str, where: str) -> Any:
+        try:
+            return compile_(source)
+        except PatternError as error:
+            raise LayoutError(self.file, where, f"{error}: in {source!r}") from error
+
+    def _known_keys(self, declared: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+        for key in declared:
+            if key not in known:
+                self._fail(where, f"there is no key {key!r}{_nearest(key, known)}")
+
+    def _needs(self, declared: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
+        for key in keys:
+            if key not in declared:
+                self._fail(where, f"the key {key!r} is missing; add it")
+
+    def _fail(self, key: str, message: str) -> None:
+        raise LayoutError(self.file, key, message)
+
+
+def _fields_of(block: Block) -> Iterator[str]:
+    """The fields that a block's cells are read into."""
+    for pattern in (block.row, block.total_row):
+        yield from pattern.fields if pattern else ()
+    yield from (cell.removesuffix("?") for cell in block.cells)
+    yield from (meaning.field for meaning in block.labels.values() if meaning.field)
+
+
+def _known_fields(table: str) -> list[str]:
+    from etl.schema import table as declared_table
+
+    declared = declared_table(table)
+    return [item.name for item in (*declared.columns, *declared.terms)]
+
+
+def _nearest(wrong: str, known: Iterable[str]) -> str:
+    """A suggestion for a misspelt name, or the names there are."""
+    known = list(known)
+    close = difflib.get_close_matches(wrong, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; there are {', '.join(known)}"

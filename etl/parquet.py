@@ -1,0 +1,116 @@
+"""Tables → Parquet, partitioned by deal and date: one file for each report and table.
+
+A file is written in a staging folder beside the tables and renamed into its place, so a reader sees
+a whole file or none. Its name is the report's identifier: the same report gives the same name and,
+as nothing in a file depends on time or place, the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from etl.documents import Reject
+from etl.errors import OutputError
+from etl.schema import TABLES, arrow_schema, conform
+
+
+class LakeWriter:
+    """Writes into one output folder; a context manager that leaves no staging behind."""
+
+    def __init__(self, output: Path, run_id: str) -> None:
+        self._output = output
+        self._staging = output / "_staging" / run_id
+        self._count = 0
+
+    def __enter__(self) -> LakeWriter:
+        try:
+            self._staging.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(self._output, error) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        shutil.rmtree(self._staging, ignore_errors=True)
+        try:
+            self._staging.parent.rmdir()
+        except OSError:
+            return  # another run is staging there
+
+    def write_tables(self, identity: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> None:
+        """Write the tables of a batch, as `batch.Batch` holds them.
+
+        `reports` comes last: a report that stands there is complete in the other tables.
+        """
+        for name in (*(table for table in TABLES if table != "reports"), "reports"):
+            if name in tables:
+                self._write_table(name, tables[name], identity)
+
+    def write_rejects(self, rejects: Iterable[Reject], read: Iterable[str]) -> None:
+        """Write a row for each reject, and take out the rows of the sources that were read now."""
+        schema = arrow_schema("rejects")
+        for reject in rejects:
+            row = {
+                "source": reject.source,
+                "sha256": reject.sha256,
+                "bytes": reject.size,
+                "reason_code": reject.reason_code,
+                "message": reject.message,
+                "hint": reject.hint,
+            }
+            self._write_file(pa.Table.from_pylist([row], schema), self._reject_file(reject.source))
+        if (self._output / "_rejects").is_dir():
+            for source in read:
+                self._reject_file(source).unlink(missing_ok=True)
+
+    def write_text(self, text: str, file: Path) -> None:
+        """Write a small text file, whole or not at all."""
+        staged = self._staged()
+        try:
+            staged.write_text(text, encoding="utf-8")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged, file)
+        except OSError as error:
+            raise _cannot_write(file, error) from error
+
+    def _write_table(self, name: str, frame: pl.DataFrame, identity: pl.DataFrame) -> None:
+        data = conform(frame.drop("document").to_arrow(), name)
+        counts = dict(frame.group_by("document").len().iter_rows())
+        start = 0
+        for document, deal, date, report_id in identity.iter_rows():
+            rows = counts.get(document, 0)
+            folder = self._output / name / f"deal={deal}" / f"distribution_date={date.isoformat()}"
+            file = folder / f"{report_id}.parquet"
+            if rows:
+                self._write_file(data.slice(start, rows), file)
+            else:
+                file.unlink(missing_ok=True)
+            start += rows
+
+    def _write_file(self, data: pa.Table, file: Path) -> None:
+        staged = self._staged()
+        try:
+            pq.write_table(data, staged, compression="zstd")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(staged, file)
+        except OSError as error:
+            raise _cannot_write(file, error) from error
+
+    def _staged(self) -> Path:
+        self._count += 1
+        return self._staging / f"{self._count}"
+
+    def _reject_file(self, source: str) -> Path:
+        return self._output / "_rejects" / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.parquet"
+
+
+def _cannot_write(file: Path, error: OSError) -> OutputError:
+    return OutputError(f"{file}: cannot be written: {error.strerror or error}; check the folder, its rights and the disk")

@@ -1,0 +1,255 @@
+"""The pattern language of layouts: a regular expression that looks like the printed line.
+
+- a blank stands for any run of blanks, and ` ?` for one that may be missing (in a `find`, line
+  breaks count as blanks);
+- `{field}` stands for a printed cell of that field; what a cell may look like follows from the unit
+  that the schema gives the field. `{field?}` may be missing;
+- `(?P<field>...)` gives a cell its own expression;
+- the rest is a regular expression in Rust's dialect, which polars compiles and runs in linear time.
+  Groups are written `(?:...)`; fields stand outside of groups.
+
+Every stretch between two cells is captured as well. So the lengths of the captures say where each
+cell stands on its line, for a whole column of lines at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+_NOT_APPLICABLE = r"N/A|n/a|NA"
+_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+_DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)"
+
+
+def _number(number: str, percent: str = "") -> str:
+    """A number with its sign: a leading minus, or parentheses around it; `$` may stand before it."""
+    return rf"(?:-?\$?{number}{percent}|\$?\(-?\$?{number}{percent}\))"
+
+
+_DATE = (
+    r"(?:[0-9]{1,2}-[A-Za-z]{3}-[0-9]{2,4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\s+[0-9]{1,2},?\s+[0-9]{4})"
+)
+DATE_FORMATS = ("%d-%b-%y", "%d-%b-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d, %Y", "%B %d %Y")
+NOT_APPLICABLE = ("N/A", "n/a", "NA")
+
+# What a cell of a unit may look like. A percentage needs its sign: 12 is not read as 12%.
+CELLS = {
+    "usd": rf"(?:{_number(_DECIMAL)}|{_NOT_APPLICABLE})",
+    "per_1000": rf"(?:{_number(_DECIMAL)}|{_NOT_APPLICABLE})",
+    "months": rf"(?:{_number(_DECIMAL)}|{_NOT_APPLICABLE})",
+    "fraction": rf"(?:{_number(_DECIMAL, '%')}|{_NOT_APPLICABLE})",
+    "count": rf"(?:{_number(_DIGITS)}|{_NOT_APPLICABLE})",
+    "date": _DATE,
+    "flag": r"(?:YES|NO|Yes|No|N/A)",
+}
+# Text cells that have one look everywhere.
+TEXT_CELLS = {
+    "class_id": r"[A-Z][A-Za-z0-9]*(?:[-_][A-Za-z0-9]+)*",
+    "cusip": r"(?:[0-9A-Z*@#]{9}|0(?:\.00)?|N/A)",
+    "group_id": r"[A-Z][A-Za-z]*(?: [0-9]+)?",
+}
+# Any cell that may stand at the end of a labelled line; its field's own look is checked afterwards.
+ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, '%?')}|YES|NO|Yes|No|{_NOT_APPLICABLE})"
+
+
+class PatternError(ValueError):
+    """A pattern cannot be compiled; the text says which part and what to write instead."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A compiled pattern.
+
+    `search` fits where the pattern does.
+    `expression` captures what stands before the match, then gap, cell, gap, cell, ..., gap;
+    `fields` names the cells in order.
+    """
+
+    source: str
+    search: str
+    expression: str
+    fields: tuple[str, ...]
+
+    def matches(self, text: pl.Expr) -> pl.Expr:
+        """Whether the pattern fits `text`."""
+        return text.str.contains(self.search)
+
+    def capture(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
+        """The rows of `frame` whose `column` the pattern fits, with new columns: `match_start` and,
+        for cell i, `<i>` (its text, null where it is missing) and `<i>_start` (its first character)."""
+        groups = frame.with_columns(pl.col(column).str.extract_groups(self.expression).alias(_GROUPS)).filter(
+            pl.col(_GROUPS).struct.field("1").is_not_null()
+        )
+        parts = [self._length(1).alias("match_start")]
+        for index in range(len(self.fields)):
+            before = [self._length(group) for group in range(1, 2 * index + 3)]
+            cell_text = pl.col(_GROUPS).struct.field(str(2 * index + 3))
+            parts += [cell_text.alias(f"{index}"), pl.sum_horizontal(before).alias(f"{index}_start")]
+        return groups.with_columns(parts).drop(_GROUPS)
+
+    @staticmethod
+    def _length(group: int) -> pl.Expr:
+        return pl.col(_GROUPS).struct.field(str(group)).str.len_chars().fill_null(0).cast(pl.Int32)
+
+
+_GROUPS = "captured groups"
+
+
+def cell(field: str, unit: str | None) -> str:
+    """The expression of a printed cell of `field`.
+
+    Raises PatternError where the unit does not say what the cell looks like.
+    """
+    if field in TEXT_CELLS:
+        return TEXT_CELLS[field]
+    if unit in CELLS:
+        return CELLS[unit]
+    raise PatternError(f"{{{field}}}: a text field needs its own expression: write (?P<{field}>...)")
+
+
+def compile_row(source: str, unit_of: Callable[[str], str | None]) -> Pattern:
+    """A pattern that must fit a whole line."""
+    return _compile(source, unit_of, prefix=r"^", gap=r"\s*", suffix=r"\s*$")
+
+
+def compile_find(source: str, unit_of: Callable[[str], str | None]) -> Pattern:
+    """A pattern that may stand anywhere in a paragraph."""
+    return _compile(source, unit_of, prefix=r"(?s)", gap="", suffix="")
+
+
+def compile_search(source: str) -> str:
+    """A plain expression in which a blank stands for any run of blanks; it holds no fields.
+
+    Raises PatternError where it does not compile.
+    """
+    parts = _parse(source, lambda _field: None)
+    if any(isinstance(part, _Cell) for part in parts):
+        raise PatternError("this expression takes no fields")
+    expression = _optional_blanks("".join(part for part in parts if isinstance(part, str)))
+    _check(expression)
+    return expression
+
+
+@dataclass(frozen=True)
+class _Cell:
+    field: str
+    expression: str
+    optional: bool
+
+
+def _compile(
+    source: str, unit_of: Callable[[str], str | None], prefix: str, gap: str, suffix: str
+) -> Pattern:
+    search, expression, fields = gap, f"({gap}", []
+    for part in _relax_before_optional(_parse(source, unit_of)):
+        if isinstance(part, _Cell):
+            fields.append(part.field)
+            optional = "?" if part.optional else ""
+            search += f"(?:{part.expression}){optional}"
+            expression += f")({part.expression}){optional}("
+        else:
+            search += part
+            expression += part
+    search, expression = _optional_blanks(search), _optional_blanks(expression)
+    anywhere = "" if prefix == "^" else "^(.*?)"
+    whole = f"{prefix}{anywhere or '^()'}{expression})" if anywhere else f"^(){expression}{suffix})"
+    found = f"{prefix}{search}{suffix}"
+    _check(found)
+    _check(whole)
+    if not fields:
+        raise PatternError("the pattern has no field: write {field} where a cell stands")
+    return Pattern(source, found, whole, tuple(fields))
+
+
+def _relax_before_optional(parts: list[str | _Cell]) -> list[str | _Cell]:
+    """The blanks before a cell that may be missing may be missing too."""
+    relaxed = list(parts)
+    for index, part in enumerate(relaxed[1:], start=1):
+        before = relaxed[index - 1]
+        if isinstance(part, _Cell) and part.optional and isinstance(before, str) and before.endswith(r"\s+"):
+            relaxed[index - 1] = before.removesuffix(r"\s+") + r"\s*"
+    return relaxed
+
+
+_FIELD = re.compile(r"\{([a-z][a-z0-9_]*)(\?)?\}")
+_GROUP = re.compile(r"\(\?P<([a-z][a-z0-9_]*)>")
+
+
+def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cell]:
+    """The pattern as stretches of plain expression and cells."""
+    parts: list[str | _Cell] = [""]
+
+    def plain(text: str) -> None:
+        if isinstance(parts[-1], str):
+            parts[-1] += text
+        else:
+            parts.append(text)
+
+    at = 0
+    while at < len(source):
+        if field := _FIELD.match(source, at):
+            parts.append(_Cell(field[1], cell(field[1], unit_of(field[1])), field[2] is not None))
+            at = field.end()
+        elif group := _GROUP.match(source, at):
+            end = _end_of_group(source, at)
+            parts.append(_Cell(group[1], _blanks(source[group.end() : end - 1]), source[end : end + 1] == "?"))
+            at = end + (source[end : end + 1] == "?")
+        elif source[at] == "(":
+            end = _end_of_group(source, at)
+            plain(_blanks(source[at:end]))
+            at = end
+        else:
+            end = _end_of_atom(source, at)
+            plain(_blanks(source[at:end]))
+            at = end
+    return parts
+
+
+def _end_of_atom(source: str, at: int) -> int:
+    """End of an escape, a character class, a run of blanks or one character."""
+    if source[at] == "\\":
+        return at + 2
+    if source[at] == " ":
+        return at + len(source[at:]) - len(source[at:].lstrip(" "))
+    if source[at] == "[":
+        end = at + 1
+        while end < len(source) and source[end] != "]":
+            end += 2 if source[end] == "\\" else 1
+        return end + 1
+    return at + 1
+
+
+def _end_of_group(source: str, at: int) -> int:
+    """Position after the parenthesis that closes the one at `at`."""
+    if not source.startswith("(?", at):
+        raise PatternError(f"write (?:...) instead of (...) at {source[at : at + 20]!r}")
+    end = at + 1
+    while end < len(source) and source[end] != ")":
+        end = _end_of_group(source, end) if source[end] == "(" else _end_of_atom(source, end)
+    if end >= len(source):
+        raise PatternError(f"a parenthesis is not closed at {source[at : at + 20]!r}")
+    return end + 1
+
+
+def _blanks(text: str) -> str:
+    r"""Runs of blanks as `\s+`; a blank in a character class stays what it is."""
+    if text.startswith("["):
+        return text
+    return re.sub(r"(\[(?:\\.|[^\]])*\])|(\\.)| +", lambda found: found[1] or found[2] or r"\s+", text)
+
+
+def _optional_blanks(expression: str) -> str:
+    return expression.replace(r"\s+?", r"\s*")
+
+
+def _check(expression: str) -> None:
+    try:
+        pl.Series([""]).str.contains(expression)
+    except pl.exceptions.ComputeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise PatternError(f"the expression does not compile: {reason}") from error

@@ -1,0 +1,174 @@
+"""Prose → cells: the cover, footnotes and signatures, read paragraph by paragraph.
+
+A paragraph is a run of lines without a blank line between, so that a name or a sentence may be
+wrapped anywhere. What one pattern has claimed is blanked before the next one looks, so no number is
+claimed twice; numbers that are left at the end are the unclaimed ones.
+"""
+
+from __future__ import annotations
+
+import re
+
+import polars as pl
+
+from etl.cells import NUMBER_TOKEN
+from etl.layout import Block, Layout
+from etl.patterns import Pattern
+from etl.rules import RuleBook
+
+# How often one pattern is looked for in one paragraph.
+MAX_REPEATS = 20
+
+_TEXT_CELLS = {
+    "number": pl.UInt32,
+    "start": pl.Int32,
+    "raw": pl.String,
+    "rule": pl.Int32,
+    "row_label": pl.String,
+}
+
+
+def read_prose(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[pl.LazyFrame]:
+    """Cells of all paragraphs of `lines` (those that no block has read).
+
+    Numbers that no pattern claims come back too, with a null `rule`.
+    """
+    paragraphs, texts = _paragraphs(lines)
+    cells = []
+    for block in layout.blocks:
+        if block.footnote is not None:
+            index = layout.blocks.index(block)
+            cells += book.typed(_footnotes(index, block, paragraphs, texts, heads, book))
+    found = [pl.DataFrame(schema=_TEXT_CELLS)]
+    fitting = texts.select(find.pattern.matches(pl.col("text")).alias(str(n)) for n, find in enumerate(layout.finds))
+    for number, find in enumerate(layout.finds):
+        rules = [book.of_find(find, name) for name in find.pattern.fields]
+        if fitting[str(number)].any():
+            texts, claimed = _claim(find.pattern, texts, fitting[str(number)], rules)
+            found += claimed
+    located = _locate(pl.concat(found), texts)
+    unclaimed = _in_documents(_locate(_unclaimed(texts), texts), paragraphs)
+    cells += book.typed(_in_documents(located, paragraphs))
+    return [*cells, unclaimed.lazy().with_columns(status=pl.lit("unclaimed"))]
+
+
+def _paragraphs(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The paragraphs (position of the first line, head above, number of the text), and the distinct texts.
+
+    `texts` has `number`, `text` (as printed) and `rest` (of the same length, claims blanked).
+    """
+    follows = (pl.col("document") == pl.col("document").shift(1)) & (pl.col("line") - pl.col("line").shift(1) == 1)
+    runs = lines.with_columns(run=(~follows).fill_null(value=True).cum_sum())
+    paragraphs = runs.group_by("run", maintain_order=True).agg(
+        pl.col("position").first(),
+        pl.col("head").first(),
+        pl.col("text").str.join("\n"),
+    )
+    texts = paragraphs.select(pl.col("text").unique(maintain_order=True)).with_row_index("number")
+    numbered = paragraphs.join(texts, on="text", how="inner", maintain_order="left")
+    return numbered.select("position", "head", "number"), texts.with_columns(rest="text")
+
+
+def _claim(
+    pattern: Pattern, texts: pl.DataFrame, fitting: pl.Series, rules: list[int]
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """All places where the pattern fits: the texts with those cells blanked, and the cells.
+
+    `fitting` says which texts have such a place at all.
+    """
+    cells: list[pl.DataFrame] = []
+    pending = texts.filter(fitting)
+    for _ in range(MAX_REPEATS):
+        captured = pattern.capture(pending.lazy(), "rest").collect()
+        if captured.is_empty():
+            break
+        rest = pl.col("rest")
+        for index, rule in enumerate(rules):
+            cells.append(_captured(captured, index, rule))
+            rest = _blanked(rest, pl.col(f"{index}_start"), pl.col(str(index)))
+        pending = captured.select("number", "text", rest.alias("rest"))
+        texts = texts.update(pending.select("number", "rest"), on="number", maintain_order="left")
+    return texts, cells
+
+
+def _captured(captured: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:
+    """Cell `index` of a pattern; its label is what the pattern fits before it."""
+    start = pl.col(f"{index}_start")
+    label = pl.col("rest").str.slice(pl.col("match_start"), start - pl.col("match_start"))
+    label = label.str.strip_chars().str.replace_all(r"\s+", " ")
+    return captured.filter(pl.col(str(index)).is_not_null()).select(
+        "number",
+        start=start,
+        raw=pl.col(str(index)),
+        rule=pl.lit(rule, pl.Int32),
+        row_label=pl.when(label != "").then(label),
+    )
+
+
+def _blanked(text: pl.Expr, start: pl.Expr, raw: pl.Expr) -> pl.Expr:
+    """`text` with the characters of `raw` at `start` replaced by as many blanks."""
+    length = raw.str.len_chars().fill_null(0)
+    return pl.concat_str(text.str.head(start), pl.lit("").str.pad_start(length), text.str.slice(start + length))
+
+
+def _unclaimed(texts: pl.DataFrame) -> pl.DataFrame:
+    """The numbers that are left in the texts."""
+    token = re.compile(NUMBER_TOKEN)
+    left = texts.filter(pl.col("rest").str.contains("[0-9]"))
+    rows = [
+        (number, found.start(), found.group(), None, None)
+        for number, rest in left.select("number", "rest").iter_rows()
+        for found in token.finditer(rest)
+    ]
+    return pl.DataFrame(rows, schema=_TEXT_CELLS, orient="row")
+
+
+def _footnotes(
+    index: int, block: Block, paragraphs: pl.DataFrame, texts: pl.DataFrame, heads: pl.DataFrame, book: RuleBook
+) -> pl.DataFrame:
+    """What footnotes below the block say, once for each group of the head above them."""
+    assert block.footnote is not None  # noqa: S101 - the caller chose the blocks that have one
+    pattern = block.footnote.pattern
+    below = heads.filter(pl.col("block") == index).select(head="position", group_id="groups")
+    here = paragraphs.join(below, on="head", how="inner", maintain_order="left")
+    notes = texts.join(here, on="number", how="semi", maintain_order="left")
+    fitting = notes.select(pattern.matches(pl.col("rest"))).to_series()
+    _, found = _claim(pattern, notes, fitting, [0])
+    located = _locate(pl.concat([pl.DataFrame(schema=_TEXT_CELLS), *found]), texts)
+    cells = _in_documents(located, here.drop("group_id"), keep=("head",))
+    grouped = cells.join(below, on="head", how="left", maintain_order="left").drop("head").explode("group_id")
+    groups = grouped["group_id"].unique().to_list()
+    rules = {group: book.of_block(block, pattern.fields[0], None, group) for group in groups}
+    return grouped.with_columns(rule=pl.col("group_id").replace_strict(rules, return_dtype=pl.Int32)).drop("group_id")
+
+
+def _locate(cells: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
+    """Cells with `offset` (lines below the paragraph's first) and `start` on their own line.
+
+    A cell that runs over a line break becomes one for each line.
+    """
+    located = cells.join(texts.select("number", "text"), on="number", how="left", maintain_order="left")
+    above = pl.col("text").str.head(pl.col("start")).str.split("\n")
+    pieces = located.with_columns(
+        offset=(above.list.len() - 1).cast(pl.Int32),
+        start=above.list.last().str.len_chars().cast(pl.Int32),
+        raw=pl.col("raw").str.split("\n"),
+    ).with_columns(piece=pl.int_ranges(0, pl.col("raw").list.len(), dtype=pl.Int32))
+    pieces = pieces.explode("raw", "piece")
+    blanks = (pl.col("raw").str.len_chars() - pl.col("raw").str.strip_chars_start().str.len_chars()).cast(pl.Int32)
+    return pieces.select(
+        "number",
+        "rule",
+        "row_label",
+        offset=pl.col("offset") + pl.col("piece"),
+        start=pl.when(pl.col("piece") == 0).then(pl.col("start")).otherwise(0) + blanks,
+        raw=pl.col("raw").str.strip_chars(),
+        piece="piece",
+    )
+
+
+def _in_documents(cells: pl.DataFrame, paragraphs: pl.DataFrame, keep: tuple[str, ...] = ()) -> pl.DataFrame:
+    """The cells of each distinct text, for each paragraph that has this text."""
+    placed = paragraphs.join(cells, on="number", how="inner", maintain_order="left")
+    position = (pl.col("position") + pl.col("offset")).cast(pl.UInt32)
+    return placed.select(position, "start", "raw", "rule", "row_label", "piece", *keep)

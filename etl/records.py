@@ -1,0 +1,182 @@
+"""Cells → records: the lossless base, one row for each printed cell, with its value and its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from etl.blocks import find_heads, label_lines
+from etl.cells import FITTING_LENGTH, NUMERIC_UNITS, PRINTED_DECIMALS, VALUE, count_numbers, fits
+from etl.class_rows import read_class_blocks
+from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
+from etl.layout import Layout
+from etl.prose import read_prose
+from etl.rejections import reject
+from etl.rules import RuleBook
+
+# What the steps before give of each cell; what a step does not know is null.
+_CELL = {
+    "position": pl.UInt32,
+    "start": pl.Int32,
+    "raw": pl.String,
+    "rule": pl.Int32,
+    "piece": pl.Int32,
+    "value": VALUE,
+    "status": pl.String,
+    "printed_decimals": pl.Int32,
+    "row_label": pl.String,
+}
+# What they give of each line that they read.
+_KEYS = {
+    "position": pl.UInt32,
+    "row_label": pl.String,
+    "class_key": pl.String,
+    "loan_status": pl.String,
+    "bucket": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What a layout read in a batch of documents.
+
+    `records`: the columns of the declared table, `document`, `priority` (number of the rule: the lower
+    wins where several cells of a report say the same) and `piece` (0 where a cell begins, 1, 2, ...
+    where a wrapped cell goes on). `rules`: what the rules say, by their numbers. `numbers`: `document`, `numbers_found`.
+    `joins`: `document`, `block`, `expected`, `actual` rows of blocks that joined by row order.
+    `rejections`: as `rejections.SCHEMA`; their documents are in the other frames too.
+    """
+
+    records: pl.DataFrame
+    rules: pl.DataFrame
+    numbers: pl.DataFrame
+    joins: pl.DataFrame
+    rejections: pl.DataFrame
+
+    def without(self, documents: pl.Series) -> Extraction:
+        """The extraction of the other documents."""
+        kept = ~pl.col("document").is_in(documents.implode())
+        return Extraction(
+            records=self.records.filter(kept),
+            rules=self.rules,
+            numbers=self.numbers.filter(kept),
+            joins=self.joins.filter(kept),
+            rejections=self.rejections.filter(kept),
+        )
+
+
+def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
+    """All records of a batch of documents of one layout. `lines` as `lines.lines_frame` gives them."""
+    book = RuleBook()
+    heads = find_heads(lines, layout)
+    labelled = label_lines(lines, heads)
+    class_blocks = read_class_blocks(labelled, layout, book)
+    group_blocks = read_group_blocks(labelled, heads, layout, book)
+    group_heads = read_group_heads(labelled, heads, layout, book)
+    keys = [*(block.keys.drop("document", "line", "ordinal") for block in class_blocks), *group_blocks.keys]
+    rest = _unread(labelled, [*keys, _grouped_head_lines(heads)])
+    singles = read_single_lines(rest.filter(~pl.col("is_head")), layout, book)
+    keys += singles.keys
+    rest = _unread(rest, singles.keys)
+    prose = read_prose(rest, heads, layout, book)
+    class_cells = [cell for block in class_blocks for cell in block.cells]
+    cells = [*class_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
+    rules = book.frame()
+    records = _records(cells, keys, lines, rules)
+    rejections = [*(frame for block in class_blocks for frame in block.rejections), *group_blocks.rejections]
+    joins = [
+        block.joins.with_columns(block=pl.lit(layout_block.name))
+        for block, layout_block in zip(class_blocks, (b for b in layout.blocks if b.row), strict=True)
+        if block.joins is not None
+    ]
+    return Extraction(
+        records=records,
+        rules=rules,
+        numbers=_numbers_found(lines),
+        joins=pl.concat(joins) if joins else pl.DataFrame(schema={"document": pl.UInt32, "expected": pl.Int64, "actual": pl.Int64, "block": pl.String}),
+        rejections=pl.concat([*rejections, _misfits(records, book), _conflicts(records)]),
+    )
+
+
+def _unread(lines: pl.DataFrame, keys: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The lines that are not among `keys`."""
+    if not keys:
+        return lines
+    read = pl.concat([frame.select("position") for frame in keys])
+    return lines.join(read, on="position", how="anti", maintain_order="left")
+
+
+def _grouped_head_lines(heads: pl.DataFrame) -> pl.DataFrame:
+    """Lines of heads whose group labels are cells: nothing is left in them to look for."""
+    grouped = heads.filter(pl.col("groups").list.len() > 0)
+    first = pl.col("position") - pl.col("head_lines") + 1
+    positions = grouped.select(position=pl.int_ranges(first, pl.col("position") + 1)).explode("position")
+    return positions.select(pl.col("position").cast(pl.UInt32))
+
+
+def _numbers_found(lines: pl.DataFrame) -> pl.DataFrame:
+    """Numeric tokens of each document, by a scan that knows no layout."""
+    return lines.group_by("document", maintain_order=True).agg(numbers_found=count_numbers(pl.col("text")).sum())
+
+
+def _records(
+    cells: Sequence[pl.LazyFrame], keys: Sequence[pl.DataFrame], lines: pl.DataFrame, rules: pl.DataFrame
+) -> pl.DataFrame:
+    """Cells in printed order, with what their rules and their lines say of them."""
+    place = pl.col("position").cast(pl.UInt64) * 2**32 + pl.col("start").cast(pl.UInt64)
+    all_cells = pl.concat([pl.LazyFrame(schema=_CELL), *cells], how="diagonal").with_columns(place=place)
+    ordered = all_cells.sort("place", maintain_order=True).drop("place").collect()
+    all_keys = pl.concat([pl.DataFrame(schema=_KEYS), *keys], how="diagonal")
+    by_line = lines.select("position", "document", "line").join(
+        all_keys.unique("position", keep="first"), on="position", how="left", maintain_order="left"
+    )
+    position, rule = ordered["position"], ordered["rule"]
+    said = {name: by_line[name].gather(position) for name in ("document", "line", "class_key", "loan_status", "bucket")}
+    meant = {name: rules[name].gather(rule) for name in rules.columns}
+    return (
+        ordered.lazy()
+        .drop("position", "start")
+        .rename({"rule": "priority"})
+        .with_columns(
+            **said,
+            **meant,
+            piece=pl.col("piece").fill_null(0),
+            row_label=pl.coalesce("row_label", by_line["row_label"].gather(position)),
+            column_start=ordered["start"],
+            column_end=(ordered["start"] + ordered["raw"].str.len_chars()).cast(pl.Int32),
+        )
+        .with_columns(record_no=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("document"))
+        .collect()
+    )
+
+
+def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
+    """Cells whose value does not fit the type of their unit: an error, never rounded."""
+    numeric = [number for number, rule in enumerate(book.rules) if rule.unit in NUMERIC_UNITS]
+    places = pl.Series([PRINTED_DECIMALS.get(rule.unit, 0) for rule in book.rules], dtype=pl.Int32)
+    unread = (pl.col("status") == "unparsable") & pl.col("priority").is_in(numeric)
+    doubtful = (pl.col("raw").str.len_bytes() > FITTING_LENGTH) | (
+        pl.col("printed_decimals") > places.gather(records["priority"])
+    )
+    units = [rule.unit for rule in book.rules]
+    columns = ["document", "line", "raw", "field", "value", "status", "printed_decimals", "priority"]
+    fitting = records.select(columns).filter(unread | (doubtful & pl.col("value").is_not_null()))
+    unit = pl.Series(units, dtype=pl.String).gather(fitting["priority"])
+    wrong = fitting.with_columns(unit=unit).filter(pl.col("value").is_null() | ~fits(pl.col("value"), pl.col("unit")))
+    message = pl.format("line {}: '{}' is no {} that fits field {}", "line", "raw", "unit", "field")
+    return reject(wrong, "value_does_not_fit", message, "compare the line with the filed report")
+
+
+def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
+    """Measures and triggers that a report prints twice, with different values."""
+    columns = ["document", "table", "field", "raw", "line", "status"]
+    single = records.select(columns).filter(pl.col("table").is_in(["measures", "triggers"]) & (pl.col("status") != "blank"))
+    first = single.unique(["document", "field"], keep="first", maintain_order=True)
+    again = single.join(first, on=["document", "field"], how="inner", suffix="_first", maintain_order="left")
+    wrong = again.filter(pl.col("raw") != pl.col("raw_first"))
+    message = pl.format(
+        "field {} is '{}' in line {} and '{}' in line {}", "field", "raw_first", "line_first", "raw", "line"
+    )
+    return reject(wrong, "conflicting_values", message, "compare both lines with the filed report")

@@ -1,0 +1,22 @@
+"""Reasons why a report of a known layout cannot be read, as frames: a row a report and reason."""
+
+from __future__ import annotations
+
+import polars as pl
+
+SCHEMA = {"document": pl.UInt32, "reason_code": pl.String, "message": pl.String, "hint": pl.String}
+
+
+def reject(documents: pl.DataFrame, reason_code: str, message: pl.Expr, hint: str) -> pl.DataFrame:
+    """A rejection for each row of `documents`, whose columns `message` may use."""
+    return documents.select(
+        pl.col("document"),
+        reason_code=pl.lit(reason_code),
+        message=message,
+        hint=pl.lit(hint),
+    )
+
+
+def none() -> pl.DataFrame:
+    """No rejection."""
+    return pl.DataFrame(schema=SCHEMA)

@@ -1,0 +1,65 @@
+"""What the cells of a layout mean: one rule for each field that a block or a find reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from etl.cells import typed
+from etl.layout import Block, Find
+from etl.schema import unit_of
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Where a cell comes from and what it means."""
+
+    rule: str
+    table: str | None
+    block: str
+    field: str
+    unit: str
+    column_label: str | None = None
+    group_id: str | None = None
+
+
+@dataclass
+class RuleBook:
+    """The rules in use, numbered. Earlier rules win where several read the same field of a report."""
+
+    numbers: dict[Rule, int] = field(default_factory=dict)
+    rules: list[Rule] = field(default_factory=list)
+
+    def of_block(self, block: Block, name: str, column_label: str | None = None, group_id: str | None = None) -> int:
+        """Number of the rule that reads field `name` in a column of `block`."""
+        unit = unit_of(block.table, name) or "text"
+        return self._number(Rule(f"{block.name}.{name}", block.table, block.name, name, unit, column_label, group_id))
+
+    def of_find(self, find: Find, name: str) -> int:
+        """Number of the rule that reads field `name` in a find; its table is null if no table has it."""
+        for table in ("reports", "triggers", "measures"):
+            if unit := unit_of(table, name):
+                return self._number(Rule(f"{find.name}.{name}", table, find.name, name, unit))
+        return self._number(Rule(f"{find.name}.{name}", None, find.name, name, "text"))
+
+    def frame(self) -> pl.DataFrame:
+        """The rules, a row each, in the order of their numbers; names as an Enum each."""
+        columns = []
+        for name in Rule.__dataclass_fields__:
+            values = [getattr(rule, name) for rule in self.rules]
+            categories = pl.Enum(list(dict.fromkeys(value for value in values if value is not None)))
+            columns.append(pl.Series(name, values, dtype=categories))
+        return pl.DataFrame(columns)
+
+    def typed(self, cells: pl.DataFrame) -> list[pl.LazyFrame]:
+        """`cells`, whose `rule` may differ, with their values and statuses; a frame for each unit."""
+        units = pl.Series([rule.unit for rule in self.rules], dtype=pl.String)
+        parts = cells.with_columns(unit=units.gather(cells["rule"])).partition_by("unit", as_dict=True, maintain_order=True)
+        return [typed(part.lazy(), unit).drop("unit") for (unit,), part in parts.items()]
+
+    def _number(self, rule: Rule) -> int:
+        if rule not in self.numbers:
+            self.numbers[rule] = len(self.rules)
+            self.rules.append(rule)
+        return self.numbers[rule]

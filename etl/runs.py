@@ -1,0 +1,236 @@
+"""A run: inbox → batches → Parquet, rejects and a manifest, with a summary of what happened."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from etl.batch import Batch, read_batch
+from etl.documents import Document, Reject, find_inputs, read_document
+from etl.layout import Layout, load_layouts
+from etl.parquet import LakeWriter
+from etl.schema import CONTRACT_VERSION, TABLES
+from etl.tables import IDENTITY
+from etl.version import VERSION
+
+# A batch holds this much text at the most (one document more than fills it), so that memory stays
+# bounded whatever the size of the inbox.
+BATCH_BYTES = 16 * 1024 * 1024
+BATCH_DOCUMENTS = 1000
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one input document."""
+
+    source: str
+    sha256: str | None
+    bytes: int | None
+    outcome: str  # read, rejected or duplicate
+    report_id: str | None = None
+    deal: str | None = None
+    distribution_date: str | None = None
+    reason_code: str | None = None
+    message: str | None = None
+    hint: str | None = None
+
+
+@dataclass
+class Summary:
+    """The result of a run, as `--json` prints it and the manifest keeps it."""
+
+    run_id: str
+    program_version: str
+    contract_version: int
+    layouts: list[str]
+    inputs: list[str]
+    output: str
+    documents: int = 0
+    reports_read: int = 0
+    rejected: int = 0
+    duplicates: int = 0
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    numbers_found: int = 0
+    numbers_claimed: int = 0
+    checks: dict[str, int] = field(default_factory=dict)
+    same_deal_and_date: list[dict[str, object]] = field(default_factory=list)
+    rejects: list[dict[str, object]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "extract": 0.0, "write": 0.0, "total": 0.0})
+
+
+def run(
+    inputs: Iterable[str | os.PathLike[str]],
+    output: str | os.PathLike[str],
+    layouts: Sequence[Layout] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Read all reports of `inputs` (files, folders, globs) into Parquet below `output`.
+
+    `progress` is called with the numbers of documents done and to do. Raises UsageError for inputs
+    that do not exist, LayoutError for a wrong layout and OutputError where nothing can be written;
+    a document that cannot be read is a reject, no error.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    layouts = load_layouts() if layouts is None else layouts
+    given = [os.fspath(path) for path in inputs]
+    found = find_inputs(given)
+    summary = Summary(
+        run_id=f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}",
+        program_version=VERSION,
+        contract_version=CONTRACT_VERSION,
+        layouts=[layout.label for layout in layouts],
+        inputs=given,
+        output=os.fspath(output),
+    )
+    outcomes: list[Outcome] = []
+    with LakeWriter(Path(output), summary.run_id) as writer:
+        known: dict[str, str] = {}
+        for documents, unreadable in _batches(found, known, outcomes, summary):
+            _do_batch(documents, unreadable, layouts, writer, outcomes, summary)
+            if progress is not None:
+                progress(len(outcomes), len(found))
+        _finish(summary, outcomes, started, clock, writer, Path(output))
+    return summary
+
+
+def _batches(
+    found: Sequence[Path | Reject], known: dict[str, str], outcomes: list[Outcome], summary: Summary
+) -> Iterator[tuple[list[Document], list[Reject]]]:
+    """The inputs as batches; documents with the bytes of an earlier one are left out and noted."""
+    documents: list[Document] = []
+    rejects: list[Reject] = []
+    size = 0
+    for item in found:
+        begun = time.perf_counter()
+        document = read_document(item) if isinstance(item, Path) else item
+        summary.seconds["read"] += time.perf_counter() - begun
+        if isinstance(document, Reject):
+            rejects.append(document)
+        elif document.sha256 in known:
+            message = f"the same bytes as {known[document.sha256]}"
+            outcomes.append(Outcome(document.source, document.sha256, document.size, "duplicate", message=message))
+        else:
+            known[document.sha256] = document.source
+            documents.append(document)
+            size += document.size
+        if size >= BATCH_BYTES or len(documents) + len(rejects) >= BATCH_DOCUMENTS:
+            yield documents, rejects
+            documents, rejects, size = [], [], 0
+    yield documents, rejects
+
+
+def _do_batch(
+    documents: Sequence[Document],
+    unreadable: Sequence[Reject],
+    layouts: Sequence[Layout],
+    writer: LakeWriter,
+    outcomes: list[Outcome],
+    summary: Summary,
+) -> None:
+    begun = time.perf_counter()
+    parts = _read_safely(documents, layouts)
+    extracted = time.perf_counter()
+    rejects = [*unreadable, *(reject for part in parts for reject in part.rejects)]
+    refused = {reject.source for reject in rejects}
+    for part in parts:
+        writer.write_tables(part.identity, part.tables)
+    writer.write_rejects(rejects, (document.source for document in documents if document.source not in refused))
+    summary.seconds["extract"] += extracted - begun
+    summary.seconds["write"] += time.perf_counter() - extracted
+    outcomes += [
+        Outcome(
+            reject.source,
+            reject.sha256,
+            reject.size,
+            "rejected",
+            reason_code=reject.reason_code,
+            message=reject.message,
+            hint=reject.hint,
+        )
+        for reject in rejects
+    ]
+    for part in parts:
+        _count(part, outcomes, summary)
+
+
+def _read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> list[Batch]:
+    """The batch; if a document breaks the program, the batch in pieces, without that document."""
+    try:
+        return [read_batch(documents, layouts)]
+    except Exception as error:  # noqa: BLE001 - one document must not stop the others
+        if len(documents) > 1:
+            half = len(documents) // 2
+            return _read_safely(documents[:half], layouts) + _read_safely(documents[half:], layouts)
+        message = f"a defect of the program: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        document = documents[0]
+        hint = "report it with the document; the other documents were read"
+        reject = Reject(document.source, document.sha256, document.size, "internal_error", message, hint)
+        return [Batch(pl.DataFrame(schema=IDENTITY), {}, [reject])]
+
+
+def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
+    """Add what the batch gave to the summary."""
+    if not batch.tables:
+        return
+    reports = batch.tables["reports"]
+    columns = ["source", "source_sha256", "source_bytes", "report_id", "deal", "distribution_date"]
+    named = reports.join(batch.identity.select("document", "deal", "distribution_date"), on="document", maintain_order="left")
+    for source, sha256, size, report_id, deal, date in named.select(columns).iter_rows():
+        outcomes.append(Outcome(source, sha256, size, "read", report_id, deal, date.isoformat()))
+    for name, frame in batch.tables.items():
+        summary.rows[name] += frame.height
+    summary.numbers_found += int(reports["numbers_found"].sum())
+    summary.numbers_claimed += int(reports["numbers_claimed"].sum())
+    checks = Counter(summary.checks)
+    checks.update(dict(batch.tables["checks"].group_by("outcome").len().iter_rows()))
+    summary.checks = dict(sorted(checks.items()))
+
+
+def _finish(
+    summary: Summary, outcomes: list[Outcome], started: datetime, clock: float, writer: LakeWriter, output: Path
+) -> None:
+    """Complete the summary and write the manifest, the last file of the run."""
+    outcomes.sort(key=lambda outcome: outcome.source)
+    kinds = Counter(outcome.outcome for outcome in outcomes)
+    summary.documents = len(outcomes)
+    summary.reports_read = kinds["read"]
+    summary.rejected = kinds["rejected"]
+    summary.duplicates = kinds["duplicate"]
+    summary.rejects = [
+        {key: getattr(outcome, key) for key in ("source", "reason_code", "message", "hint")}
+        for outcome in outcomes
+        if outcome.outcome == "rejected"
+    ]
+    summary.same_deal_and_date = _same_deal_and_date(outcomes)
+    summary.seconds["total"] = time.perf_counter() - clock
+    summary.seconds = {name: round(seconds, 3) for name, seconds in summary.seconds.items()}
+    manifest = {
+        **asdict(summary),
+        "started": started.isoformat(),
+        "finished": datetime.now(UTC).isoformat(),
+        "polars_version": pl.__version__,
+        "documents_read": [asdict(outcome) for outcome in outcomes],
+    }
+    text = json.dumps(manifest, indent=1, ensure_ascii=False)
+    writer.write_text(text + "\n", output / "_runs" / f"{summary.run_id}.json")
+
+
+def _same_deal_and_date(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
+    """Different reports of one deal and date: all are kept, and said here."""
+    sources: dict[tuple[str | None, str | None], list[str]] = {}
+    for outcome in outcomes:
+        if outcome.outcome == "read":
+            sources.setdefault((outcome.deal, outcome.distribution_date), []).append(outcome.source)
+    return [
+        {"deal": deal, "distribution_date": date, "sources": several}
+        for (deal, date), several in sources.items()
+        if len(several) > 1
+    ]

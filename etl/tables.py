@@ -1,0 +1,212 @@
+"""Records → tidy tables: pure reshapes. A tidy value is the value of a record, or its text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from etl.cells import date, flag
+from etl.class_rows import TOTAL
+from etl.deals import deal_slug
+from etl.documents import Document
+from etl.layout import Layout
+from etl.schema import Column, table
+
+_POLARS_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
+    "string": pl.String,
+    "bool": pl.Boolean,
+    "int32": pl.Int32,
+    "int64": pl.Int64,
+    "date32": pl.Date,
+    "list<string>": pl.List(pl.String),
+}
+# What tells one report from another.
+IDENTITY = {"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String}
+
+
+def polars_type(column: Column) -> pl.DataType | type[pl.DataType]:
+    """The polars type of a declared column."""
+    if column.type.startswith("decimal128"):
+        precision, scale = column.type.removeprefix("decimal128(").removesuffix(")").split(", ")
+        return pl.Decimal(int(precision), int(scale))
+    return _POLARS_TYPES[column.type]
+
+
+def field_values(records: pl.DataFrame) -> pl.DataFrame:
+    """What the report says of itself, every time that it says it.
+
+    Columns: `document`, `field`, `text` (pieces of a wrapped cell joined by one blank), `line`; the
+    cell that counts comes first.
+    """
+    columns = ["document", "field", "raw", "line", "column_start", "priority", "piece"]
+    said = _cells_of(records, "reports", columns).sort("document", "priority", "line", "column_start")
+    said = said.with_columns(cell=(pl.col("piece") == 0).cum_sum())
+    whole = said.group_by("cell", maintain_order=True).agg(
+        pl.col("document").first(), pl.col("field").first(), pl.col("raw").str.join(" ").alias("text"), pl.col("line").first()
+    )
+    return whole.select("document", "field", pl.col("text").str.replace_all(r"\s+", " "), "line")
+
+
+def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.DataFrame:
+    """`document`, `deal`, `distribution_date` and `report_id` of each document; deal and date are
+    null where the report does not say them."""
+    named = _first(said, "deal_name").join(_first(said, "registrant"), on="document", how="full", coalesce=True)
+    names = named.select("document", name=pl.coalesce("deal_name", "registrant"))
+    slugs = {name: deal_slug(name) for name in names["name"].unique().to_list()}
+    dated = _first(said, "distribution_date").select("document", date(pl.col("distribution_date")))
+    ids = [document.report_id for document in documents]
+    frame = pl.DataFrame({"report_id": ids}, schema={"report_id": pl.String}).with_row_index("document")
+    deals = names.select("document", deal=pl.col("name").replace_strict(slugs, default=None, return_dtype=pl.String))
+    joined = frame.join(deals, on="document", how="left", maintain_order="left")
+    return joined.join(dated, on="document", how="left", maintain_order="left").select(list(IDENTITY))
+
+
+def tidy_tables(
+    records: pl.DataFrame, said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Document], layout: Layout
+) -> dict[str, pl.DataFrame]:
+    """All tidy tables but `checks`, of the reports in `identity`.
+
+    Each has `document` and the declared columns; in `reports` those that the checks add are null.
+    """
+    tables = {
+        "reports": _reports(said, identity, documents, layout),
+        "classes": _classes(records, layout),
+        "pools": _pools(records),
+        "delinquencies": _delinquencies(records, layout),
+        "measures": _measures(records),
+        "triggers": _triggers(records),
+        "records": records,
+    }
+    return {name: declared_columns(frame, name, identity) for name, frame in tables.items()}
+
+
+def declared_columns(frame: pl.DataFrame, name: str, identity: pl.DataFrame) -> pl.DataFrame:
+    """`document` and the declared columns of table `name`, typed; those that `frame` lacks are null."""
+    ids = identity.select("document", "report_id")
+    numbers = pl.DataFrame({"document": pl.int_range(0, (ids["document"].max() or 0) + 1, dtype=pl.UInt32, eager=True)})
+    by_number = numbers.join(ids, on="document", how="left", maintain_order="left")["report_id"]
+    identified = frame.with_columns(report_id=by_number.gather(frame["document"]))
+    columns = []
+    for column in table(name).columns:
+        value = pl.col(column.name) if column.name in identified.columns else pl.lit(None)
+        named = isinstance(identified.schema.get(column.name), pl.Enum)  # names stay the small numbers that they are
+        columns.append((value if named else value.cast(polars_type(column))).alias(column.name))
+    return identified.select("document", *columns)
+
+
+def _first(said: pl.DataFrame, field: str) -> pl.DataFrame:
+    """The value that counts of a field: `document` and a column called as the field."""
+    first = said.filter(pl.col("field") == field).unique("document", keep="first", maintain_order=True)
+    return first.select("document", pl.col("text").alias(field))
+
+
+def _reports(
+    said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Document], layout: Layout
+) -> pl.DataFrame:
+    frame = pl.DataFrame(
+        {
+            "source": [document.source for document in documents],
+            "source_sha256": [document.sha256 for document in documents],
+            "source_bytes": [document.size for document in documents],
+        },
+        schema={"source": pl.String, "source_sha256": pl.String, "source_bytes": pl.Int64},
+    ).with_row_index("document").join(identity.select("document"), on="document", how="semi", maintain_order="left")
+    texts = ["deal_name", "series", "form_type", "report_date", "registrant", "state_of_incorporation"]
+    texts += ["commission_file_number", "irs_number", "trustee", "servicer"]
+    for field in texts:
+        frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
+    items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")
+    return frame.join(items, on="document", how="left", maintain_order="left").with_columns(
+        date(pl.col("report_date")),
+        deal_name=pl.coalesce("deal_name", "registrant"),
+        is_amendment=pl.col("form_type").str.to_uppercase().str.ends_with("/A"),
+        layout=pl.lit(layout.label),
+    )
+
+
+def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    columns = ["document", "class_key", "field", "raw", "value", "priority", "line"]
+    cells = _cells_of(records, "classes", columns).filter(pl.col("class_key").is_not_null())
+    keys = ["document", "class_key"]
+    texts = cells.filter(pl.col("field").is_in(["class_id", "cusip", "isin"])).sort(
+        "document", "priority", "line", maintain_order=True
+    )
+    printed = _pivot(texts, keys, "raw", _text_columns("classes", texts))
+    notional = pl.when(pl.col("class_key") != TOTAL).then(pl.col("class_key").str.contains(layout.classes.notional))
+    values = _pivot(cells, keys, "value", _number_columns("classes"))
+    return printed.join(values, on=keys, how="full", coalesce=True, maintain_order="left_right").with_columns(
+        is_notional=notional
+    )
+
+
+def _pools(records: pl.DataFrame) -> pl.DataFrame:
+    cells = _cells_of(records, "pools", ["document", "group_id", "field", "value"])
+    return _pivot(cells, ["document", "group_id"], "value", _number_columns("pools"))
+
+
+def _delinquencies(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    columns = ["document", "group_id", "loan_status", "bucket", "field", "raw", "value"]
+    cells = _cells_of(records, "delinquencies", columns)
+    values = cells.filter(pl.col("field").is_in(["loan_count", "balance", "market_value"]))
+    keys = ["document", "group_id", "loan_status", "bucket"]
+    rows = _pivot(values, keys, "value", ["loan_count", "balance", "market_value"])
+    excludes = _excludes(cells.filter(pl.col("field") == "excludes"), layout)
+    joined = rows.join(excludes, on=["document", "group_id"], how="left", maintain_order="left")
+    return joined.rename({"loan_status": "status"}).with_columns(
+        excludes=pl.when(pl.col("status") == "delinquent").then("excludes")
+    )
+
+
+def _excludes(cells: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """The statuses that a footnote leaves out, in printed order, by group."""
+    notes = cells.group_by("document", "group_id", maintain_order=True).agg(pl.col("raw").str.join(" ").alias("note"))
+    codes: dict[str, str] = {}
+    for block in layout.blocks:
+        codes |= block.footnote.codes if block.footnote else {}
+    read = [(note, _codes_in(note, codes)) for note in notes["note"].unique().to_list()]
+    decoded = pl.DataFrame(read, schema={"note": pl.String, "excludes": pl.List(pl.String)}, orient="row")
+    return notes.join(decoded, on="note", how="left", maintain_order="left").drop("note")
+
+
+def _codes_in(note: str, codes: Mapping[str, str]) -> list[str]:
+    places = sorted((note.index(word), code) for word, code in codes.items() if word in note)
+    return list(dict.fromkeys(code for _, code in places))
+
+
+def _measures(records: pl.DataFrame) -> pl.DataFrame:
+    columns = ["document", "field", "row_label", "value", "unit", "status", "group_id"]
+    cells = _cells_of(records, "measures", columns).filter(pl.col("status") != "unparsable")
+    once = cells.unique(["document", "field"], keep="first", maintain_order=True)
+    return once.select("document", "value", "unit", "group_id", measure="field", label="row_label")
+
+
+def _triggers(records: pl.DataFrame) -> pl.DataFrame:
+    columns = ["document", "field", "row_label", "raw", "status"]
+    cells = _cells_of(records, "triggers", columns).filter(pl.col("status") != "unparsable")
+    once = cells.unique(["document", "field"], keep="first", maintain_order=True)
+    return once.select("document", trigger="field", label="row_label", occurred=flag(pl.col("raw")))
+
+
+def _cells_of(records: pl.DataFrame, name: str, columns: Sequence[str]) -> pl.DataFrame:
+    """The records of one table, with these columns only."""
+    if name not in records.schema["table"].categories:  # type: ignore[attr-defined]
+        return records.select(columns).clear()
+    return records.select("table", *columns).filter(pl.col("table") == name).drop("table")
+
+
+def _pivot(cells: pl.DataFrame, keys: list[str], values: str, fields: Sequence[str]) -> pl.DataFrame:
+    """One row for each key, one column for each field; the first cell counts."""
+    wanted = cells.with_columns(pl.col("field").cast(pl.String)).filter(pl.col("field").is_in(fields))
+    return wanted.pivot(
+        on="field", on_columns=list(fields), index=keys, values=values, aggregate_function="first", maintain_order=True
+    )
+
+
+def _number_columns(name: str) -> list[str]:
+    return [column.name for column in table(name).columns if column.unit not in ("text", "flag", "date")]
+
+
+def _text_columns(name: str, cells: pl.DataFrame) -> list[str]:
+    present = set(cells["field"].unique().to_list())
+    return [column.name for column in table(name).columns if column.name in present]
