@@ -1,10 +1,10 @@
 """Trustee distribution reports → tidy, typed, checked Parquet.
 
-    import etl
+import etl
 
-    report = etl.read_report("report.txt")     # frames, nothing is written
-    report.tables["classes"]
-    summary = etl.run(["inbox/"], "output/")   # what the command does
+report = etl.read_report("report.txt")     # frames, nothing is written
+report.tables["classes"]
+summary = etl.run(["inbox/"], "output/")   # what the command does
 """
 
 from etl.api import Report, read_report
@@ -12,7 +12,7 @@ from etl.errors import EtlError, LayoutError, OutputError, RejectedError, Schema
 from etl.layout import Layout, load_layout, load_layouts
 from etl.runs import Summary, run
 from etl.schema import arrow_schema, partitioning
-from etl.version import VERSION as __version__
+from etl.version import __version__
 
 __all__ = [
     "EtlError",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Report:
     """
 
     deal: str
-    distribution_date: datetime.date
+    distribution_date: dt.date
     report_id: str
     tables: dict[str, pl.DataFrame]
 
@@ -40,10 +40,7 @@ def read_report(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layout
 
     Raises RejectedError, with the reason code, where the document cannot be read.
     """
-    if isinstance(source, bytes):
-        document = document_from_bytes(source, "<bytes>")
-    else:
-        document = read_document(Path(source))
+    document = document_from_bytes(source, "<bytes>") if isinstance(source, bytes) else read_document(Path(source))
     if isinstance(document, Reject):
         raise _rejected(document)
     batch = read_batch([document], load_layouts() if layouts is None else layouts)

@@ -82,7 +82,9 @@ def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[p
     )
     claimed = whole.join(known.filter(pl.col("several") > 1), on="document", how="semi")
     claimed = claimed.group_by("document", maintain_order=True).agg(names=names.str.join(", "))
-    best = scores.sort("found", descending=True, maintain_order=True).unique("document", keep="first", maintain_order=True)
+    best = scores.sort("found", descending=True, maintain_order=True).unique(
+        "document", keep="first", maintain_order=True
+    )
     unknown = best.join(whole, on="document", how="anti", maintain_order="left").with_columns(name=names)
     missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\", ""))
     near = unknown.filter(pl.col("found") > 0)
@@ -94,7 +96,9 @@ def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[p
             pl.lit("no mark of any known report layout stands in the text"),
             "take it out of the inbox if it is no distribution report; else its family needs a layout",
         ),
-        reject(near, "no_layout", near_message, "a report of another family, or a damaged copy: its family needs a layout"),
+        reject(
+            near, "no_layout", near_message, "a report of another family, or a damaged copy: its family needs a layout"
+        ),
         reject(
             claimed,
             "ambiguous_layout",
@@ -115,7 +119,9 @@ def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
     if not refused.is_empty():
         extraction, said, identity = extraction.without(refused), _without(said, refused), _without(identity, refused)
     tables = tidy_tables(extraction.records, said, identity, documents, layout)
-    numbers = extraction.numbers.join(count_claimed(extraction.records), on="document", how="left", maintain_order="left")
+    numbers = extraction.numbers.join(
+        count_claimed(extraction.records), on="document", how="left", maintain_order="left"
+    )
     checks = evaluate(extraction, said, numbers, layout)
     tables["checks"] = declared_columns(checks, "checks", identity)
     tables["reports"] = _with_counts(tables["reports"], numbers, checks)
@@ -158,5 +164,3 @@ def _rejects(documents: Sequence[Document], rejections: pl.DataFrame) -> list[Re
         others = f" (and {more} more reasons)" if more > 1 else " (and 1 more reason)" if more else ""
         rejects.append(Reject(document.source, document.sha256, document.size, reason_code, message + others, hint))
     return rejects
-
-

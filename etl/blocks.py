@@ -52,17 +52,17 @@ def find_heads(lines: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     (index into `layout.blocks`), `head_lines` (how many lines it takes), `groups` (printed group
     labels from left to right; empty where the head has none).
     """
-    schema = {"position": pl.UInt32, "block": pl.Int32, "head_lines": pl.Int32, "groups": pl.List(pl.String)}
     candidates, texts = _candidates(lines, layout)
     runs = _runs(candidates)
     distinct = runs.select(_RUN).unique()
-    rows = []
-    for run in distinct.iter_rows():
-        if reading := _read_head([texts[line] for line in run if line is not None], layout):
-            rows.append((*run, reading.block, reading.lines, list(reading.groups)))
-    readings = pl.DataFrame(rows, schema={**distinct.schema, **dict(list(schema.items())[1:])}, orient="row")
+    rows = [
+        (*run, reading.block, reading.lines, list(reading.groups))
+        for run in distinct.iter_rows()
+        if (reading := _read_head([texts[line] for line in run if line is not None], layout))
+    ]
+    readings = pl.DataFrame(rows, schema=pl.Schema({**distinct.schema, **_READING}), orient="row")
     found = runs.join(readings, on=_RUN, how="inner", nulls_equal=True)
-    return found.select(list(schema)).sort("position")
+    return found.select("position", *_READING).sort("position")
 
 
 def label_lines(lines: pl.DataFrame, heads: pl.DataFrame) -> pl.DataFrame:
@@ -87,6 +87,7 @@ def label_lines(lines: pl.DataFrame, heads: pl.DataFrame) -> pl.DataFrame:
     return marked.with_columns(block=block, head=pl.when(block.is_not_null()).then(pl.col("head")))
 
 
+_READING = pl.Schema({"block": pl.Int32(), "head_lines": pl.Int32(), "groups": pl.List(pl.String)})
 _RUN = [f"line_{back}" for back in range(MAX_HEAD_LINES - 1, -1, -1)]
 
 
@@ -106,7 +107,9 @@ def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list
     numbers: list[tuple[str, int]] = []
     for text, leftover, *labels in found.iter_rows():
         if words.issuperset(leftover.split()):
-            alone = {} if leftover.strip() else {group: tuple(found) for group, found in zip(groups, labels, strict=True)}
+            alone = (
+                {} if leftover.strip() else {group: tuple(found) for group, found in zip(groups, labels, strict=True)}
+            )
             numbers.append((text, len(head_lines)))
             head_lines.append(_HeadLine(text.split(), alone))
     numbered = pl.DataFrame(numbers, schema={"text": pl.String, "line_0": pl.Int32}, orient="row")
@@ -170,13 +173,15 @@ def reads_as(lines: Sequence[Sequence[str]], columns: Sequence[Sequence[str]]) -
     return any(all(read == len(column) for read, column in zip(state, columns, strict=True)) for state in states)
 
 
-def _continue(line: Sequence[str], columns: Sequence[Sequence[str]], read: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+def _continue(
+    line: Sequence[str], columns: Sequence[Sequence[str]], read: tuple[int, ...]
+) -> Iterator[tuple[int, ...]]:
     """How many words of each column are read after `line`, in every way in which it can be read."""
     states = {(0, read)}  # words of the line used, words of each column read
     for index, column in enumerate(columns):
         reached = set()
-        for used, state in states:
-            taken = state[index]
+        for before, state in states:
+            used, taken = before, state[index]
             reached.add((used, state))
             while used < len(line) and taken < len(column) and line[used] == column[taken]:
                 used, taken = used + 1, taken + 1

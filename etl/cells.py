@@ -19,13 +19,13 @@ FITTING_LENGTH = 14
 
 # A numeric token, wherever it stands: digits with commas and points between them, with the signs
 # around them. The scan with it knows no layout.
-NUMBER_TOKEN = r"[(]?-?\$?[0-9]+(?:[.,][0-9]+)*%?[)]?"
-_DIGITS_TOKEN = r"[0-9]+(?:[.,][0-9]+)*"
+NUMBER = r"[(]?-?\$?[0-9]+(?:[.,][0-9]+)*%?[)]?"
+_DIGITS = r"[0-9]+(?:[.,][0-9]+)*"
 
 
 def count_numbers(text: pl.Expr) -> pl.Expr:
     """How many numeric tokens `text` has; null counts as none."""
-    return text.str.count_matches(_DIGITS_TOKEN).fill_null(0).cast(pl.Int64)
+    return text.str.count_matches(_DIGITS).fill_null(0).cast(pl.Int64)
 
 
 def typed(cells: pl.LazyFrame, unit: str) -> pl.LazyFrame:
@@ -72,12 +72,12 @@ def _status(raw: pl.Expr, readable: pl.Expr) -> pl.Expr:
 
 def fits(value: pl.Expr, unit: pl.Expr) -> pl.Expr:
     """Whether a value keeps all its digits in the type that the contract gives its unit."""
-    checks = pl.when(value.is_null()).then(statement=True)
+    checks = [value.is_null()]
     for name in NUMERIC_UNITS:
         rounded = value.cast(pl.Decimal(38, SCALES[name]), strict=False).cast(VALUE, strict=False)
         bound = pl.lit(10 ** INTEGER_DIGITS[name]).cast(VALUE)
-        checks = checks.when(unit == name).then((rounded == value) & (value.abs() < bound))
-    return checks.otherwise(statement=True)
+        checks.append((unit == name) & (rounded == value) & (value.abs() < bound))
+    return pl.any_horizontal(checks)
 
 
 def is_not_applicable(raw: pl.Expr) -> pl.Expr:

@@ -14,17 +14,19 @@ from etl.records import Extraction
 
 PASSED = ("pass", "rounding", "explained")
 
-_SCHEMA = {
-    "document": pl.UInt32,
-    "check": pl.String,
-    "subject": pl.String,
-    "outcome": pl.String,
-    "expected": VALUE,
-    "actual": VALUE,
-    "difference": VALUE,
-    "tolerance": VALUE,
-    "explanation": pl.String,
-}
+_SCHEMA = pl.Schema(
+    {
+        "document": pl.UInt32(),
+        "check": pl.String(),
+        "subject": pl.String(),
+        "outcome": pl.String(),
+        "expected": VALUE,
+        "actual": VALUE,
+        "difference": VALUE,
+        "tolerance": VALUE,
+        "explanation": pl.String(),
+    }
+)
 # Wording that may differ between two places of a report without saying anything else.
 _SAME_WORDS = r"[\s,]+"
 
@@ -33,11 +35,22 @@ def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
     """`document`, `numbers_claimed` (numeric tokens within records) and `numbers_unclaimed`."""
     unclaimed = pl.col("status") == "unclaimed"
     # The cell of a number is one token by the cell grammar; texts are scanned.
-    texts = records.lazy().filter(pl.col("value").is_null()).select("document", "status", tokens=count_numbers(pl.col("raw")))
-    values = records.lazy().filter(pl.col("value").is_not_null()).select("document", "status", tokens=pl.lit(1, pl.Int64))
-    return pl.concat([values, texts]).collect().group_by("document", maintain_order=True).agg(
-        numbers_claimed=pl.col("tokens").filter(~unclaimed).sum(),
-        numbers_unclaimed=pl.col("tokens").filter(unclaimed).sum(),
+    texts = (
+        records.lazy()
+        .filter(pl.col("value").is_null())
+        .select("document", "status", tokens=count_numbers(pl.col("raw")))
+    )
+    values = (
+        records.lazy().filter(pl.col("value").is_not_null()).select("document", "status", tokens=pl.lit(1, pl.Int64))
+    )
+    return (
+        pl.concat([values, texts])
+        .collect()
+        .group_by("document", maintain_order=True)
+        .agg(
+            numbers_claimed=pl.col("tokens").filter(~unclaimed).sum(),
+            numbers_unclaimed=pl.col("tokens").filter(unclaimed).sum(),
+        )
     )
 
 
@@ -88,9 +101,7 @@ def _joined_blocks(joins: pl.DataFrame) -> pl.DataFrame:
 
 def _every_number_claimed(numbers: pl.DataFrame) -> pl.DataFrame:
     """Every numeric token of the document is claimed by a record."""
-    frame = numbers.select(
-        "document", subject=pl.lit("report"), expected="numbers_found", actual="numbers_claimed"
-    )
+    frame = numbers.select("document", subject=pl.lit("report"), expected="numbers_found", actual="numbers_claimed")
     explanation = pl.format("{} of {} numbers are claimed by a record", "actual", "expected")
     return _compared(frame, "every_number_claimed", explanation)
 
@@ -120,12 +131,16 @@ def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Lay
         for meaning in block.labels.values()
     ]
     wanted += [(block.name, None) for block in layout.blocks if block.has_head and not block.required]
-    frame = pl.DataFrame(wanted, schema={"block": pl.String, "field": pl.String}, orient="row").unique(maintain_order=True)
+    frame = pl.DataFrame(wanted, schema={"block": pl.String, "field": pl.String}, orient="row").unique(
+        maintain_order=True
+    )
     wanted_rules = extraction.rules.with_row_index("priority").filter(
         pl.col("block").cast(pl.String).is_in(frame["block"].unique().implode())
     )
     numbers = wanted_rules["priority"].cast(pl.Int32)
-    seen = extraction.records.select("document", "priority").filter(pl.col("priority").is_in(numbers.implode())).unique()
+    seen = (
+        extraction.records.select("document", "priority").filter(pl.col("priority").is_in(numbers.implode())).unique()
+    )
     names = wanted_rules.select(numbers, pl.col("block", "field").cast(pl.String))
     found = seen.join(names, on="priority", how="inner").select("document", "block", "field").unique()
     whole = found.with_columns(field=pl.lit(None, pl.String)).unique()
@@ -137,5 +152,7 @@ def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Lay
     counted = expected.group_by("document", "block", maintain_order=True).agg(
         expected=pl.len().cast(pl.Int64), actual=pl.col("found").count().cast(pl.Int64), missing=missing.str.join(", ")
     )
-    explanation = pl.when(pl.col("missing") != "").then(pl.format("not found: {}", "missing")).otherwise(pl.lit("all found"))
+    explanation = (
+        pl.when(pl.col("missing") != "").then(pl.format("not found: {}", "missing")).otherwise(pl.lit("all found"))
+    )
     return _compared(counted.rename({"block": "subject"}), "expected_lines_found", explanation)

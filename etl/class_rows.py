@@ -80,7 +80,7 @@ def _read_block(
     classes: Classes,
     book: RuleBook,
 ) -> BlockRows:
-    assert block.row is not None  # noqa: S101 - the caller chose the blocks that have one
+    assert block.row is not None
     keys = _row_keys(block, rows, total_rows, classes)
     rejections: list[pl.DataFrame] = []
     joins = None
@@ -88,7 +88,9 @@ def _read_block(
         rejections.append(_different_counts(block, keys, neighbour.keys, region))
         joins = _joins(keys, neighbour.keys)
         labels = neighbour.keys.select("document", "ordinal", "row_label", "class_key")
-        keys = keys.drop("row_label", "class_key").join(labels, on=["document", "ordinal"], how="left", maintain_order="left")
+        keys = keys.drop("row_label", "class_key").join(
+            labels, on=["document", "ordinal"], how="left", maintain_order="left"
+        )
     elif block.same_rows_as is not None and neighbour is not None:
         keys = _resolve(keys, neighbour.keys)
         rejections += _different_rows(block, keys, neighbour.keys)
@@ -127,8 +129,10 @@ def _resolve(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
         pl.len().over("document", "bare") == 1
     )
     known = keys.select("document", spelled="class_key")
-    found = unknown.with_columns(bare=bare).join(spelled, on=["document", "bare"], how="inner").join(
-        known, on=["document", "spelled"], how="anti"
+    found = (
+        unknown.with_columns(bare=bare)
+        .join(spelled, on=["document", "bare"], how="inner")
+        .join(known, on=["document", "spelled"], how="anti")
     )
     found = found.filter(pl.len().over("document", "spelled") == 1).select("document", "class_key", "spelled")
     joined = keys.join(found, on=["document", "class_key"], how="left", maintain_order="left")
@@ -155,7 +159,11 @@ def _different_counts(block: Block, keys: pl.DataFrame, reference: pl.DataFrame,
         .join(keys.select("position"), on="position", how="anti", maintain_order="left")
         .filter(pl.col("line") <= pl.col("last"))
         .group_by("document", maintain_order=True)
-        .agg(unread=pl.format("; line {} was not read: {}", pl.col("line").first(), pl.col("text").first().str.strip_chars()))
+        .agg(
+            unread=pl.format(
+                "; line {} was not read: {}", pl.col("line").first(), pl.col("text").first().str.strip_chars()
+            )
+        )
     )
     message = pl.format(
         "block {} has {} rows (lines {}-{}) and no labels, block {} has {} (lines {}-{}){}",

@@ -20,7 +20,7 @@ from rich.text import Text
 from etl.errors import EtlError, LayoutError, UsageError
 from etl.runs import Summary, run
 from etl.schema import TABLES, Table, table
-from etl.version import VERSION
+from etl.version import __version__
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 MAX_REJECTS_SHOWN = 20
@@ -33,11 +33,18 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:  # noqa: FBT001 - the signature of an option's callback
+    if asked:
+        typer.echo(f"trustee-etl {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _program(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=lambda v: _version(v))
+        bool,
+        typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version),
     ] = False,
 ) -> None:
     """Options of the program itself."""
@@ -45,7 +52,9 @@ def _program(
 
 @app.command("run")
 def run_command(
-    inputs: Annotated[list[str], typer.Argument(help="Files, folders (read recursively) or globs.", metavar="INBOX...")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="Files, folders (read recursively) or globs.", metavar="INBOX...")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the tables.", file_okay=False)],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
@@ -64,7 +73,9 @@ def run_command(
 
 @app.command("schema")
 def schema_command(
-    name: Annotated[str | None, typer.Argument(help="A table; all tables are listed without it.", metavar="TABLE")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A table; all tables are listed without it.", metavar="TABLE")
+    ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
@@ -91,7 +102,7 @@ def main() -> None:
         _fail(str(error), USAGE)
     except EtlError as error:
         _fail(str(error), FAILED)
-    except Exception as error:  # noqa: BLE001 - a person gets a line, not a traceback
+    except Exception as error:
         if os.environ.get("ETL_DEBUG"):
             raise
         first = str(error).strip().partition("\n")[0]
@@ -101,12 +112,6 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     sys.stderr.write(f"etl: {message}\n")
     sys.exit(code)
-
-
-def _version(asked: bool) -> None:  # noqa: FBT001 - the signature of an option's callback
-    if asked:
-        typer.echo(f"trustee-etl {VERSION}")
-        raise typer.Exit
 
 
 def _table(name: str) -> Table:
@@ -188,7 +193,9 @@ def _show_table(shown: Table) -> None:
     console = Console()
     console.print(f"{shown.name}: {shown.description}", markup=False, highlight=False)
     partition = ", ".join(shown.partition) or "none"
-    console.print(f"a row for {shown.grain}; key: {', '.join(shown.key)}; partition columns: {partition}", highlight=False)
+    console.print(
+        f"a row for {shown.grain}; key: {', '.join(shown.key)}; partition columns: {partition}", highlight=False
+    )
     grid = Grid("column", "type", "null", "unit", "description", box=None, pad_edge=False)
     for column in shown.columns:
         null = "yes" if column.nullable else "no"

@@ -13,7 +13,8 @@ import unicodedata
 
 MAX_LENGTH = 100
 _HASH_LENGTH = 10
-_SEPARATORS = re.compile(r"[\s,.;:'\"‘’“”()\[\]/_–—-]+")
+# Blanks, punctuation, and the dashes and quotes of Unicode.
+_SEPARATORS = re.compile(r"[\s,.;:'\"()\[\]/_\u2010-\u2015\u2018-\u201f-]+")
 _WORD = re.compile(r"[a-z0-9]+")
 
 

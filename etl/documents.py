@@ -30,7 +30,7 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class Document:
-    """A text document. `text` has universal newlines, so that its lines are `text.split("\\n")`."""
+    """A text document. `text` has universal newlines: its lines are parted by line feeds alone."""
 
     source: str
     sha256: str
@@ -104,7 +104,9 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
         return reject("binary", f"the file is {kind}", "give the report's text, as filed")
     if b"\x00" in content:
         at = content.index(b"\x00")
-        return reject("binary", f"the file has a NUL byte at offset {at:,}", "give the report as text in UTF-8 or cp1252")
+        return reject(
+            "binary", f"the file has a NUL byte at offset {at:,}", "give the report as text in UTF-8 or cp1252"
+        )
     text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
     return Document(source, sha256, len(content), text)
 
@@ -122,7 +124,9 @@ def decode(content: bytes) -> str:
 def not_a_file(path: Path) -> Reject:
     """The reject for a folder, a link, a device, a pipe or a socket."""
     kind = "a link" if path.is_symlink() else "no regular file"
-    return Reject(path.as_posix(), None, None, "not_a_file", f"the path is {kind}", "put the file itself into the inbox")
+    return Reject(
+        path.as_posix(), None, None, "not_a_file", f"the path is {kind}", "put the file itself into the inbox"
+    )
 
 
 def _expand(given: str) -> list[Path]:
@@ -130,7 +134,7 @@ def _expand(given: str) -> list[Path]:
     if path.exists():
         return [path]
     if has_magic(given):
-        matches = [Path(match) for match in sorted(glob(given, recursive=True))]
+        matches = [Path(match) for match in sorted(glob(given, recursive=True))]  # noqa: PTH207 - a pattern, absolute or not
         if matches:
             return matches
         raise UsageError(f"{given}: the pattern matches no file")

@@ -1,11 +1,11 @@
 """Everything that a caller of this package may want to catch.
 
-    EtlError
-    ├── UsageError      the call cannot be carried out as it was given (no such inbox, ...)
-    ├── LayoutError     a layout file is wrong: names the file, the key and the mend
-    ├── SchemaError     a table does not fit its declared schema: a defect of the program
-    ├── OutputError     the output folder cannot be written
-    └── RejectedError   one document could not be read: reason code, message, hint
+EtlError
+├── UsageError      the call cannot be carried out as it was given (no such inbox, ...)
+├── LayoutError     a layout file is wrong: names the file, the key and the mend
+├── SchemaError     a table does not fit its declared schema: a defect of the program
+├── OutputError     the output folder cannot be written
+└── RejectedError   one document could not be read: reason code, message, hint
 """
 
 from __future__ import annotations

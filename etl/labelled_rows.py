@@ -41,7 +41,9 @@ def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, 
         if not block.labels or not block.has_head:
             continue
         region = lines.filter((pl.col("block") == index) & ~pl.col("is_head"))
-        region = region.join(_columns(index, block, layout, lines, groups), on="head", how="inner", maintain_order="left")
+        region = region.join(
+            _columns(index, block, layout, lines, groups), on="head", how="inner", maintain_order="left"
+        )
         rows = [
             _split(block, part, count)
             for (count,), part in region.partition_by("columns", as_dict=True, maintain_order=True).items()
@@ -61,7 +63,9 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
         (pl.col("position") - pl.col("head_lines") + 1).cast(pl.UInt32).alias("position"),
         count=pl.col("groups").list.len(),
     )
-    located = first.join(lines.select("position", "document", "line", "text"), on="position", how="inner", maintain_order="left")
+    located = first.join(
+        lines.select("position", "document", "line", "text"), on="position", how="inner", maintain_order="left"
+    )
     for (number, count), part in located.partition_by("block", "count", as_dict=True, maintain_order=True).items():
         block = layout.blocks[number]
         pattern = compile_row(" ".join([f"(?P<group_id>{block.groups})"] * count), lambda _field: "text")
@@ -72,7 +76,10 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
                 "position",
                 start=pl.col(f"{column}_start"),
                 raw=label,
-                rule=_by_group(label, {group: book.of_block(block, "group_id", None, group) for group in rows[str(column)].unique()}),
+                rule=_by_group(
+                    label,
+                    {group: book.of_block(block, "group_id", None, group) for group in rows[str(column)].unique()},
+                ),
             )
             cells.append(typed(labels.lazy(), "text"))
     return cells
@@ -120,7 +127,8 @@ def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
     kinds = [_cell_expression(block, name) for name in block.cells or ("",)] * max(groups, 1)
     optional = [name.endswith("?") and groups <= 1 for name in block.cells or ("",)] * max(groups, 1)
     expression = f"({kinds[0]})" + "".join(
-        rf"(\s*)({kind})?" if may_miss else rf"(\s+)({kind})" for kind, may_miss in zip(kinds[1:], optional[1:], strict=True)
+        rf"(\s*)({kind})?" if may_miss else rf"(\s+)({kind})"
+        for kind, may_miss in zip(kinds[1:], optional[1:], strict=True)
     )
     captured = region.with_columns(parts=pl.col("text").str.extract_groups(rf"{expression}(\s*)$"))
     part = pl.col("parts").struct.field
@@ -130,7 +138,9 @@ def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
     for index in range(len(kinds)):
         columns.append(part(str(2 * index + 1)).alias(str(index)))
         columns.append((total - pl.sum_horizontal(lengths[2 * index :])).alias(f"{index}_start"))
-    rows = captured.filter(part("1").is_not_null()).select("document", "line", "position", "head", "text", "groups", *columns)
+    rows = captured.filter(part("1").is_not_null()).select(
+        "document", "line", "position", "head", "text", "groups", *columns
+    )
     rows = rows.with_columns(label=pl.col("text").str.head(pl.col("0_start")))
     rows = rows.with_columns(row_label=_collapsed(pl.col("label"))).drop("text")
     return rows.filter(pl.col("row_label").is_in(list(block.labels)))
@@ -207,7 +217,9 @@ def _missing_or_doubled(
     block: Block, occurrences: pl.DataFrame, rows: Sequence[pl.DataFrame], lines: pl.DataFrame
 ) -> list[pl.DataFrame]:
     """Heads under which a row of the block is missing, or stands twice."""
-    meanings = [(label, str((meaning.field, meaning.status, meaning.bucket))) for label, meaning in block.labels.items()]
+    meanings = [
+        (label, str((meaning.field, meaning.status, meaning.bucket))) for label, meaning in block.labels.items()
+    ]
     known = pl.DataFrame(meanings, schema={"row_label": pl.String, "meaning": pl.String}, orient="row")
     read = pl.concat([frame.select("document", "head", "line", "row_label") for frame in rows] or [_no_rows()])
     read = read.join(known, on="row_label", how="left", maintain_order="left")
@@ -223,9 +235,7 @@ def _missing_or_doubled(
 
 
 def _no_rows() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema={"document": pl.UInt32, "head": pl.UInt32, "line": pl.Int32, "row_label": pl.String}
-    )
+    return pl.DataFrame(schema={"document": pl.UInt32, "head": pl.UInt32, "line": pl.Int32, "row_label": pl.String})
 
 
 def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import polars as pl
 
 from etl.errors import LayoutError
 from etl.patterns import Pattern, PatternError, compile_find, compile_row, compile_search
+from etl.schema import table as declared_table
 from etl.schema import unit_of
 
 PACKAGED = Path(__file__).parent / "layouts"
@@ -138,8 +139,7 @@ def choose_layout(texts: Sequence[str], layouts: Sequence[Layout]) -> pl.DataFra
     (numbers of marks) and `missing` (the marks that were not found, as the layout writes them).
     """
     frame = pl.DataFrame({"text": texts}, schema={"text": pl.String}).with_row_index("document")
-    schema = {"document": pl.UInt32, "layout": pl.Int32, "found": pl.Int32, "wanted": pl.Int32, "missing": pl.List(pl.String)}
-    scored = [pl.DataFrame(schema=schema)]
+    scored = [pl.DataFrame(schema=_SCORES)]
     for index, layout in enumerate(layouts):
         marks = [pl.col("text").str.contains(expression) for expression in layout.identify.values()]
         missing = [pl.when(~mark).then(pl.lit(source)) for mark, source in zip(marks, layout.identify, strict=True)]
@@ -155,14 +155,21 @@ def choose_layout(texts: Sequence[str], layouts: Sequence[Layout]) -> pl.DataFra
     return pl.concat(scored)
 
 
+_SCORES = pl.Schema(
+    {
+        "document": pl.UInt32(),
+        "layout": pl.Int32(),
+        "found": pl.Int32(),
+        "wanted": pl.Int32(),
+        "missing": pl.List(pl.String()),
+    }
+)
+
+
 class _Reader:
     """Reads one layout file; knows its path for the messages."""
 
-    _BLOCK_KEYS = (
-        "name table columns title groups columns_of row total_row cells labels labels_from same_rows_as "
-        "may_omit required footnote sample"
-    ).split()
-    _KEYS = "name version title identify classes block find".split()
+    _KEYS = ("name", "version", "title", "identify", "classes", "block", "find")
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -189,7 +196,7 @@ class _Reader:
         )
 
     def _block(self, declared: dict[str, Any], where: str) -> Block:
-        self._known_keys(declared, self._BLOCK_KEYS, where)
+        self._known_keys(declared, (*(known.name for known in fields(Block)), "sample"), where)
         self._needs(declared, ("name", "table"), where)
         where = f"block {declared['name']}"
         table = declared["table"]
@@ -222,8 +229,8 @@ class _Reader:
             self._fail(where, "a block has either a row (every line has the same shape) or labels (each line its own)")
         for name in _fields_of(block):
             if unit_of(block.table, name) is None:
-                known = _known_fields(block.table)
-                self._fail(where, f"table {block.table} has no field {name!r}{_nearest(name, known)}")
+                known = _nearest(name, declared_table(block.table).fields)
+                self._fail(where, f"table {block.table} has no field {name!r}{known}")
         if block.row is not None and not block.has_head:
             self._fail(where, "a block with rows needs columns, title or groups to be recognised by")
         if block.row is not None and block.labels_from is None and "class_id" not in block.row.fields:
@@ -266,7 +273,9 @@ class _Reader:
             for key in ("labels_from", "same_rows_as", "columns_of"):
                 target = getattr(block, key)
                 if target is not None and target not in names[: names.index(block.name)]:
-                    self._fail(f"block {block.name}.{key}", f"no block {target!r} stands before{_nearest(target, names)}")
+                    self._fail(
+                        f"block {block.name}.{key}", f"no block {target!r} stands before{_nearest(target, names)}"
+                    )
         cells = [(block.table, name, block.name) for block in blocks if block.row for name in _fields_of(block)]
         seen: dict[tuple[str, str], str] = {}
         for table, name, block_name in cells:
@@ -304,13 +313,6 @@ def _fields_of(block: Block) -> Iterator[str]:
         yield from pattern.fields if pattern else ()
     yield from (cell.removesuffix("?") for cell in block.cells)
     yield from (meaning.field for meaning in block.labels.values() if meaning.field)
-
-
-def _known_fields(table: str) -> list[str]:
-    from etl.schema import table as declared_table
-
-    declared = declared_table(table)
-    return [item.name for item in (*declared.columns, *declared.terms)]
 
 
 def _nearest(wrong: str, known: Iterable[str]) -> str:

@@ -8,11 +8,11 @@ as nothing in a file depends on time or place, the same bytes.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import polars as pl
 import pyarrow as pa
@@ -31,14 +31,16 @@ class LakeWriter:
         self._staging = output / "_staging" / run_id
         self._count = 0
 
-    def __enter__(self) -> LakeWriter:
+    def __enter__(self) -> Self:
         try:
             self._staging.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _cannot_write(self._output, error) from error
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         shutil.rmtree(self._staging, ignore_errors=True)
         try:
             self._staging.parent.rmdir()
@@ -77,7 +79,7 @@ class LakeWriter:
         try:
             staged.write_text(text, encoding="utf-8")
             file.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staged, file)
+            staged.replace(file)
         except OSError as error:
             raise _cannot_write(file, error) from error
 
@@ -100,7 +102,7 @@ class LakeWriter:
         try:
             pq.write_table(data, staged, compression="zstd")
             file.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staged, file)
+            staged.replace(file)
         except OSError as error:
             raise _cannot_write(file, error) from error
 
@@ -113,4 +115,6 @@ class LakeWriter:
 
 
 def _cannot_write(file: Path, error: OSError) -> OutputError:
-    return OutputError(f"{file}: cannot be written: {error.strerror or error}; check the folder, its rights and the disk")
+    return OutputError(
+        f"{file}: cannot be written: {error.strerror or error}; check the folder, its rights and the disk"
+    )

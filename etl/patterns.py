@@ -142,9 +142,7 @@ class _Cell:
     optional: bool
 
 
-def _compile(
-    source: str, unit_of: Callable[[str], str | None], prefix: str, gap: str, suffix: str
-) -> Pattern:
+def _compile(source: str, unit_of: Callable[[str], str | None], prefix: str, gap: str, suffix: str) -> Pattern:
     search, expression, fields = gap, f"({gap}", []
     for part in _relax_before_optional(_parse(source, unit_of)):
         if isinstance(part, _Cell):

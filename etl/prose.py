@@ -11,7 +11,7 @@ import re
 
 import polars as pl
 
-from etl.cells import NUMBER_TOKEN
+from etl.cells import NUMBER
 from etl.layout import Block, Layout
 from etl.patterns import Pattern
 from etl.rules import RuleBook
@@ -19,13 +19,15 @@ from etl.rules import RuleBook
 # How often one pattern is looked for in one paragraph.
 MAX_REPEATS = 20
 
-_TEXT_CELLS = {
-    "number": pl.UInt32,
-    "start": pl.Int32,
-    "raw": pl.String,
-    "rule": pl.Int32,
-    "row_label": pl.String,
-}
+_TEXT_CELLS = pl.Schema(
+    {
+        "number": pl.UInt32,
+        "start": pl.Int32,
+        "raw": pl.String,
+        "rule": pl.Int32,
+        "row_label": pl.String,
+    }
+)
 
 
 def read_prose(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[pl.LazyFrame]:
@@ -113,12 +115,12 @@ def _blanked(text: pl.Expr, start: pl.Expr, raw: pl.Expr) -> pl.Expr:
 
 def _unclaimed(texts: pl.DataFrame) -> pl.DataFrame:
     """The numbers that are left in the texts."""
-    token = re.compile(NUMBER_TOKEN)
+    number_token = re.compile(NUMBER)
     left = texts.filter(pl.col("rest").str.contains("[0-9]"))
     rows = [
         (number, found.start(), found.group(), None, None)
         for number, rest in left.select("number", "rest").iter_rows()
-        for found in token.finditer(rest)
+        for found in number_token.finditer(rest)
     ]
     return pl.DataFrame(rows, schema=_TEXT_CELLS, orient="row")
 
@@ -127,7 +129,7 @@ def _footnotes(
     index: int, block: Block, paragraphs: pl.DataFrame, texts: pl.DataFrame, heads: pl.DataFrame, book: RuleBook
 ) -> pl.DataFrame:
     """What footnotes below the block say, once for each group of the head above them."""
-    assert block.footnote is not None  # noqa: S101 - the caller chose the blocks that have one
+    assert block.footnote is not None
     pattern = block.footnote.pattern
     below = heads.filter(pl.col("block") == index).select(head="position", group_id="groups")
     here = paragraphs.join(below, on="head", how="inner", maintain_order="left")

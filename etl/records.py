@@ -17,25 +17,29 @@ from etl.rejections import reject
 from etl.rules import RuleBook
 
 # What the steps before give of each cell; what a step does not know is null.
-_CELL = {
-    "position": pl.UInt32,
-    "start": pl.Int32,
-    "raw": pl.String,
-    "rule": pl.Int32,
-    "piece": pl.Int32,
-    "value": VALUE,
-    "status": pl.String,
-    "printed_decimals": pl.Int32,
-    "row_label": pl.String,
-}
+_CELL = pl.Schema(
+    {
+        "position": pl.UInt32(),
+        "start": pl.Int32(),
+        "raw": pl.String(),
+        "rule": pl.Int32(),
+        "piece": pl.Int32(),
+        "value": VALUE,
+        "status": pl.String(),
+        "printed_decimals": pl.Int32(),
+        "row_label": pl.String(),
+    }
+)
 # What they give of each line that they read.
-_KEYS = {
-    "position": pl.UInt32,
-    "row_label": pl.String,
-    "class_key": pl.String,
-    "loan_status": pl.String,
-    "bucket": pl.String,
-}
+_KEYS = pl.Schema(
+    {
+        "position": pl.UInt32(),
+        "row_label": pl.String(),
+        "class_key": pl.String(),
+        "loan_status": pl.String(),
+        "bucket": pl.String(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,9 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
         records=records,
         rules=rules,
         numbers=_numbers_found(lines),
-        joins=pl.concat(joins) if joins else pl.DataFrame(schema={"document": pl.UInt32, "expected": pl.Int64, "actual": pl.Int64, "block": pl.String}),
+        joins=pl.concat(joins)
+        if joins
+        else pl.DataFrame(schema={"document": pl.UInt32, "expected": pl.Int64, "actual": pl.Int64, "block": pl.String}),
         rejections=pl.concat([*rejections, _misfits(records, book), _conflicts(records)]),
     )
 
@@ -172,7 +178,9 @@ def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
 def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
     """Measures and triggers that a report prints twice, with different values."""
     columns = ["document", "table", "field", "raw", "line", "status"]
-    single = records.select(columns).filter(pl.col("table").is_in(["measures", "triggers"]) & (pl.col("status") != "blank"))
+    single = records.select(columns).filter(
+        pl.col("table").is_in(["measures", "triggers"]) & (pl.col("status") != "blank")
+    )
     first = single.unique(["document", "field"], keep="first", maintain_order=True)
     again = single.join(first, on=["document", "field"], how="inner", suffix="_first", maintain_order="left")
     wrong = again.filter(pl.col("raw") != pl.col("raw_first"))

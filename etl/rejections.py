@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-SCHEMA = {"document": pl.UInt32, "reason_code": pl.String, "message": pl.String, "hint": pl.String}
+SCHEMA = pl.Schema({"document": pl.UInt32, "reason_code": pl.String, "message": pl.String, "hint": pl.String})
 
 
 def reject(documents: pl.DataFrame, reason_code: str, message: pl.Expr, hint: str) -> pl.DataFrame:
@@ -15,8 +15,3 @@ def reject(documents: pl.DataFrame, reason_code: str, message: pl.Expr, hint: st
         message=message,
         hint=pl.lit(hint),
     )
-
-
-def none() -> pl.DataFrame:
-    """No rejection."""
-    return pl.DataFrame(schema=SCHEMA)

@@ -55,7 +55,9 @@ class RuleBook:
     def typed(self, cells: pl.DataFrame) -> list[pl.LazyFrame]:
         """`cells`, whose `rule` may differ, with their values and statuses; a frame for each unit."""
         units = pl.Series([rule.unit for rule in self.rules], dtype=pl.String)
-        parts = cells.with_columns(unit=units.gather(cells["rule"])).partition_by("unit", as_dict=True, maintain_order=True)
+        parts = cells.with_columns(unit=units.gather(cells["rule"])).partition_by(
+            "unit", as_dict=True, maintain_order=True
+        )
         return [typed(part.lazy(), unit).drop("unit") for (unit,), part in parts.items()]
 
     def _number(self, rule: Rule) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -19,7 +20,7 @@ from etl.layout import Layout, load_layouts
 from etl.parquet import LakeWriter
 from etl.schema import CONTRACT_VERSION, TABLES
 from etl.tables import IDENTITY
-from etl.version import VERSION
+from etl.version import __version__
 
 # A batch holds this much text at the most (one document more than fills it), so that memory stays
 # bounded whatever the size of the inbox.
@@ -61,8 +62,8 @@ class Summary:
     numbers_found: int = 0
     numbers_claimed: int = 0
     checks: dict[str, int] = field(default_factory=dict)
-    same_deal_and_date: list[dict[str, object]] = field(default_factory=list)
-    rejects: list[dict[str, object]] = field(default_factory=list)
+    same_deal_and_date: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "extract": 0.0, "write": 0.0, "total": 0.0})
 
 
@@ -84,7 +85,7 @@ def run(
     found = find_inputs(given)
     summary = Summary(
         run_id=f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}",
-        program_version=VERSION,
+        program_version=__version__,
         contract_version=CONTRACT_VERSION,
         layouts=[layout.label for layout in layouts],
         inputs=given,
@@ -182,7 +183,9 @@ def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
         return
     reports = batch.tables["reports"]
     columns = ["source", "source_sha256", "source_bytes", "report_id", "deal", "distribution_date"]
-    named = reports.join(batch.identity.select("document", "deal", "distribution_date"), on="document", maintain_order="left")
+    named = reports.join(
+        batch.identity.select("document", "deal", "distribution_date"), on="document", maintain_order="left"
+    )
     for source, sha256, size, report_id, deal, date in named.select(columns).iter_rows():
         outcomes.append(Outcome(source, sha256, size, "read", report_id, deal, date.isoformat()))
     for name, frame in batch.tables.items():
@@ -223,7 +226,7 @@ def _finish(
     writer.write_text(text + "\n", output / "_runs" / f"{summary.run_id}.json")
 
 
-def _same_deal_and_date(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
+def _same_deal_and_date(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
     """Different reports of one deal and date: all are kept, and said here."""
     sources: dict[tuple[str | None, str | None], list[str]] = {}
     for outcome in outcomes:

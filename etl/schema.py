@@ -77,9 +77,10 @@ class Table:
     columns: tuple[Column, ...]
     terms: tuple[Term, ...]
 
-    def column(self, name: str) -> Column | None:
-        """The column of that name, or None."""
-        return next((column for column in self.columns if column.name == name), None)
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the columns and terms."""
+        return (*(column.name for column in self.columns), *(term.name for term in self.terms))
 
 
 @cache
@@ -108,7 +109,8 @@ def arrow_schema(name: str) -> pa.Schema:
 def unit_of(table_name: str, field: str) -> str | None:
     """Unit of a column, partition date, measure or trigger; None where the table has no such field."""
     declared = table(table_name)
-    units = {item.name: item.unit for item in (*declared.columns, *declared.terms)}
+    units = {column.name: column.unit for column in declared.columns}
+    units |= {term.name: term.unit for term in declared.terms}
     return units.get(field) or ("date" if field == "distribution_date" else None)
 
 

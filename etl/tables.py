@@ -22,7 +22,7 @@ _POLARS_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "list<string>": pl.List(pl.String),
 }
 # What tells one report from another.
-IDENTITY = {"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String}
+IDENTITY = pl.Schema({"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String})
 
 
 def polars_type(column: Column) -> pl.DataType | type[pl.DataType]:
@@ -43,7 +43,10 @@ def field_values(records: pl.DataFrame) -> pl.DataFrame:
     said = _cells_of(records, "reports", columns).sort("document", "priority", "line", "column_start")
     said = said.with_columns(cell=(pl.col("piece") == 0).cum_sum())
     whole = said.group_by("cell", maintain_order=True).agg(
-        pl.col("document").first(), pl.col("field").first(), pl.col("raw").str.join(" ").alias("text"), pl.col("line").first()
+        pl.col("document").first(),
+        pl.col("field").first(),
+        pl.col("raw").str.join(" ").alias("text"),
+        pl.col("line").first(),
     )
     return whole.select("document", "field", pl.col("text").str.replace_all(r"\s+", " "), "line")
 
@@ -84,9 +87,7 @@ def tidy_tables(
 def declared_columns(frame: pl.DataFrame, name: str, identity: pl.DataFrame) -> pl.DataFrame:
     """`document` and the declared columns of table `name`, typed; those that `frame` lacks are null."""
     ids = identity.select("document", "report_id")
-    numbers = pl.DataFrame({"document": pl.int_range(0, (ids["document"].max() or 0) + 1, dtype=pl.UInt32, eager=True)})
-    by_number = numbers.join(ids, on="document", how="left", maintain_order="left")["report_id"]
-    identified = frame.with_columns(report_id=by_number.gather(frame["document"]))
+    identified = frame.drop("report_id", strict=False).join(ids, on="document", how="left", maintain_order="left")
     columns = []
     for column in table(name).columns:
         value = pl.col(column.name) if column.name in identified.columns else pl.lit(None)
@@ -101,17 +102,19 @@ def _first(said: pl.DataFrame, field: str) -> pl.DataFrame:
     return first.select("document", pl.col("text").alias(field))
 
 
-def _reports(
-    said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Document], layout: Layout
-) -> pl.DataFrame:
-    frame = pl.DataFrame(
-        {
-            "source": [document.source for document in documents],
-            "source_sha256": [document.sha256 for document in documents],
-            "source_bytes": [document.size for document in documents],
-        },
-        schema={"source": pl.String, "source_sha256": pl.String, "source_bytes": pl.Int64},
-    ).with_row_index("document").join(identity.select("document"), on="document", how="semi", maintain_order="left")
+def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Document], layout: Layout) -> pl.DataFrame:
+    frame = (
+        pl.DataFrame(
+            {
+                "source": [document.source for document in documents],
+                "source_sha256": [document.sha256 for document in documents],
+                "source_bytes": [document.size for document in documents],
+            },
+            schema={"source": pl.String, "source_sha256": pl.String, "source_bytes": pl.Int64},
+        )
+        .with_row_index("document")
+        .join(identity.select("document"), on="document", how="semi", maintain_order="left")
+    )
     texts = ["deal_name", "series", "form_type", "report_date", "registrant", "state_of_incorporation"]
     texts += ["commission_file_number", "irs_number", "trustee", "servicer"]
     for field in texts:

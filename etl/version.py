@@ -3,6 +3,6 @@
 from importlib.metadata import PackageNotFoundError, version
 
 try:
-    VERSION = version("trustee-etl")
+    __version__ = version("trustee-etl")
 except PackageNotFoundError:  # a source tree that nobody installed
-    VERSION = "0+unknown"
+    __version__ = "0+unknown"
