@@ -7,6 +7,10 @@ import polars as pl
 from etl.patterns import DATE_FORMATS, NOT_APPLICABLE
 
 VALUE = pl.Decimal(38, 10)
+STATUS = pl.Enum(["reported", "not_applicable", "blank", "unparsable", "unclaimed"])
+
+# What `typed` adds to cells.
+VALUED = ("value", "status", "printed_decimals")
 
 NUMERIC_UNITS = ("usd", "fraction", "count", "months", "per_1000")
 # Decimals that a unit can hold in the tidy tables, and digits before the point.
@@ -28,18 +32,21 @@ def count_numbers(text: pl.Expr) -> pl.Expr:
     return text.str.count_matches(_DIGITS).fill_null(0).cast(pl.Int64)
 
 
-def typed(cells: pl.LazyFrame, unit: str) -> pl.LazyFrame:
+def typed(cells: pl.LazyFrame, unit: str | None) -> pl.LazyFrame:
     """`cells` with `value`, `status` and `printed_decimals` of their `raw`, all of one unit.
+
+    Without a unit they are numbers that no rule claims.
 
     `value` is decimal128(38, 10): parentheses and minus are negative, per cent is divided by 100. It
     is null for text, dates and flags, and where `raw` is no number or has more digits than fit.
     """
     raw = pl.col("raw")
     if unit not in NUMERIC_UNITS:
-        readable = {"date": date(raw).is_not_null(), "flag": flag(raw).is_not_null()}.get(unit, pl.lit(value=True))
-        return cells.with_columns(
-            value=pl.lit(None, VALUE), status=_status(raw, readable), printed_decimals=pl.lit(None, pl.Int32)
+        readable = {"date": date(raw).is_not_null(), "flag": flag(raw).is_not_null()}.get(
+            unit or "", pl.lit(value=True)
         )
+        status = _status(raw, readable) if unit else pl.lit("unclaimed", STATUS)
+        return cells.with_columns(value=pl.lit(None, VALUE), status=status, printed_decimals=pl.lit(None, pl.Int32))
     digits = raw.str.strip_chars("()$% -")
     point = digits.str.find(".", literal=True)
     decimals = pl.when(point.is_null()).then(0).otherwise(digits.str.len_bytes() - point - 1).cast(pl.Int32)
@@ -63,10 +70,10 @@ def typed(cells: pl.LazyFrame, unit: str) -> pl.LazyFrame:
 
 def _status(raw: pl.Expr, readable: pl.Expr) -> pl.Expr:
     return (
-        pl.when(raw == "").then(pl.lit("blank"))
-        .when(is_not_applicable(raw)).then(pl.lit("not_applicable"))
-        .when(readable).then(pl.lit("reported"))
-        .otherwise(pl.lit("unparsable"))
+        pl.when(raw == "").then(pl.lit("blank", STATUS))
+        .when(is_not_applicable(raw)).then(pl.lit("not_applicable", STATUS))
+        .when(readable).then(pl.lit("reported", STATUS))
+        .otherwise(pl.lit("unparsable", STATUS))
     )  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.cells import typed
 from etl.layout import Block, Classes, Layout
 from etl.patterns import Pattern
 from etl.rejections import reject
@@ -32,7 +31,7 @@ class BlockRows:
     joined its neighbour by row order.
     """
 
-    cells: list[pl.LazyFrame]
+    cells: list[pl.DataFrame]
     keys: pl.DataFrame
     rejections: list[pl.DataFrame]
     joins: pl.DataFrame | None = None
@@ -206,17 +205,18 @@ def _missing_block(block: Block, documents: pl.DataFrame, keys: pl.DataFrame) ->
     return reject(missing, "missing_block", message, "check that the report is whole and that its head reads so")
 
 
-def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -> list[pl.LazyFrame]:
+def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -> list[pl.DataFrame]:
     """One frame for each column of the block."""
     unheaded = len(pattern.fields) - len(block.columns)
     cells = []
     for index, name in enumerate(pattern.fields):
         rule = book.of_block(block, name, block.columns[index - unheaded] if index >= unheaded else None)
-        column = rows.lazy().select(
-            "position",
-            start=pl.col(f"{index}_start"),
-            raw=pl.col(str(index)).fill_null(""),
-            rule=pl.lit(rule, pl.Int32),
+        cells.append(
+            rows.select(
+                "position",
+                start=pl.col(f"{index}_start"),
+                raw=pl.col(str(index)).fill_null(""),
+                rule=pl.lit(rule, pl.Int32),
+            )
         )
-        cells.append(typed(column, book.rules[rule].unit))
     return cells

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table as Grid
 from rich.text import Text
 
+from etl.dictionary import dictionary_page
 from etl.errors import EtlError, LayoutError, UsageError
 from etl.runs import Summary, run
 from etl.schema import TABLES, Table, table
@@ -78,12 +79,15 @@ def schema_command(
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print as a data dictionary page.")] = False,
 ) -> None:
     """List the tables, or show the columns of one."""
     tables = [table(known) for known in (*TABLES, "rejects")] if name is None else [_table(name)]
     if as_json:
         described = [asdict(shown) for shown in tables]
         typer.echo(json.dumps(described if name is None else described[0], indent=2, ensure_ascii=False))
+    elif as_markdown:
+        typer.echo(dictionary_page(tables), nl=False)
     elif name is None:
         _show_tables(tables)
     else:

@@ -7,6 +7,7 @@ strangers, so sizes are bounded and links are not followed out of the inbox.
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -55,24 +56,24 @@ class Reject:
     hint: str
 
 
-def find_inputs(inputs: Iterable[str]) -> list[Path | Reject]:
+def find_inputs(inputs: Iterable[str], output: Path | None = None) -> list[Path | Reject]:
     """The files that files, folders (recursive) and globs stand for, sorted, each once.
 
-    Links and special files inside a folder come back as rejects: they are not followed.
-    Raises UsageError where an input does not exist.
+    Links and special files inside a folder come back as rejects: they are not followed. The folder
+    `output` is left out where it lies inside another. Raises UsageError where an input does not exist.
     """
     found: dict[str, Path | Reject] = {}
     for given in inputs:
         for root in _expand(given):
-            for item in _walk(root) if root.is_dir() else [root]:
-                key = item.source if isinstance(item, Reject) else item.as_posix()
+            for item in _walk(root, output) if root.is_dir() else [root]:
+                key = item.source if isinstance(item, Reject) else source_name(item)
                 found[key] = item
     return [found[key] for key in sorted(found)]
 
 
 def read_document(path: Path) -> Document | Reject:
     """The document at `path`, or the reason why it is none."""
-    source = path.as_posix()
+    source = source_name(path)
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -125,8 +126,13 @@ def not_a_file(path: Path) -> Reject:
     """The reject for a folder, a link, a device, a pipe or a socket."""
     kind = "a link" if path.is_symlink() else "no regular file"
     return Reject(
-        path.as_posix(), None, None, "not_a_file", f"the path is {kind}", "put the file itself into the inbox"
+        source_name(path), None, None, "not_a_file", f"the path is {kind}", "put the file itself into the inbox"
     )
+
+
+def source_name(path: Path) -> str:
+    """The path as text; bytes that are no UTF-8 are spelled out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _expand(given: str) -> list[Path]:
@@ -141,18 +147,19 @@ def _expand(given: str) -> list[Path]:
     raise UsageError(f"{given}: there is no such file or folder")
 
 
-def _walk(folder: Path) -> Iterator[Path | Reject]:
+def _walk(folder: Path, output: Path | None) -> Iterator[Path | Reject]:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
         message = error.strerror or str(error)
-        yield Reject(folder.as_posix(), None, None, "unreadable", message, "check that the folder may be read")
+        yield Reject(source_name(folder), None, None, "unreadable", message, "check that the folder may be read")
         return
     for entry in entries:
         if entry.is_symlink():
             yield not_a_file(entry)
         elif entry.is_dir():
-            yield from _walk(entry)
+            if output is None or not output.exists() or not entry.samefile(output):
+                yield from _walk(entry, output)
         elif entry.is_file():
             yield entry
         else:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.cells import typed
 from etl.class_rows import TOTAL
 from etl.layout import Block, Layout
 from etl.patterns import ANY_CELL, CELLS, compile_row
@@ -28,7 +27,7 @@ class LabelledRows:
     """Cells as `records` takes them; `keys`: `position`, `row_label`, `loan_status` and `bucket` of the
     lines that were read; rejections."""
 
-    cells: list[pl.LazyFrame]
+    cells: list[pl.DataFrame]
     keys: list[pl.DataFrame]
     rejections: list[pl.DataFrame]
 
@@ -56,7 +55,7 @@ def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, 
     return result
 
 
-def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[pl.LazyFrame]:
+def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[pl.DataFrame]:
     """The group labels printed in heads, as cells."""
     cells = []
     first = heads.filter(pl.col("groups").list.len() > 0).with_columns(
@@ -81,7 +80,7 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
                     {group: book.of_block(block, "group_id", None, group) for group in rows[str(column)].unique()},
                 ),
             )
-            cells.append(typed(labels.lazy(), "text"))
+            cells.append(labels)
     return cells
 
 
@@ -99,7 +98,7 @@ def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> La
     pending = candidates.with_columns(row_label=_collapsed(pl.col("label")))
     for wrapped in range(MAX_WRAPPED_LINES + 1):
         found = pending.join(meanings, on="row_label", how="inner", maintain_order="left")
-        result.cells.extend(book.typed(_single_cells(found)))
+        result.cells.append(_single_cells(found))
         result.keys.append(found.select("position", "row_label"))
         pending = pending.join(found, on="position", how="anti", maintain_order="left")
         pending = _with_line_above(pending, above, wrapped + 1)
@@ -151,17 +150,17 @@ def _cell_expression(block: Block, name: str) -> str:
     return CELLS[unit]
 
 
-def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[pl.LazyFrame]:
+def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[pl.DataFrame]:
     """The cells of the rows, and the labels where they are keys or have digits."""
     names = [name.removesuffix("?") for name in block.cells]
-    cells = book.typed(_label_cells(block, rows, book))
+    cells = [_label_cells(block, rows, book)]
     columns = rows["groups"].list.len().max() or 0
     for group in range(columns):  # type: ignore[arg-type]
         label = pl.col("groups").list.get(group, null_on_oob=True)
         labels = [text for text in rows.select(label.unique()).to_series().to_list() if text is not None]
         for column in range(max(len(names), 1)):
             index = group * max(len(names), 1) + column
-            cells += book.typed(
+            cells.append(
                 rows.select(
                     "position",
                     start=pl.col(f"{index}_start"),

@@ -118,8 +118,8 @@ def compile_row(source: str, unit_of: Callable[[str], str | None]) -> Pattern:
 
 
 def compile_find(source: str, unit_of: Callable[[str], str | None]) -> Pattern:
-    """A pattern that may stand anywhere in a paragraph."""
-    return _compile(source, unit_of, prefix=r"(?s)", gap="", suffix="")
+    """A pattern that may stand anywhere in a paragraph, whatever its capitals."""
+    return _compile(source, unit_of, prefix=r"(?si)", gap="", suffix="")
 
 
 def compile_search(source: str) -> str:

@@ -1,7 +1,8 @@
 """Prose → cells: the cover, footnotes and signatures, read paragraph by paragraph.
 
-A paragraph is a run of lines without a blank line between, so that a name or a sentence may be
-wrapped anywhere. What one pattern has claimed is blanked before the next one looks, so no number is
+A paragraph is a run of lines that stand as close as lines of this document ever do (without a blank
+line between, unless the whole document is double-spaced), so that a name or a sentence may be wrapped
+anywhere. What one pattern has claimed is blanked before the next one looks, so no number is
 claimed twice; numbers that are left at the end are the unclaimed ones.
 """
 
@@ -30,17 +31,26 @@ _TEXT_CELLS = pl.Schema(
 )
 
 
-def read_prose(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[pl.LazyFrame]:
-    """Cells of all paragraphs of `lines` (those that no block has read).
+def line_spacing(lines: pl.DataFrame) -> pl.DataFrame:
+    """`document` and `spacing`: the smallest distance between two of its non-blank lines."""
+    distance = (pl.col("line") - pl.col("line").shift(1)).filter(pl.col("line").shift(1) < pl.col("line"))
+    return lines.group_by("document", maintain_order=True).agg(spacing=distance.min())
+
+
+def read_prose(
+    lines: pl.DataFrame, spacing: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook
+) -> list[pl.DataFrame]:
+    """Cells of all paragraphs of `lines` (those that no block has read). `spacing` as `line_spacing`
+    gives it for all lines of the documents.
 
     Numbers that no pattern claims come back too, with a null `rule`.
     """
-    paragraphs, texts = _paragraphs(lines)
+    paragraphs, texts = _paragraphs(lines, spacing)
     cells = []
-    for block in layout.blocks:
+    for index, block in enumerate(layout.blocks):
         if block.footnote is not None:
-            index = layout.blocks.index(block)
-            cells += book.typed(_footnotes(index, block, paragraphs, texts, heads, book))
+            below = heads.filter(pl.col("block") == index).select(head="position", groups="groups")
+            cells.append(_footnotes(block, lines, below, book))
     found = [pl.DataFrame(schema=_TEXT_CELLS)]
     fitting = texts.select(find.pattern.matches(pl.col("text")).alias(str(n)) for n, find in enumerate(layout.finds))
     for number, find in enumerate(layout.finds):
@@ -48,27 +58,31 @@ def read_prose(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: R
         if fitting[str(number)].any():
             texts, claimed = _claim(find.pattern, texts, fitting[str(number)], rules)
             found += claimed
-    located = _locate(pl.concat(found), texts)
-    unclaimed = _in_documents(_locate(_unclaimed(texts), texts), paragraphs)
-    cells += book.typed(_in_documents(located, paragraphs))
-    return [*cells, unclaimed.lazy().with_columns(status=pl.lit("unclaimed"))]
+    located = _locate(pl.concat([*found, _unclaimed(texts)]), texts)
+    return [*cells, _in_documents(located, paragraphs)]
 
 
-def _paragraphs(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The paragraphs (position of the first line, head above, number of the text), and the distinct texts.
+def _paragraphs(lines: pl.DataFrame, spacing: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The paragraphs and their distinct texts, as `_numbered` gives them."""
+    spaced = lines.join(spacing, on="document", how="left", maintain_order="left")
+    adjacent = pl.col("position") - pl.col("position").shift(1) == 1
+    distance = pl.col("line") - pl.col("line").shift(1)
+    same = pl.col("document") == pl.col("document").shift(1)
+    follows = same & adjacent & (distance == pl.col("spacing"))
+    runs = spaced.with_columns(run=(~follows).fill_null(value=True).cum_sum())
+    paragraphs = runs.group_by("run", maintain_order=True).agg(pl.col("position"), pl.col("text").str.join("\n"))
+    return _numbered(paragraphs)
 
-    `texts` has `number`, `text` (as printed) and `rest` (of the same length, claims blanked).
+
+def _numbered(paragraphs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The paragraphs with `number` (of their text) in place of `text`, and the distinct texts.
+
+    These have `number`, `text` (the lines as printed, without the blank ones) and `rest` (of the same
+    length, claims blanked). Paragraphs recur from report to report; each text is read once.
     """
-    follows = (pl.col("document") == pl.col("document").shift(1)) & (pl.col("line") - pl.col("line").shift(1) == 1)
-    runs = lines.with_columns(run=(~follows).fill_null(value=True).cum_sum())
-    paragraphs = runs.group_by("run", maintain_order=True).agg(
-        pl.col("position").first(),
-        pl.col("head").first(),
-        pl.col("text").str.join("\n"),
-    )
     texts = paragraphs.select(pl.col("text").unique(maintain_order=True)).with_row_index("number")
     numbered = paragraphs.join(texts, on="text", how="inner", maintain_order="left")
-    return numbered.select("position", "head", "number"), texts.with_columns(rest="text")
+    return numbered.drop("text"), texts.with_columns(rest="text")
 
 
 def _claim(
@@ -125,23 +139,26 @@ def _unclaimed(texts: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_TEXT_CELLS, orient="row")
 
 
-def _footnotes(
-    index: int, block: Block, paragraphs: pl.DataFrame, texts: pl.DataFrame, heads: pl.DataFrame, book: RuleBook
-) -> pl.DataFrame:
-    """What footnotes below the block say, once for each group of the head above them."""
+def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
+    """What footnotes below the heads of a block say, once for each group of the head.
+
+    `below` has `head` and `groups`. All prose below a head is one text, wherever blank lines stand.
+    """
     assert block.footnote is not None
     pattern = block.footnote.pattern
-    below = heads.filter(pl.col("block") == index).select(head="position", group_id="groups")
-    here = paragraphs.join(below, on="head", how="inner", maintain_order="left")
-    notes = texts.join(here, on="number", how="semi", maintain_order="left")
-    fitting = notes.select(pattern.matches(pl.col("rest"))).to_series()
-    _, found = _claim(pattern, notes, fitting, [0])
+    here = lines.join(below, on="head", how="inner", maintain_order="left")
+    regions = here.group_by("head", maintain_order=True).agg(
+        pl.col("position"), pl.col("groups").first(), pl.col("text").str.join("\n")
+    )
+    notes, texts = _numbered(regions)
+    fitting = texts.select(pattern.matches(pl.col("rest"))).to_series()
+    _, found = _claim(pattern, texts, fitting, [0])
     located = _locate(pl.concat([pl.DataFrame(schema=_TEXT_CELLS), *found]), texts)
-    cells = _in_documents(located, here.drop("group_id"), keep=("head",))
-    grouped = cells.join(below, on="head", how="left", maintain_order="left").drop("head").explode("group_id")
-    groups = grouped["group_id"].unique().to_list()
+    grouped = _in_documents(located, notes, keep=("groups",)).explode("groups")
+    groups = grouped["groups"].unique().to_list()
     rules = {group: book.of_block(block, pattern.fields[0], None, group) for group in groups}
-    return grouped.with_columns(rule=pl.col("group_id").replace_strict(rules, return_dtype=pl.Int32)).drop("group_id")
+    rule = pl.col("groups").replace_strict(rules, default=None, return_dtype=pl.Int32)
+    return grouped.with_columns(rule=rule).drop("groups")
 
 
 def _locate(cells: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
@@ -172,5 +189,5 @@ def _locate(cells: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 def _in_documents(cells: pl.DataFrame, paragraphs: pl.DataFrame, keep: tuple[str, ...] = ()) -> pl.DataFrame:
     """The cells of each distinct text, for each paragraph that has this text."""
     placed = paragraphs.join(cells, on="number", how="inner", maintain_order="left")
-    position = (pl.col("position") + pl.col("offset")).cast(pl.UInt32)
+    position = pl.col("position").list.get(pl.col("offset"))
     return placed.select(position, "start", "raw", "rule", "row_label", "piece", *keep)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from etl.blocks import find_heads, label_lines
-from etl.cells import FITTING_LENGTH, NUMERIC_UNITS, PRINTED_DECIMALS, VALUE, count_numbers, fits
+from etl.cells import FITTING_LENGTH, NUMERIC_UNITS, PRINTED_DECIMALS, VALUED, count_numbers, fits, typed
 from etl.class_rows import read_class_blocks
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
-from etl.prose import read_prose
+from etl.prose import line_spacing, read_prose
 from etl.rejections import reject
 from etl.rules import RuleBook
 
@@ -24,9 +24,6 @@ _CELL = pl.Schema(
         "raw": pl.String(),
         "rule": pl.Int32(),
         "piece": pl.Int32(),
-        "value": VALUE,
-        "status": pl.String(),
-        "printed_decimals": pl.Int32(),
         "row_label": pl.String(),
     }
 )
@@ -48,9 +45,10 @@ class Extraction:
 
     `records`: the columns of the declared table, `document`, `priority` (number of the rule: the lower
     wins where several cells of a report say the same) and `piece` (0 where a cell begins, 1, 2, ...
-    where a wrapped cell goes on). `rules`: what the rules say, by their numbers. `numbers`: `document`, `numbers_found`.
-    `joins`: `document`, `block`, `expected`, `actual` rows of blocks that joined by row order.
-    `rejections`: as `rejections.SCHEMA`; their documents are in the other frames too.
+    where a wrapped cell goes on). `rules`: what the rules say, by their numbers. `numbers`:
+    `document`, `numbers_found`. `joins`: `document`, `block`, `expected` and `actual` rows of blocks
+    that joined by row order. `rejections`: as `rejections.SCHEMA`; their documents are in the other
+    frames too.
     """
 
     records: pl.DataFrame
@@ -84,7 +82,7 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     singles = read_single_lines(rest.filter(~pl.col("is_head")), layout, book)
     keys += singles.keys
     rest = _unread(rest, singles.keys)
-    prose = read_prose(rest, heads, layout, book)
+    prose = read_prose(rest, line_spacing(lines), heads, layout, book)
     class_cells = [cell for block in class_blocks for cell in block.cells]
     cells = [*class_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
     rules = book.frame()
@@ -128,12 +126,16 @@ def _numbers_found(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _records(
-    cells: Sequence[pl.LazyFrame], keys: Sequence[pl.DataFrame], lines: pl.DataFrame, rules: pl.DataFrame
+    cells: Sequence[pl.DataFrame], keys: Sequence[pl.DataFrame], lines: pl.DataFrame, rules: pl.DataFrame
 ) -> pl.DataFrame:
-    """Cells in printed order, with what their rules and their lines say of them."""
+    """Cells in printed order, with their values and what their rules and their lines say of them."""
     place = pl.col("position").cast(pl.UInt64) * 2**32 + pl.col("start").cast(pl.UInt64)
-    all_cells = pl.concat([pl.LazyFrame(schema=_CELL), *cells], how="diagonal").with_columns(place=place)
-    ordered = all_cells.sort("place", maintain_order=True).drop("place").collect()
+    all_cells = pl.concat([pl.DataFrame(schema=_CELL), *cells], how="diagonal")
+    by_unit = all_cells.with_columns(unit=rules["unit"].gather(all_cells["rule"]), place=place).partition_by(
+        "unit", as_dict=True, include_key=False, maintain_order=True
+    )
+    valued = pl.concat([typed(part.lazy(), unit).select(*part.columns, *VALUED) for (unit,), part in by_unit.items()])
+    ordered = valued.sort("place", maintain_order=True).drop("place").collect()
     all_keys = pl.concat([pl.DataFrame(schema=_KEYS), *keys], how="diagonal")
     by_line = lines.select("position", "document", "line").join(
         all_keys.unique("position", keep="first"), on="position", how="left", maintain_order="left"

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from etl.cells import typed
 from etl.layout import Block, Find
 from etl.schema import unit_of
 
@@ -51,14 +50,6 @@ class RuleBook:
             categories = pl.Enum(list(dict.fromkeys(value for value in values if value is not None)))
             columns.append(pl.Series(name, values, dtype=categories))
         return pl.DataFrame(columns)
-
-    def typed(self, cells: pl.DataFrame) -> list[pl.LazyFrame]:
-        """`cells`, whose `rule` may differ, with their values and statuses; a frame for each unit."""
-        units = pl.Series([rule.unit for rule in self.rules], dtype=pl.String)
-        parts = cells.with_columns(unit=units.gather(cells["rule"])).partition_by(
-            "unit", as_dict=True, maintain_order=True
-        )
-        return [typed(part.lazy(), unit).drop("unit") for (unit,), part in parts.items()]
 
     def _number(self, rule: Rule) -> int:
         if rule not in self.numbers:

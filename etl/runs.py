@@ -82,7 +82,7 @@ def run(
     started, clock = datetime.now(UTC), time.perf_counter()
     layouts = load_layouts() if layouts is None else layouts
     given = [os.fspath(path) for path in inputs]
-    found = find_inputs(given)
+    found = find_inputs(given, Path(output))
     summary = Summary(
         run_id=f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}",
         program_version=__version__,
