@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 from etl.patterns import DATE_FORMATS, NOT_APPLICABLE
@@ -32,13 +34,24 @@ def count_numbers(text: pl.Expr) -> pl.Expr:
     return text.str.count_matches(_DIGITS).fill_null(0).cast(pl.Int64)
 
 
+@dataclass(frozen=True)
+class Cells:
+    """Printed cells: `position`, `start`, `raw`, `rule`, and of prose `piece` and `row_label`.
+
+    `unit` is theirs if all have the same, or units of the same look (dollars and counts are numbers);
+    None where it differs from rule to rule.
+    """
+
+    frame: pl.DataFrame
+    unit: str | None = None
+
+
 def typed(cells: pl.LazyFrame, unit: str | None) -> pl.LazyFrame:
     """`cells` with `value`, `status` and `printed_decimals` of their `raw`, all of one unit.
 
-    Without a unit they are numbers that no rule claims.
-
     `value` is decimal128(38, 10): parentheses and minus are negative, per cent is divided by 100. It
     is null for text, dates and flags, and where `raw` is no number or has more digits than fit.
+    Without a unit the cells are numbers that no rule claims.
     """
     raw = pl.col("raw")
     if unit not in NUMERIC_UNITS:
@@ -50,21 +63,17 @@ def typed(cells: pl.LazyFrame, unit: str | None) -> pl.LazyFrame:
     digits = raw.str.strip_chars("()$% -")
     point = digits.str.find(".", literal=True)
     decimals = pl.when(point.is_null()).then(0).otherwise(digits.str.len_bytes() - point - 1).cast(pl.Int32)
-    value = pl.col("digits").str.replace_all(",", "", literal=True).cast(VALUE, strict=False)
+    value = digits.str.replace_all(",", "", literal=True).cast(VALUE, strict=False)
     if unit == "fraction":
         value = value / 100
-    places = 8 if unit == "fraction" else 10
-    negative = raw.str.contains("(", literal=True) | raw.str.contains("-", literal=True)
-    signed = pl.when(pl.col("negative")).then(-pl.col("value")).otherwise("value")
+    negative = pl.any_horizontal([raw.str.starts_with(sign) for sign in ("(", "-", "$(", "$-")])
+    exact = pl.col("printed_decimals") <= PRINTED_DECIMALS["fraction" if unit == "fraction" else "months"]
+    signed = pl.when(negative).then(-pl.col("value")).otherwise("value")
+    read = pl.col("value").is_not_null()
     return (
-        cells.with_columns(digits=digits, printed_decimals=decimals, negative=negative)
-        .with_columns(value=pl.when(pl.col("printed_decimals") <= places).then(value))
-        .with_columns(value=signed)
-        .with_columns(
-            status=_status(raw, pl.col("value").is_not_null()),
-            printed_decimals=pl.when(pl.col("value").is_not_null()).then("printed_decimals"),
-        )
-        .drop("digits", "negative")
+        cells.with_columns(value=value, printed_decimals=decimals)
+        .with_columns(value=pl.when(exact).then(signed))
+        .with_columns(status=_status(raw, read), printed_decimals=pl.when(read).then("printed_decimals"))
     )
 
 

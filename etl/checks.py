@@ -124,35 +124,39 @@ def _repeated_fields(said: pl.DataFrame) -> pl.DataFrame:
 
 def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """Blocks that may be missing are there; lines that may stand anywhere were found."""
-    wanted = [
-        (block.name, meaning.field)
-        for block in layout.blocks
-        if not block.has_head
-        for meaning in block.labels.values()
-    ]
-    wanted += [(block.name, None) for block in layout.blocks if block.has_head and not block.required]
-    frame = pl.DataFrame(wanted, schema={"block": pl.String, "field": pl.String}, orient="row").unique(
-        maintain_order=True
+    wanted = _wanted_lines(layout)
+    if not wanted:
+        return pl.DataFrame(schema=_SCHEMA)
+    numbers = {line: number for number, line in enumerate(wanted)}
+    rules = extraction.rules.select(pl.col("block", "field").cast(pl.String)).iter_rows()
+    line_of_rule = pl.Series(
+        [numbers.get((block, field), numbers.get((block, None))) for block, field in rules], dtype=pl.Int32
     )
-    wanted_rules = extraction.rules.with_row_index("priority").filter(
-        pl.col("block").cast(pl.String).is_in(frame["block"].unique().implode())
+    priority = extraction.records["priority"]
+    seen = extraction.records.select("document", line=line_of_rule.gather(priority)).drop_nulls().unique()
+    lines = pl.DataFrame(
+        [(number, block, field or block) for number, (block, field) in enumerate(wanted)],
+        schema={"line": pl.Int32, "subject": pl.String, "name": pl.String},
+        orient="row",
     )
-    numbers = wanted_rules["priority"].cast(pl.Int32)
-    seen = (
-        extraction.records.select("document", "priority").filter(pl.col("priority").is_in(numbers.implode())).unique()
+    expected = documents.join(lines, how="cross").join(
+        seen.with_columns(found=pl.lit(value=True)), on=["document", "line"], how="left", maintain_order="left"
     )
-    names = wanted_rules.select(numbers, pl.col("block", "field").cast(pl.String))
-    found = seen.join(names, on="priority", how="inner").select("document", "block", "field").unique()
-    whole = found.with_columns(field=pl.lit(None, pl.String)).unique()
-    found = pl.concat([found, whole]).with_columns(found=pl.lit(value=True))
-    expected = documents.join(frame, how="cross").join(
-        found, on=["document", "block", "field"], how="left", nulls_equal=True, maintain_order="left"
+    counted = expected.group_by("document", "subject", maintain_order=True).agg(
+        expected=pl.len().cast(pl.Int64),
+        actual=pl.col("found").count().cast(pl.Int64),
+        missing=pl.col("name").filter(pl.col("found").is_null()).str.join(", "),
     )
-    missing = pl.coalesce("field", "block").filter(pl.col("found").is_null())
-    counted = expected.group_by("document", "block", maintain_order=True).agg(
-        expected=pl.len().cast(pl.Int64), actual=pl.col("found").count().cast(pl.Int64), missing=missing.str.join(", ")
-    )
-    explanation = (
-        pl.when(pl.col("missing") != "").then(pl.format("not found: {}", "missing")).otherwise(pl.lit("all found"))
-    )
-    return _compared(counted.rename({"block": "subject"}), "expected_lines_found", explanation)
+    found = pl.when(pl.col("missing") != "").then(pl.format("not found: {}", "missing")).otherwise(pl.lit("all found"))
+    return _compared(counted, "expected_lines_found", found)
+
+
+def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:
+    """Block and field of the lines that may stand anywhere, and the blocks that may be missing."""
+    lines: list[tuple[str, str | None]] = []
+    for block in layout.blocks:
+        if not block.has_head:
+            lines += [(block.name, meaning.field) for meaning in block.labels.values()]
+        elif not block.required:
+            lines.append((block.name, None))
+    return list(dict.fromkeys(lines))

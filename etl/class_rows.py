@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from etl.cells import Cells
 from etl.layout import Block, Classes, Layout
 from etl.patterns import Pattern
 from etl.rejections import reject
@@ -31,7 +32,7 @@ class BlockRows:
     joined its neighbour by row order.
     """
 
-    cells: list[pl.DataFrame]
+    cells: list[Cells]
     keys: pl.DataFrame
     rejections: list[pl.DataFrame]
     joins: pl.DataFrame | None = None
@@ -205,18 +206,17 @@ def _missing_block(block: Block, documents: pl.DataFrame, keys: pl.DataFrame) ->
     return reject(missing, "missing_block", message, "check that the report is whole and that its head reads so")
 
 
-def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -> list[pl.DataFrame]:
+def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """One frame for each column of the block."""
     unheaded = len(pattern.fields) - len(block.columns)
     cells = []
     for index, name in enumerate(pattern.fields):
         rule = book.of_block(block, name, block.columns[index - unheaded] if index >= unheaded else None)
-        cells.append(
-            rows.select(
-                "position",
-                start=pl.col(f"{index}_start"),
-                raw=pl.col(str(index)).fill_null(""),
-                rule=pl.lit(rule, pl.Int32),
-            )
+        column = rows.select(
+            "position",
+            start=pl.col(f"{index}_start"),
+            raw=pl.col(str(index)).fill_null(""),
+            rule=pl.lit(rule, pl.Int32),
         )
+        cells.append(Cells(column, book.rules[rule].unit))
     return cells

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from etl.cells import Cells
 from etl.class_rows import TOTAL
 from etl.layout import Block, Layout
 from etl.patterns import ANY_CELL, CELLS, compile_row
@@ -27,7 +28,7 @@ class LabelledRows:
     """Cells as `records` takes them; `keys`: `position`, `row_label`, `loan_status` and `bucket` of the
     lines that were read; rejections."""
 
-    cells: list[pl.DataFrame]
+    cells: list[Cells]
     keys: list[pl.DataFrame]
     rejections: list[pl.DataFrame]
 
@@ -55,7 +56,7 @@ def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, 
     return result
 
 
-def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[pl.DataFrame]:
+def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> list[Cells]:
     """The group labels printed in heads, as cells."""
     cells = []
     first = heads.filter(pl.col("groups").list.len() > 0).with_columns(
@@ -80,7 +81,7 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
                     {group: book.of_block(block, "group_id", None, group) for group in rows[str(column)].unique()},
                 ),
             )
-            cells.append(labels)
+            cells.append(Cells(labels, "text"))
     return cells
 
 
@@ -98,7 +99,7 @@ def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> La
     pending = candidates.with_columns(row_label=_collapsed(pl.col("label")))
     for wrapped in range(MAX_WRAPPED_LINES + 1):
         found = pending.join(meanings, on="row_label", how="inner", maintain_order="left")
-        result.cells.append(_single_cells(found))
+        result.cells.append(Cells(_single_cells(found)))
         result.keys.append(found.select("position", "row_label"))
         pending = pending.join(found, on="position", how="anti", maintain_order="left")
         pending = _with_line_above(pending, above, wrapped + 1)
@@ -146,28 +147,31 @@ def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
 
 
 def _cell_expression(block: Block, name: str) -> str:
-    unit = unit_of(block.table, name.removesuffix("?")) or "usd"
-    return CELLS[unit]
+    return CELLS[_unit(block, name.removesuffix("?"))]
 
 
-def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[pl.DataFrame]:
+def _unit(block: Block, name: str) -> str:
+    """Unit of a cell; where the label names the field, its cell is a number."""
+    return unit_of(block.table, name) or "usd"
+
+
+def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """The cells of the rows, and the labels where they are keys or have digits."""
     names = [name.removesuffix("?") for name in block.cells]
-    cells = [_label_cells(block, rows, book)]
+    cells = [Cells(_label_cells(block, rows, book), "text")]
     columns = rows["groups"].list.len().max() or 0
     for group in range(columns):  # type: ignore[arg-type]
         label = pl.col("groups").list.get(group, null_on_oob=True)
         labels = [text for text in rows.select(label.unique()).to_series().to_list() if text is not None]
         for column in range(max(len(names), 1)):
             index = group * max(len(names), 1) + column
-            cells.append(
-                rows.select(
-                    "position",
-                    start=pl.col(f"{index}_start"),
-                    raw=pl.col(str(index)).fill_null(""),
-                    rule=_rule(block, label, labels, column if names else None, book),
-                )
+            frame = rows.select(
+                "position",
+                start=pl.col(f"{index}_start"),
+                raw=pl.col(str(index)).fill_null(""),
+                rule=_rule(block, label, labels, column if names else None, book),
             )
+            cells.append(Cells(frame, _unit(block, names[column]) if names else "usd"))
     return cells
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -47,14 +47,26 @@ class LakeWriter:
         except OSError:
             return  # another run is staging there
 
-    def write_tables(self, identity: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> None:
-        """Write the tables of a batch, as `batch.Batch` holds them.
+    def write_tables(
+        self, identity: pl.DataFrame, tables: Mapping[str, pl.DataFrame], written: Callable[[], None] | None = None
+    ) -> None:
+        """Write the tables of a batch, as `batch.Batch` holds them, report by report.
 
-        `reports` comes last: a report that stands there is complete in the other tables.
+        `reports` comes last: a report that stands there is complete in the other tables. `written`
+        is called after each report.
         """
-        for name in (*(table for table in TABLES if table != "reports"), "reports"):
-            if name in tables:
-                self._write_table(name, tables[name], identity)
+        names = [name for name in (*(table for table in TABLES if table != "reports"), "reports") if name in tables]
+        data = {name: conform(tables[name].drop("document").to_arrow(), name) for name in names}
+        rows = {name: dict(tables[name].group_by("document").len().iter_rows()) for name in names}
+        start = dict.fromkeys(names, 0)
+        for document, deal, date, report_id in identity.iter_rows():
+            for name in names:
+                count = rows[name].get(document, 0)
+                folder = self._output / name / f"deal={deal}" / f"distribution_date={date.isoformat()}"
+                self._write_or_clear(data[name].slice(start[name], count), folder / f"{report_id}.parquet")
+                start[name] += count
+            if written is not None:
+                written()
 
     def write_rejects(self, rejects: Iterable[Reject], read: Iterable[str]) -> None:
         """Write a row for each reject, and take out the rows of the sources that were read now."""
@@ -83,19 +95,12 @@ class LakeWriter:
         except OSError as error:
             raise _cannot_write(file, error) from error
 
-    def _write_table(self, name: str, frame: pl.DataFrame, identity: pl.DataFrame) -> None:
-        data = conform(frame.drop("document").to_arrow(), name)
-        counts = dict(frame.group_by("document").len().iter_rows())
-        start = 0
-        for document, deal, date, report_id in identity.iter_rows():
-            rows = counts.get(document, 0)
-            folder = self._output / name / f"deal={deal}" / f"distribution_date={date.isoformat()}"
-            file = folder / f"{report_id}.parquet"
-            if rows:
-                self._write_file(data.slice(start, rows), file)
-            else:
-                file.unlink(missing_ok=True)
-            start += rows
+    def _write_or_clear(self, data: pa.Table, file: Path) -> None:
+        """Write the rows of a report, or take out what an earlier run wrote where there are none."""
+        if data.num_rows:
+            self._write_file(data, file)
+        else:
+            file.unlink(missing_ok=True)
 
     def _write_file(self, data: pa.Table, file: Path) -> None:
         staged = self._staged()

@@ -12,7 +12,7 @@ import re
 
 import polars as pl
 
-from etl.cells import NUMBER
+from etl.cells import NUMBER, Cells
 from etl.layout import Block, Layout
 from etl.patterns import Pattern
 from etl.rules import RuleBook
@@ -39,7 +39,7 @@ def line_spacing(lines: pl.DataFrame) -> pl.DataFrame:
 
 def read_prose(
     lines: pl.DataFrame, spacing: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook
-) -> list[pl.DataFrame]:
+) -> list[Cells]:
     """Cells of all paragraphs of `lines` (those that no block has read). `spacing` as `line_spacing`
     gives it for all lines of the documents.
 
@@ -50,7 +50,7 @@ def read_prose(
     for index, block in enumerate(layout.blocks):
         if block.footnote is not None:
             below = heads.filter(pl.col("block") == index).select(head="position", groups="groups")
-            cells.append(_footnotes(block, lines, below, book))
+            cells.append(Cells(_footnotes(block, lines, below, book), "text"))
     found = [pl.DataFrame(schema=_TEXT_CELLS)]
     fitting = texts.select(find.pattern.matches(pl.col("text")).alias(str(n)) for n, find in enumerate(layout.finds))
     for number, find in enumerate(layout.finds):
@@ -59,7 +59,7 @@ def read_prose(
             texts, claimed = _claim(find.pattern, texts, fitting[str(number)], rules)
             found += claimed
     located = _locate(pl.concat([*found, _unclaimed(texts)]), texts)
-    return [*cells, _in_documents(located, paragraphs)]
+    return [*cells, Cells(_in_documents(located, paragraphs))]
 
 
 def _paragraphs(lines: pl.DataFrame, spacing: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from etl.blocks import find_heads, label_lines
-from etl.cells import FITTING_LENGTH, NUMERIC_UNITS, PRINTED_DECIMALS, VALUED, count_numbers, fits, typed
+from etl.cells import FITTING_LENGTH, NUMERIC_UNITS, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
 from etl.class_rows import read_class_blocks
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
@@ -126,15 +126,13 @@ def _numbers_found(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _records(
-    cells: Sequence[pl.DataFrame], keys: Sequence[pl.DataFrame], lines: pl.DataFrame, rules: pl.DataFrame
+    cells: Sequence[Cells], keys: Sequence[pl.DataFrame], lines: pl.DataFrame, rules: pl.DataFrame
 ) -> pl.DataFrame:
     """Cells in printed order, with their values and what their rules and their lines say of them."""
     place = pl.col("position").cast(pl.UInt64) * 2**32 + pl.col("start").cast(pl.UInt64)
-    all_cells = pl.concat([pl.DataFrame(schema=_CELL), *cells], how="diagonal")
-    by_unit = all_cells.with_columns(unit=rules["unit"].gather(all_cells["rule"]), place=place).partition_by(
-        "unit", as_dict=True, include_key=False, maintain_order=True
+    valued = pl.concat(
+        [typed(frame.lazy(), unit).select(*_CELL, *VALUED, place=place) for unit, frame in _by_unit(cells, rules)]
     )
-    valued = pl.concat([typed(part.lazy(), unit).select(*part.columns, *VALUED) for (unit,), part in by_unit.items()])
     ordered = valued.sort("place", maintain_order=True).drop("place").collect()
     all_keys = pl.concat([pl.DataFrame(schema=_KEYS), *keys], how="diagonal")
     by_line = lines.select("position", "document", "line").join(
@@ -158,6 +156,20 @@ def _records(
         .with_columns(record_no=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("document"))
         .collect()
     )
+
+
+def _by_unit(cells: Sequence[Cells], rules: pl.DataFrame) -> Iterator[tuple[str | None, pl.DataFrame]]:
+    """All cells, in one frame for each unit."""
+    empty = pl.DataFrame(schema=_CELL)
+    mixed = pl.concat([empty, *(part.frame for part in cells if part.unit is None)], how="diagonal")
+    units = rules["unit"].gather(mixed["rule"]).cast(pl.String)
+    parts = mixed.with_columns(unit=units).partition_by("unit", as_dict=True, include_key=False, maintain_order=True)
+    frames: dict[str | None, list[pl.DataFrame]] = {unit: [part] for (unit,), part in parts.items()}
+    for part in cells:
+        if part.unit is not None:
+            frames.setdefault(part.unit, [empty]).append(part.frame)
+    for unit, several in frames.items():
+        yield unit, pl.concat(several, how="diagonal")
 
 
 def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:

@@ -67,6 +67,23 @@ class Summary:
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "extract": 0.0, "write": 0.0, "total": 0.0})
 
 
+class _Done:
+    """Tells a caller how many documents are done."""
+
+    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._count = 0
+
+    def one_more(self) -> None:
+        self.at(self._count + 1)
+
+    def at(self, count: int) -> None:
+        self._count = count
+        if self._progress is not None:
+            self._progress(count, self._total)
+
+
 def run(
     inputs: Iterable[str | os.PathLike[str]],
     output: str | os.PathLike[str],
@@ -94,10 +111,10 @@ def run(
     outcomes: list[Outcome] = []
     with LakeWriter(Path(output), summary.run_id) as writer:
         known: dict[str, str] = {}
+        done = _Done(progress, len(found))
         for documents, unreadable in _batches(found, known, outcomes, summary):
-            _do_batch(documents, unreadable, layouts, writer, outcomes, summary)
-            if progress is not None:
-                progress(len(outcomes), len(found))
+            _do_batch(documents, unreadable, layouts, writer, outcomes, summary, done)
+            done.at(len(outcomes))
         _finish(summary, outcomes, started, clock, writer, Path(output))
     return summary
 
@@ -135,6 +152,7 @@ def _do_batch(
     writer: LakeWriter,
     outcomes: list[Outcome],
     summary: Summary,
+    done: _Done,
 ) -> None:
     begun = time.perf_counter()
     parts = _read_safely(documents, layouts)
@@ -142,7 +160,7 @@ def _do_batch(
     rejects = [*unreadable, *(reject for part in parts for reject in part.rejects)]
     refused = {reject.source for reject in rejects}
     for part in parts:
-        writer.write_tables(part.identity, part.tables)
+        writer.write_tables(part.identity, part.tables, done.one_more)
     writer.write_rejects(rejects, (document.source for document in documents if document.source not in refused))
     summary.seconds["extract"] += extracted - begun
     summary.seconds["write"] += time.perf_counter() - extracted
