@@ -19,6 +19,8 @@ from etl.rejections import reject
 from etl.rules import RuleBook
 from etl.schema import unit_of
 
+# Stands for the printed group in a table that has no groups; its figures are totals.
+NO_GROUP = ""
 # Above how many lines the label of a wrapped line may begin.
 MAX_WRAPPED_LINES = 2
 
@@ -119,6 +121,8 @@ def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, grou
         )
         printed = pl.when(pl.col("groups").list.len() > 0).then("groups").otherwise("theirs")
         own = mine.select("head", printed.alias("groups")).drop_nulls()
+    elif block.groups is None:
+        own = own.with_columns(groups=pl.lit([NO_GROUP]))
     return own.with_columns(columns=pl.col("groups").list.len())
 
 
@@ -179,10 +183,14 @@ def _rule(block: Block, label: pl.Expr, groups: Sequence[str], column: int | Non
     """Number of the rule of a cell: by its group and column, or by its group and what its row means."""
     if column is not None:
         name, head = block.cells[column].removesuffix("?"), block.columns[column]
-        return _by_group(label, {group: book.of_block(block, name, f"{group} {head}", group) for group in groups})
+        return _by_group(
+            label, {group: book.of_block(block, name, f"{group} {head}".strip(), group or TOTAL) for group in groups}
+        )
     fields = {text: meaning.field for text, meaning in block.labels.items() if meaning.field}
     rules = {
-        f"{group} {text}": book.of_block(block, name, group, group) for group in groups for text, name in fields.items()
+        f"{group} {text}": book.of_block(block, name, group or None, group or TOTAL)
+        for group in groups
+        for text, name in fields.items()
     }
     return _by_group(pl.format("{} {}", label, "row_label"), rules)
 

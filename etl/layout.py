@@ -166,6 +166,30 @@ _SCORES = pl.Schema(
 )
 
 
+# What stands behind each key, at whatever level of the file.
+_TEXT, _NUMBER, _SWITCH, _TABLE = "a text", "a whole number", "true or false", "a table"
+_TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a list of tables"
+_KINDS = {
+    **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
+    **dict.fromkeys(("same_rows_as", "sample", "pattern", "notional", "status", "bucket"), _TEXT),
+    **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals"), _TEXTS),
+    **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
+    **dict.fromkeys(("aliases", "codes"), _TEXT_TABLE),
+    **dict.fromkeys(("block", "find"), _TABLES_LIST),
+    "version": _NUMBER,
+    "required": _SWITCH,
+}
+
+
+def _is(value: Any, kind: str) -> bool:
+    if kind in (_TEXTS, _TABLES_LIST):
+        item = str if kind == _TEXTS else dict
+        return isinstance(value, list) and all(isinstance(entry, item) for entry in value)
+    if kind == _TEXT_TABLE:
+        return isinstance(value, dict) and all(isinstance(entry, str) for entry in value.values())
+    return type(value) is {_TEXT: str, _NUMBER: int, _SWITCH: bool, _TABLE: dict}[kind]
+
+
 class _Reader:
     """Reads one layout file; knows its path for the messages."""
 
@@ -177,7 +201,10 @@ class _Reader:
     def layout(self, declared: dict[str, Any]) -> Layout:
         self._known_keys(declared, self._KEYS, "the file")
         self._needs(declared, ("name", "version", "title", "identify", "block"), "the file")
+        if not declared["identify"]:
+            self._fail("identify", "name at least one mark by which the family's reports are known")
         classes = declared.get("classes", {})
+        self._known_keys(classes, ("aliases", "totals", "notional"), "classes")
         blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
         self._references(blocks)
         return Layout(
@@ -231,6 +258,12 @@ class _Reader:
             if unit_of(block.table, name) is None:
                 known = _nearest(name, declared_table(block.table).fields)
                 self._fail(where, f"table {block.table} has no field {name!r}{known}")
+        if block.row is not None and len(block.columns) > len(block.row.fields):
+            self._fail(f"{where}.columns", "there are more columns than the row has fields")
+        if block.cells and len(block.cells) != len(block.columns):
+            self._fail(f"{where}.cells", "each cell needs its column, and each column its cell")
+        if any((meaning.field is None) != bool(block.cells) for meaning in block.labels.values()):
+            self._fail(f"{where}.labels", "a label means a field; only with cells does it mean a status and bucket")
         if block.row is not None and not block.has_head:
             self._fail(where, "a block with rows needs columns, title or groups to be recognised by")
         if block.row is not None and block.labels_from is None and "class_id" not in block.row.fields:
@@ -259,9 +292,11 @@ class _Reader:
         pattern = self._compiled(partial(compile_find, unit_of=units), declared["pattern"], where)
         return Footnote(pattern, declared["codes"])
 
-    def _meaning(self, declared: str | dict[str, str], where: str) -> Meaning:
+    def _meaning(self, declared: Any, where: str) -> Meaning:
         if isinstance(declared, str):
             return Meaning(field=declared)
+        if not isinstance(declared, dict):
+            self._fail(f"{where}.labels", "a label means a field, or a table with status and bucket")
         self._known_keys(declared, ("status", "bucket"), f"{where}.labels")
         return Meaning(status=declared.get("status"), bucket=declared.get("bucket"))
 
@@ -297,6 +332,8 @@ class _Reader:
         for key in declared:
             if key not in known:
                 self._fail(where, f"there is no key {key!r}{_nearest(key, known)}")
+            if not _is(declared[key], _KINDS[key]):
+                self._fail(where, f"{key} must be {_KINDS[key]}")
 
     def _needs(self, declared: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
         for key in keys:
