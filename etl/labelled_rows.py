@@ -100,11 +100,12 @@ def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> La
     above = ended.select("position", above_document="document", above="text", above_tail="tail")
     pending = candidates.with_columns(row_label=_collapsed(pl.col("label")))
     for wrapped in range(MAX_WRAPPED_LINES + 1):
+        if wrapped:
+            pending = _with_line_above(pending, above, wrapped)
         found = pending.join(meanings, on="row_label", how="inner", maintain_order="left")
         result.cells.append(Cells(_single_cells(found)))
         result.keys.append(found.select("position", "row_label"))
         pending = pending.join(found, on="position", how="anti", maintain_order="left")
-        pending = _with_line_above(pending, above, wrapped + 1)
     return result
 
 

@@ -95,15 +95,16 @@ def _claim(
     cells: list[pl.DataFrame] = []
     pending = texts.filter(fitting)
     for _ in range(MAX_REPEATS):
-        captured = pattern.capture(pending.lazy(), "rest").collect()
-        if captured.is_empty():
+        if pending.is_empty():
             break
+        captured = pattern.capture(pending.lazy(), "rest").collect()
         rest = pl.col("rest")
         for index, rule in enumerate(rules):
             cells.append(_captured(captured, index, rule))
             rest = _blanked(rest, pl.col(f"{index}_start"), pl.col(str(index)))
         pending = captured.select("number", "text", rest.alias("rest"))
         texts = texts.update(pending.select("number", "rest"), on="number", maintain_order="left")
+        pending = pending.filter(pattern.matches(pl.col("rest")))
     return texts, cells
 
 
@@ -166,28 +167,41 @@ def _locate(cells: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
 
     A cell that runs over a line break becomes one for each line.
     """
-    located = cells.join(texts.select("number", "text"), on="number", how="left", maintain_order="left")
-    above = pl.col("text").str.head(pl.col("start")).str.split("\n")
-    pieces = located.with_columns(
-        offset=(above.list.len() - 1).cast(pl.Int32),
-        start=above.list.last().str.len_chars().cast(pl.Int32),
-        raw=pl.col("raw").str.split("\n"),
-    ).with_columns(piece=pl.int_ranges(0, pl.col("raw").list.len(), dtype=pl.Int32))
+    located = cells.sort("start", maintain_order=True).join_asof(
+        _line_starts(texts), left_on="start", right_on="line_start", by="number", check_sortedness=False
+    )
+    pieces = located.with_columns(raw=pl.col("raw").str.split("\n")).with_columns(
+        piece=pl.int_ranges(0, pl.col("raw").list.len(), dtype=pl.Int32)
+    )
     pieces = pieces.explode("raw", "piece")
     blanks = (pl.col("raw").str.len_chars() - pl.col("raw").str.strip_chars_start().str.len_chars()).cast(pl.Int32)
+    start = pl.when(pl.col("piece") == 0).then(pl.col("start") - pl.col("line_start")).otherwise(0)
     return pieces.select(
         "number",
         "rule",
         "row_label",
         offset=pl.col("offset") + pl.col("piece"),
-        start=pl.when(pl.col("piece") == 0).then(pl.col("start")).otherwise(0) + blanks,
+        start=start + blanks,
         raw=pl.col("raw").str.strip_chars(),
         piece="piece",
     )
 
 
+def _line_starts(texts: pl.DataFrame) -> pl.DataFrame:
+    """`number`, `offset` and `line_start` (position of its first character) of each line of the texts."""
+    lines = texts.select("number", pl.col("text").str.split("\n")).explode("text")
+    length = pl.col("text").str.len_chars().cast(pl.Int32) + 1
+    starts = lines.select(
+        "number",
+        offset=pl.int_range(pl.len(), dtype=pl.Int32).over("number"),
+        line_start=(length.cum_sum() - length).over("number"),
+    )
+    return starts.sort("line_start", maintain_order=True)
+
+
 def _in_documents(cells: pl.DataFrame, paragraphs: pl.DataFrame, keep: tuple[str, ...] = ()) -> pl.DataFrame:
     """The cells of each distinct text, for each paragraph that has this text."""
-    placed = paragraphs.join(cells, on="number", how="inner", maintain_order="left")
-    position = pl.col("position").list.get(pl.col("offset"))
-    return placed.select(position, "start", "raw", "rule", "row_label", "piece", *keep)
+    offsets = pl.int_ranges(0, pl.col("position").list.len(), dtype=pl.Int32)
+    lines = paragraphs.with_columns(offset=offsets).explode("position", "offset")
+    placed = lines.join(cells, on=["number", "offset"], how="inner", maintain_order="left_right")
+    return placed.select("position", "start", "raw", "rule", "row_label", "piece", *keep)
