@@ -152,6 +152,8 @@ def _read_block_head(lines: Sequence[_HeadLine], block: Block) -> tuple[str, ...
             return None
         lines = lines[:-1]
     columns = [column.split() for column in block.columns] * max(len(groups), 1)
+    if sum(len(line.words) for line in lines) != sum(len(column) for column in columns):
+        return None
     return groups if reads_as([line.words for line in lines], columns) else None
 
 

@@ -80,7 +80,10 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
                 raw=label,
                 rule=_by_group(
                     label,
-                    {group: book.of_block(block, "group_id", None, group) for group in rows[str(column)].unique()},
+                    {
+                        group: book.of_block(block, "group_id", None, group)
+                        for group in rows[str(column)].unique(maintain_order=True)
+                    },
                 ),
             )
             cells.append(Cells(labels, "text"))
@@ -167,7 +170,9 @@ def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells
     columns = rows["groups"].list.len().max() or 0
     for group in range(columns):  # type: ignore[arg-type]
         label = pl.col("groups").list.get(group, null_on_oob=True)
-        labels = [text for text in rows.select(label.unique()).to_series().to_list() if text is not None]
+        labels = [
+            text for text in rows.select(label.unique(maintain_order=True)).to_series().to_list() if text is not None
+        ]
         for column in range(max(len(names), 1)):
             index = group * max(len(names), 1) + column
             frame = rows.select(

@@ -93,6 +93,7 @@ def _claim(
     `fitting` says which texts have such a place at all.
     """
     cells: list[pl.DataFrame] = []
+    done: list[pl.DataFrame] = []
     pending = texts.filter(fitting)
     for _ in range(MAX_REPEATS):
         if pending.is_empty():
@@ -102,10 +103,11 @@ def _claim(
         for index, rule in enumerate(rules):
             cells.append(_captured(captured, index, rule))
             rest = _blanked(rest, pl.col(f"{index}_start"), pl.col(str(index)))
-        pending = captured.select("number", "text", rest.alias("rest"))
-        texts = texts.update(pending.select("number", "rest"), on="number", maintain_order="left")
-        pending = pending.filter(pattern.matches(pl.col("rest")))
-    return texts, cells
+        read = captured.select("number", "text", rest.alias("rest"), again=pattern.matches(rest))
+        done.append(read.filter(~pl.col("again")).select("number", "rest"))
+        pending = read.filter("again").drop("again")
+    done.append(pending.select("number", "rest"))
+    return texts.update(pl.concat(done), on="number", maintain_order="left"), cells
 
 
 def _captured(captured: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:
@@ -156,7 +158,7 @@ def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: Rul
     _, found = _claim(pattern, texts, fitting, [0])
     located = _locate(pl.concat([pl.DataFrame(schema=_TEXT_CELLS), *found]), texts)
     grouped = _in_documents(located, notes, keep=("groups",)).explode("groups")
-    groups = grouped["groups"].unique().to_list()
+    groups = grouped["groups"].unique(maintain_order=True).to_list()
     rules = {group: book.of_block(block, pattern.fields[0], None, group) for group in groups}
     rule = pl.col("groups").replace_strict(rules, default=None, return_dtype=pl.Int32)
     return grouped.with_columns(rule=rule).drop("groups")

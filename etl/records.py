@@ -134,12 +134,13 @@ def _records(
         [typed(frame.lazy(), unit).select(*_CELL, *VALUED, place=place) for unit, frame in _by_unit(cells, rules)]
     )
     ordered = valued.sort("place", maintain_order=True).drop("place").collect()
-    all_keys = pl.concat([pl.DataFrame(schema=_KEYS), *keys], how="diagonal")
-    by_line = lines.select("position", "document", "line").join(
-        all_keys.unique("position", keep="first"), on="position", how="left", maintain_order="left"
-    )
     position, rule = ordered["position"], ordered["rule"]
-    said = {name: by_line[name].gather(position) for name in ("document", "line", "class_key", "loan_status", "bucket")}
+    known = pl.concat([pl.DataFrame(schema=_KEYS), *keys], how="diagonal")
+    key_of_line = pl.Series([None], dtype=pl.UInt32).new_from_index(0, lines.height)
+    key_of_line = key_of_line.scatter(known["position"], pl.int_range(known.height, dtype=pl.UInt32, eager=True))
+    key = key_of_line.gather(position)
+    said = {name: lines[name].gather(position) for name in ("document", "line")}
+    said |= {name: known[name].gather(key) for name in ("class_key", "loan_status", "bucket")}
     meant = {name: rules[name].gather(rule) for name in rules.columns}
     return (
         ordered.lazy()
@@ -149,13 +150,20 @@ def _records(
             **said,
             **meant,
             piece=pl.col("piece").fill_null(0),
-            row_label=pl.coalesce("row_label", by_line["row_label"].gather(position)),
+            row_label=pl.coalesce("row_label", known["row_label"].gather(key)),
             column_start=ordered["start"],
             column_end=(ordered["start"] + ordered["raw"].str.len_chars()).cast(pl.Int32),
         )
-        .with_columns(record_no=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("document"))
+        .with_columns(record_no=_count_from_one("document"))
         .collect()
     )
+
+
+def _count_from_one(group: str) -> pl.Expr:
+    """The number of each row within its group; the rows of a group stand together."""
+    row = pl.int_range(pl.len(), dtype=pl.Int32)
+    first = pl.when(pl.col(group).ne_missing(pl.col(group).shift(1))).then(row).forward_fill()
+    return row - first + 1
 
 
 def _by_unit(cells: Sequence[Cells], rules: pl.DataFrame) -> Iterator[tuple[str | None, pl.DataFrame]]:
