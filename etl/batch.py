@@ -80,7 +80,7 @@ def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[p
     names = pl.col("layout").replace_strict(
         range(len(layouts)), [layout.name for layout in layouts], default=None, return_dtype=pl.String
     )
-    claimed = whole.join(known.filter(pl.col("several") > 1), on="document", how="semi")
+    claimed = whole.join(known.filter(pl.col("several") > 1), on="document", how="semi", maintain_order="left")
     claimed = claimed.group_by("document", maintain_order=True).agg(names=names.str.join(", "))
     best = scores.sort("found", descending=True, maintain_order=True).unique(
         "document", keep="first", maintain_order=True

@@ -171,13 +171,17 @@ def _different_counts(block: Block, keys: pl.DataFrame, reference: pl.DataFrame,
         pl.lit(block.labels_from), "rows_ref", "first_ref", "last_ref",
         pl.col("unread").fill_null(""),
     )  # fmt: skip
-    return reject(wrong.join(unread, on="document", how="left"), "row_count_mismatch", message, _COMPARE)
+    return reject(
+        wrong.join(unread, on="document", how="left", maintain_order="left"), "row_count_mismatch", message, _COMPARE
+    )
 
 
 def _different_rows(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> list[pl.DataFrame]:
     """Reports in which the block has not the reference's classes."""
     here = keys.select("document").unique()
-    wanted = reference.filter(~pl.col("class_key").is_in(block.may_omit)).join(here, on="document", how="semi")
+    wanted = reference.filter(~pl.col("class_key").is_in(block.may_omit)).join(
+        here, on="document", how="semi", maintain_order="left"
+    )
     missing = wanted.join(keys, on=["document", "class_key"], how="anti", maintain_order="left")
     unknown = keys.join(reference, on=["document", "class_key"], how="anti", maintain_order="left")
     unknown = unknown.join(reference.select("document").unique(), on="document", how="semi", maintain_order="left")

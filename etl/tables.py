@@ -54,7 +54,9 @@ def field_values(records: pl.DataFrame) -> pl.DataFrame:
 def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.DataFrame:
     """`document`, `deal`, `distribution_date` and `report_id` of each document; deal and date are
     null where the report does not say them."""
-    named = _first(said, "deal_name").join(_first(said, "registrant"), on="document", how="full", coalesce=True)
+    named = _first(said, "deal_name").join(
+        _first(said, "registrant"), on="document", how="full", coalesce=True, maintain_order="left_right"
+    )
     names = named.select("document", name=pl.coalesce("deal_name", "registrant"))
     slugs = {name: deal_slug(name) for name in names["name"].unique().to_list()}
     dated = _first(said, "distribution_date").select("document", date(pl.col("distribution_date")))
