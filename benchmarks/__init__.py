@@ -1,0 +1,1 @@
+"""Measures the program; start with python -m benchmarks.extraction."""

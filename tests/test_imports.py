@@ -1,0 +1,103 @@
+"""The package flows in one direction, prints in one place, and holds no family's words in its code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import REPOSITORY
+
+# A module imports only modules that stand above it.
+ORDER = [
+    "errors",
+    "version",
+    "schema",
+    "dictionary",
+    "documents",
+    "lines",
+    "patterns",
+    "cells",
+    "deals",
+    "layout",
+    "rules",
+    "rejections",
+    "blocks",
+    "class_rows",
+    "labelled_rows",
+    "prose",
+    "records",
+    "tables",
+    "checks",
+    "batch",
+    "parquet",
+    "runs",
+    "api",
+    "cli",
+]
+PACKAGE = REPOSITORY / "etl"
+MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem not in ("__init__", "__main__"))
+
+FAMILIES = re.compile(
+    r"\b(US Bank|U\.S\. Bank|us.bank|Wells Fargo|Bankers Trust|Deutsche|Fairbanks|Chase|JPMorgan|Citibank|HSBC|LaSalle"
+    r"|Wilmington|BNY|Bank of New York|Residential Funding|RFMSI|Aames|Asset Backed Securities Corporation)\b",
+    re.IGNORECASE,
+)
+
+
+def _tree(module: str) -> ast.Module:
+    return ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8"))
+
+
+def _imported(module: str) -> Iterator[str]:
+    """Names of all modules that a module imports, wherever the import stands."""
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            prefix = "etl." if node.level else ""
+            base = f"{prefix}{node.module or ''}".rstrip(".")
+            yield base
+            yield from (f"{base}.{name.name}" for name in node.names if base == "etl")
+
+
+def _steps(module: str) -> set[str]:
+    """The modules of the package that a module imports."""
+    return {name.split(".")[1] for name in _imported(module) if name.startswith("etl.")} & set(MODULES)
+
+
+def test_every_module_has_its_place() -> None:
+    assert sorted(ORDER) == MODULES
+    assert not [file for file in PACKAGE.rglob("*.py") if file.parent != PACKAGE]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_step_imports_only_earlier_steps(module: str) -> None:
+    assert _steps(module) <= set(ORDER[: ORDER.index(module)])
+
+
+def test_imports_are_seen() -> None:
+    assert {"schema", "layout", "runs"} <= set().union(*map(_steps, MODULES))
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "cli"])
+def test_only_the_command_prints(module: str) -> None:
+    tops = {name.split(".")[0] for name in _imported(module)}
+    assert not tops & {"typer", "rich", "click", "sys", "logging"}
+    calls = [node for node in ast.walk(_tree(module)) if isinstance(node, ast.Call)]
+    assert not [
+        call for call in calls if isinstance(call.func, ast.Name) and call.func.id in ("print", "input", "exit")
+    ]
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.stem)
+def test_no_module_names_a_family(file: Path) -> None:
+    assert not FAMILIES.findall(file.read_text(encoding="utf-8"))
+
+
+def test_layouts_do_name_their_families() -> None:
+    """So the expression above would find them."""
+    assert all(FAMILIES.search(file.read_text(encoding="utf-8")) for file in PACKAGE.glob("layouts/*/layout.toml"))

@@ -1,0 +1,271 @@
+"""A zoo of wrong layout files: each is refused with the file, the key and the mend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from etl import EtlError, Layout, LayoutError, load_layout, load_layouts
+from etl.layout import PACKAGED
+
+GOOD = """\
+name = "good"
+version = 1
+title = "A good layout"
+identify = ['STATEMENT', 'Dist Date']
+
+[classes]
+aliases = { BIO = "B-IO" }
+totals = ["Total"]
+notional = 'IO'
+
+[[block]]
+name = "balances"
+table = "classes"
+columns = ["Class", "Beg Bal"]
+row = '{class_id} {beginning_balance}'
+same_rows_as = "first"
+may_omit = ["R"]
+required = false
+sample = 'A-1 5'
+
+[[block]]
+name = "rates"
+table = "classes"
+columns = ["Rate"]
+row = '{pass_through_rate}'
+total_row = '{pass_through_rate}'
+labels_from = "balances"
+
+[[block]]
+name = "pools"
+table = "pools"
+groups = 'GROUP [0-9]+'
+title = "Pools:"
+[block.labels]
+"Beginning" = "beginning_balance"
+
+[[block]]
+name = "more_pools"
+table = "pools"
+groups = 'GROUP [0-9]+'
+title = "More:"
+columns_of = "pools"
+[block.labels]
+"Ending" = "ending_balance"
+
+[[block]]
+name = "status"
+table = "delinquencies"
+groups = 'GROUP [0-9]+'
+columns = ["Count", "Balance"]
+cells = ["loan_count", "balance?"]
+[block.labels]
+"30 days" = { status = "delinquent", bucket = "30-59" }
+[block.footnote]
+pattern = 'without (?P<excludes>[^.]+)'
+codes = { REO = "reo" }
+
+[[block]]
+name = "figures"
+table = "measures"
+[block.labels]
+"Servicing Fee" = "servicing_fee"
+
+[[find]]
+name = "dated"
+pattern = 'dated {distribution_date}'
+""".replace(
+    '[[block]]\nname = "balances"',
+    '[[block]]\nname = "first"\ntable = "classes"\ncolumns = ["Class", "Orig"]\n'
+    "row = '{class_id} {original_balance}'\n\n[[block]]\nname = \"balances\"",
+)
+
+
+def _written(folder: Path, text: str | bytes, name: str = "wrong") -> Path:
+    file = folder / name / "layout.toml"
+    file.parent.mkdir()
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def _changed(old: str, new: str) -> str:
+    assert old in GOOD
+    return GOOD.replace(old, new, 1)
+
+
+def test_the_good_layout_loads(tmp_path: Path) -> None:
+    layout = load_layout(_written(tmp_path, GOOD))
+    assert isinstance(layout, Layout)
+    assert (layout.label, len(layout.blocks), len(layout.finds)) == ("good@1", 7, 1)
+    assert layout.block("rates").labels_from == "balances"
+
+
+# what is changed in the good layout, into what, and what the message says: key and mend
+WRONG = {
+    "unknown_key": ("version = 1", "version = 1\nversoin = 2", ["versoin", "did you mean 'version'"]),
+    "unknown_block_key": ("columns_of =", "colums_of =", ["block 5", "colums_of", "did you mean 'columns_of'"]),
+    "unknown_find_key": ("pattern = 'dated", "patern = 'dated", ["find 1", "patern", "did you mean 'pattern'"]),
+    "unknown_label_key": ("{ status =", "{ statsu =", ["block status", "statsu", "did you mean 'status'"]),
+    "unknown_footnote_key": ("codes =", "code =", ["block status.footnote", "did you mean 'codes'"]),
+    "unknown_classes_key": ("aliases =", "alias =", ["classes", "did you mean 'aliases'"]),
+    "unknown_table": ('table = "pools"', 'table = "pool"', ["block pools.table", "did you mean 'pools'"]),
+    "unknown_field_of_a_label": ('"servicing_fee"', '"servicing_fees"', ["figures", "did you mean 'servicing_fee'"]),
+    "unknown_field_of_a_row": (
+        "{pass_through_rate}'\ntotal",
+        "(?P<pass_trough_rate>x)'\ntotal",
+        ["rates", "did you mean 'pass_through_rate'"],
+    ),
+    "unknown_cell": ('"loan_count"', '"loans"', ["block status", "has no field 'loans'"]),
+    "unknown_field_of_a_footnote": ("(?P<excludes>", "(?P<exclude>", ["status", "did you mean 'excludes'"]),
+    "unknown_untyped_cell": ("{beginning_balance}", "{begining_balance}", ["block balances.row", "begining_balance"]),
+    "bad_expression": ("{class_id} {beginning", "[ {class_id} {beginning", ["block balances.row", "does not compile"]),
+    "bad_groups": ("'GROUP [0-9]+'\ntitle = \"Pools:\"", "'GROUP ['\ntitle = \"Pools:\"", ["block pools.groups"]),
+    "bad_mark": ("'STATEMENT'", "'STATEMENT('", ["identify", "STATEMENT("]),
+    "capturing_group": ("'dated {", "'(dated|of) {", ["find dated", "(?:...)"]),
+    "field_in_a_mark": ("'STATEMENT'", "'{class_id}'", ["identify", "takes no fields"]),
+    "find_without_a_field": ("'dated {distribution_date}'", "'dated'", ["find dated", "no field"]),
+    "row_without_class_id": (
+        "row = '{class_id} {beg",
+        "row = '{ending_balance} {beg",
+        ["block balances.row", "labels_from"],
+    ),
+    "two_blocks_of_one_name": ('name = "rates"', 'name = "balances"', ["block balances", "rename one"]),
+    "two_finds_of_one_name": ("[[find]]", "[[find]]\nname='dated'\npattern='x {report_date}'\n[[find]]", ["dated"]),
+    "later_block": (
+        'labels_from = "balances"',
+        'labels_from = "pools"',
+        ["block rates.labels_from", "no block 'pools'"],
+    ),
+    "itself": ('labels_from = "balances"', 'labels_from = "rates"', ["block rates.labels_from"]),
+    "unknown_block": ('same_rows_as = "first"', 'same_rows_as = "frist"', ["same_rows_as", "did you mean 'first'"]),
+    "field_read_twice": ("{beginning_balance}", "{original_balance}", ["balances", "original_balance", "first"]),
+    "field_twice_in_a_row": ("{beginning_balance}", "{beginning_balance} {beginning_balance}", ["beginning_balance"]),
+    "sample_that_does_not_fit": ("sample = 'A-1 5'", "sample = 'A-1 x'", ["block balances.sample", "'A-1 x'"]),
+    "neither_row_nor_labels": ("row = '{class_id} {beginning_balance}'\n", "", ["block balances", "row", "labels"]),
+    "row_and_labels": ('labels_from = "balances"', 'labels_from = "balances"\nlabels = { A = "cusip" }', ["rates"]),
+    "row_without_a_head": ('columns = ["Rate"]\n', "", ["block rates", "columns"]),
+    "more_cells_than_columns": ('["loan_count", "balance?"]', '["loan_count", "balance", "market_value"]', ["status"]),
+    "no_name": ('name = "good"\n', "", ["the file", "'name' is missing"]),
+    "no_identify": ("identify = ['STATEMENT', 'Dist Date']\n", "", ["'identify' is missing"]),
+    "empty_identify": ("['STATEMENT', 'Dist Date']", "[]", ["identify"]),
+    "no_table": ('table = "measures"\n', "", ["'table' is missing"]),
+    "no_pattern": ("pattern = 'dated {distribution_date}'\n", "", ["find", "'pattern' is missing"]),
+    "no_codes": ('codes = { REO = "reo" }\n', "", ["footnote", "'codes' is missing"]),
+    "no_toml": ("version = 1", "version = ", ["no valid TOML"]),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_wrong_layout_is_refused_with_its_key_and_mend(tmp_path: Path, kind: str) -> None:
+    old, new, said = WRONG[kind]
+    file = _written(tmp_path, _changed(old, new))
+    with pytest.raises(LayoutError) as caught:
+        load_layout(file)
+    message = str(caught.value)
+    assert message.startswith(f"{file}: {caught.value.key}: ")
+    assert "\n" not in message
+    assert [word for word in said if word not in message] == []
+
+
+# values of a TOML type that does not belong there: the key, and how the good layout writes it
+TYPES = {
+    "name_number": ('name = "good"', "name = 5"),
+    "version_text": ("version = 1", "version = 'one'"),
+    "title_list": ('title = "A good layout"', "title = ['a']"),
+    "identify_text": ("identify = ['STATEMENT', 'Dist Date']", "identify = 'STATEMENT'"),
+    "identify_numbers": ("identify = ['STATEMENT', 'Dist Date']", "identify = [1]"),
+    "aliases_list": ('aliases = { BIO = "B-IO" }', "aliases = ['BIO']"),
+    "aliases_numbers": ('aliases = { BIO = "B-IO" }', "aliases = { BIO = 1 }"),
+    "totals_text": ('totals = ["Total"]', "totals = 'Total'"),
+    "notional_number": ("notional = 'IO'", "notional = 1"),
+    "block_name_number": ('name = "rates"', "name = 7"),
+    "table_list": ('table = "measures"', "table = ['measures']"),
+    "columns_text": ('columns = ["Rate"]', "columns = 'Rate'"),
+    "columns_numbers": ('columns = ["Rate"]', "columns = [1]"),
+    "row_list": ("row = '{class_id} {beginning_balance}'", "row = ['{class_id}']"),
+    "row_number": ("row = '{class_id} {beginning_balance}'", "row = 1"),
+    "total_row_table": ("total_row = '{pass_through_rate}'", "total_row = { a = 1 }"),
+    "labels_from_list": ('labels_from = "balances"', "labels_from = ['balances']"),
+    "may_omit_text": ('may_omit = ["R"]', "may_omit = 'R'"),
+    "required_text": ("required = false", "required = 'no'"),
+    "sample_number": ("sample = 'A-1 5'", "sample = 5"),
+    "block_title_number": ('title = "Pools:"', "title = 3"),
+    "groups_number": ("groups = 'GROUP [0-9]+'\ntitle = \"Pools:\"", 'groups = 1\ntitle = "Pools:"'),
+    "cells_text": ('cells = ["loan_count", "balance?"]', "cells = 'loan_count'"),
+    "label_number": ('"Servicing Fee" = "servicing_fee"', '"Servicing Fee" = 1'),
+    "label_list": ('"Servicing Fee" = "servicing_fee"', '"Servicing Fee" = ["servicing_fee"]'),
+    "label_status_number": ('{ status = "delinquent", bucket = "30-59" }', "{ status = 1 }"),
+    "labels_text": ('[block.labels]\n"Servicing Fee" = "servicing_fee"', "labels = 'servicing_fee'"),
+    "labels_list": ('[block.labels]\n"Servicing Fee" = "servicing_fee"', "labels = ['servicing_fee']"),
+    "codes_text": ('codes = { REO = "reo" }', "codes = 'reo'"),
+    "codes_numbers": ('codes = { REO = "reo" }', "codes = { REO = 1 }"),
+    "pattern_number": ("pattern = 'dated {distribution_date}'", "pattern = 1"),
+    "find_text": ("[[find]]\nname = \"dated\"\npattern = 'dated {distribution_date}'", ""),
+}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_value_of_a_wrong_type_is_refused(tmp_path: Path, kind: str) -> None:
+    old, new = TYPES[kind]
+    text = _changed(old, new)
+    if kind == "find_text":
+        text = "find = 'dated'\n" + text
+    file = _written(tmp_path, text)
+    with pytest.raises(LayoutError) as caught:
+        load_layout(file)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+HEAD = "name='x'\nversion=1\ntitle='x'\nidentify=['x']\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff\xfe",
+        b"\x00",
+        HEAD,
+        HEAD + "block='x'",
+        HEAD + "block=1",
+        HEAD + "block=['x']",
+        HEAD + "block=[[]]",
+        HEAD + "[block]\nname='x'",
+        HEAD + "classes='x'\nblock=[]",
+        HEAD + "classes=1\nblock=[]",
+        HEAD + "find=1\nblock=[]",
+        HEAD + "find=['x']\nblock=[]",
+    ],
+    ids=repr,
+)
+def test_other_shapes_are_refused(tmp_path: Path, text: str | bytes) -> None:
+    file = _written(tmp_path, text)
+    with pytest.raises(LayoutError) as caught:
+        load_layout(file)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LayoutError, match=r"layout\.toml: file: No such file"):
+        load_layout(tmp_path / "layout.toml")
+
+
+def test_two_layouts_of_one_name_are_refused(tmp_path: Path) -> None:
+    _written(tmp_path, GOOD, "a")
+    _written(tmp_path, GOOD, "b")
+    with pytest.raises(LayoutError, match="two layouts are called 'good'; rename one"):
+        load_layouts(tmp_path)
+
+
+def test_a_folder_of_layouts_is_read_by_name(tmp_path: Path) -> None:
+    _written(tmp_path, GOOD, "b")
+    _written(tmp_path, GOOD.replace('"good"', '"other"'), "a")
+    assert [layout.name for layout in load_layouts(tmp_path)] == ["other", "good"]
+    assert load_layouts(tmp_path / "none") == ()
+
+
+def test_errors_are_errors_of_the_package() -> None:
+    assert issubclass(LayoutError, EtlError)
+    assert all(layout.file.parent.parent == PACKAGED for layout in load_layouts())
