@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.cells import VALUE, count_numbers
+from etl.cells import VALUE, count_numbers, date
 from etl.layout import Layout
 from etl.records import Extraction
 
@@ -27,6 +27,7 @@ _SCHEMA = pl.Schema(
         "explanation": pl.String(),
     }
 )
+_DATES = ("distribution_date", "report_date")
 # Wording that may differ between two places of a report without saying anything else.
 _SAME_WORDS = r"[\s,]+"
 
@@ -64,6 +65,7 @@ def evaluate(extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFrame, 
         _every_number_claimed(numbers),
         _repeated_fields(said),
         _expected_lines(extraction, numbers.select("document"), layout),
+        _same_groups(extraction.records),
     ]
     shaped = [frame.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items()) for frame in checks]
     return pl.concat(shaped).sort("document", maintain_order=True)
@@ -111,6 +113,10 @@ def _repeated_fields(said: pl.DataFrame) -> pl.DataFrame:
     several = said.filter(pl.col("field") != "items").with_columns(
         same=pl.col("text").str.replace_all(_SAME_WORDS, " ").str.to_lowercase()
     )
+    days = several.filter(pl.col("field").is_in(_DATES)).with_columns(same=date(pl.col("text")).cast(pl.String))
+    several = pl.concat(
+        [several.filter(~pl.col("field").is_in(_DATES)), days.with_columns(pl.col("same").fill_null("?"))]
+    )
     fields = several.group_by("document", "field", maintain_order=True).agg(
         times=pl.len(),
         texts=pl.col("same").n_unique(),
@@ -135,7 +141,7 @@ def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Lay
     priority = extraction.records["priority"]
     seen = extraction.records.select("document", line=line_of_rule.gather(priority)).drop_nulls().unique()
     lines = pl.DataFrame(
-        [(number, block, field or block) for number, (block, field) in enumerate(wanted)],
+        [(number, block, field or _fields_of(block, layout)) for number, (block, field) in enumerate(wanted)],
         schema={"line": pl.Int32, "subject": pl.String, "name": pl.String},
         orient="row",
     )
@@ -159,4 +165,29 @@ def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:
             lines += [(block.name, meaning.field) for meaning in block.labels.values()]
         elif not block.required:
             lines.append((block.name, None))
+    lines += [(find.name, None) for find in layout.finds if find.expected]
     return list(dict.fromkeys(lines))
+
+
+def _fields_of(name: str, layout: Layout) -> str:
+    """What is lost with a find; of a block its name says it."""
+    return next((", ".join(find.pattern.fields) for find in layout.finds if find.name == name), name)
+
+
+def _same_groups(records: pl.DataFrame) -> pl.DataFrame:
+    """Every block by loan group prints the same groups."""
+    if "group_id" not in records.schema["field"].categories:  # type: ignore[attr-defined]
+        return pl.DataFrame(schema=_SCHEMA)
+    heads = records.select("document", "block", "group_id", "field").filter(pl.col("field") == "group_id")
+    groups = heads.select(pl.col("document"), pl.col("block", "group_id").cast(pl.String)).unique(maintain_order=True)
+    every = groups.group_by("document", maintain_order=True).agg(every=pl.col("group_id").unique(maintain_order=True))
+    blocks = groups.group_by("document", "block", maintain_order=True).agg(pl.col("group_id"))
+    frame = blocks.join(every, on="document", how="left", maintain_order="left").select(
+        "document",
+        subject="block",
+        expected=pl.col("every").list.len().cast(pl.Int64),
+        actual=pl.col("group_id").list.len().cast(pl.Int64),
+        lost=pl.col("every").list.set_difference("group_id").list.join(", "),
+    )
+    explanation = pl.when(pl.col("lost") != "").then(pl.format("not found: {}", "lost")).otherwise(pl.lit("all found"))
+    return _compared(frame, "same_groups_in_all_blocks", explanation)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -65,7 +66,7 @@ def run_command(
     with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
         summary = run(inputs, out, progress=progress)
     if as_json:
-        typer.echo(json.dumps(asdict(summary), ensure_ascii=False))
+        typer.echo(json.dumps(asdict(summary)))
     else:
         _show_summary(summary)
     if strict and summary.rejected:
@@ -85,7 +86,7 @@ def schema_command(
     tables = [table(known) for known in (*TABLES, "rejects")] if name is None else [_table(name)]
     if as_json:
         described = [asdict(shown) for shown in tables]
-        typer.echo(json.dumps(described if name is None else described[0], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(described if name is None else described[0], indent=2))
     elif as_markdown:
         typer.echo(dictionary_page(tables), nl=False)
     elif name is None:
@@ -96,6 +97,9 @@ def schema_command(
 
 def main() -> None:
     """Entry point of the command: errors become one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # names may have what the terminal cannot show
     try:
         app()
     except KeyboardInterrupt:
@@ -114,7 +118,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    sys.stderr.write(f"etl: {message}\n")
+    sys.stderr.write(f"etl: {_printable(message)}\n")
     sys.exit(code)
 
 
@@ -144,9 +148,9 @@ def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
 
 
 def _show_summary(summary: Summary) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
     if not summary.documents:
-        console.print(f"{' '.join(summary.inputs)}: the inbox is empty; nothing was read", markup=False)
+        console.print(_printable(f"{' '.join(summary.inputs)}: the inbox is empty; nothing was read"), markup=False)
         return
     console.print(
         f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
@@ -161,7 +165,7 @@ def _show_summary(summary: Summary) -> None:
     for several in summary.same_deal_and_date:
         sources = ", ".join(several["sources"])
         line = f"{several['deal']} {several['distribution_date']}: several different reports, all kept: {sources}"
-        console.print(line, markup=False)
+        console.print(_printable(line), markup=False)
 
 
 def _rows_grid(summary: Summary) -> Grid:
@@ -178,7 +182,7 @@ def _show_rejects(summary: Summary, console: Console) -> None:
         console.print(_printable(line), markup=False)
     more = len(summary.rejects) - MAX_REJECTS_SHOWN
     if more > 0:
-        console.print(f"... and {more:,} more, in {summary.output}/_rejects", markup=False)
+        console.print(_printable(f"... and {more:,} more, in {summary.output}/_rejects"), markup=False)
 
 
 def _printable(text: str) -> str:

@@ -2,7 +2,8 @@
 
 A deal is known by the words of its name and their order: line wraps, commas, other separating
 punctuation and capitals do not matter. Everything that does matter is in the slug, so that two deals
-never share one: where a name has other characters, or is too long, a hash of its words is appended.
+never share one: where a name has other characters, or is too long, two hyphens and a hash of its
+words are appended. No plain name has two hyphens.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ def deal_slug(name: str) -> str:
     plain = [re.sub("[^a-z0-9]", "", word) for word in words]
     slug = "-".join(word for word in plain if word)
     lossless = all(_WORD.fullmatch(word) for word in words)
-    if lossless and slug[:1].isalpha() and len(slug) <= MAX_LENGTH and not slug.startswith("deal-x"):
+    if lossless and slug[:1].isalpha() and len(slug) <= MAX_LENGTH:
         return slug
     digest = hashlib.sha256(" ".join(words).encode()).hexdigest()[:_HASH_LENGTH]
-    kept = slug if slug[:1].isalpha() else f"deal-x-{slug}"
-    return f"{kept[: MAX_LENGTH - _HASH_LENGTH - 1].rstrip('-')}-{digest}"
+    kept = slug if slug[:1].isalpha() else f"deal-{slug}"
+    return f"{kept[: MAX_LENGTH - _HASH_LENGTH - 2].rstrip('-')}--{digest}"

@@ -65,10 +65,9 @@ def find_inputs(inputs: Iterable[str], output: Path | None = None) -> list[Path 
     found: dict[str, Path | Reject] = {}
     for given in inputs:
         for root in _expand(given):
-            for item in _walk(root, output) if root.is_dir() else [root]:
-                key = item.source if isinstance(item, Reject) else source_name(item)
-                found[key] = item
-    return [found[key] for key in sorted(found)]
+            for item in _walk(root, output) if isinstance(root, Path) and root.is_dir() else [root]:
+                found[item.source if isinstance(item, Reject) else source_name(item)] = item
+    return [found[source] for source in sorted(found)]
 
 
 def read_document(path: Path) -> Document | Reject:
@@ -98,7 +97,7 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
 
     if len(content) > MAX_BYTES:
         return reject("too_large", f"more than {MAX_BYTES:,} bytes", "split the file into its reports")
-    if not content.strip():
+    if not decode(content[:1024]).strip() and not decode(content).strip():
         return reject("empty", "the file has no text", "fetch it again, or take it out of the inbox")
     kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
     if kind is not None:
@@ -131,36 +130,40 @@ def not_a_file(path: Path) -> Reject:
 
 
 def source_name(path: Path) -> str:
-    """The path as text; bytes that are no UTF-8 are spelled out."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """The path as text, another for each path: bytes that are no UTF-8 are spelled out, and
+    backslashes are doubled."""
+    return os.fsencode(path).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
 
 
-def _expand(given: str) -> list[Path]:
+def _expand(given: str) -> list[Path | Reject]:
     path = Path(given)
-    if path.exists():
+    if given and path.exists():
         return [path]
     if has_magic(given):
-        matches = [Path(match) for match in sorted(glob(given, recursive=True))]  # noqa: PTH207 - a pattern, absolute or not
+        matches = [Path(match) for match in sorted(glob(given, recursive=True))]  # noqa: PTH207 - may be absolute
         if matches:
-            return matches
+            return [not_a_file(match) if match.is_symlink() else match for match in matches]
         raise UsageError(f"{given}: the pattern matches no file")
-    raise UsageError(f"{given}: there is no such file or folder")
+    if path.is_symlink():
+        raise UsageError(f"{given}: the link leads nowhere")
+    raise UsageError(f"{given or 'an empty name'}: there is no such file or folder")
 
 
 def _walk(folder: Path, output: Path | None) -> Iterator[Path | Reject]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        message = error.strerror or str(error)
-        yield Reject(source_name(folder), None, None, "unreadable", message, "check that the folder may be read")
-        return
-    for entry in entries:
-        if entry.is_symlink():
-            yield not_a_file(entry)
-        elif entry.is_dir():
-            if output is None or not output.exists() or not entry.samefile(output):
-                yield from _walk(entry, output)
-        elif entry.is_file():
-            yield entry
-        else:
-            yield not_a_file(entry)
+    """All files below a folder; what is no file, and folders that cannot be read, as rejects."""
+    pending = [folder]
+    while pending:
+        here = pending.pop()
+        try:
+            entries = list(here.iterdir())
+        except OSError as error:
+            message = error.strerror or str(error)
+            yield Reject(source_name(here), None, None, "unreadable", message, "check that the folder may be read")
+            continue
+        for entry in entries:
+            if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
+                yield not_a_file(entry)
+            elif entry.is_file():
+                yield entry
+            elif output is None or not output.exists() or not entry.samefile(output):
+                pending.append(entry)

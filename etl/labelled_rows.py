@@ -70,7 +70,7 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
     )
     for (number, count), part in located.partition_by("block", "count", as_dict=True, maintain_order=True).items():
         block = layout.blocks[number]
-        pattern = compile_row(" ".join([f"(?P<group_id>{block.groups})"] * count), lambda _field: "text")
+        pattern = compile_row(" ".join(f"(?P<group_{n}>{block.groups})" for n in range(count)), lambda _field: "text")
         rows = pattern.capture(part.lazy().select("position", "text"), "text").collect()
         for column in range(count):
             label = pl.col(str(column))
@@ -132,11 +132,12 @@ def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, grou
 
 def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
     """The labelled rows of the region: `label`, `row_label` and `<i>`, `<i>_start` of each cell."""
-    kinds = [_cell_expression(block, name) for name in block.cells or ("",)] * max(groups, 1)
-    optional = [name.endswith("?") and groups <= 1 for name in block.cells or ("",)] * max(groups, 1)
+    blank = {name for meaning in block.labels.values() for name in meaning.blank}
+    names = list(block.cells or ("",)) * max(groups, 1)
+    kinds = [CELLS[_unit(block, name)] for name in names]
     expression = f"({kinds[0]})" + "".join(
-        rf"(\s*)({kind})?" if may_miss else rf"(\s+)({kind})"
-        for kind, may_miss in zip(kinds[1:], optional[1:], strict=True)
+        rf"(\s*)({kind})?" if name in blank else rf"(\s+)({kind})"
+        for name, kind in zip(names[1:], kinds[1:], strict=True)
     )
     captured = region.with_columns(parts=pl.col("text").str.extract_groups(rf"{expression}(\s*)$"))
     part = pl.col("parts").struct.field
@@ -151,11 +152,22 @@ def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
     )
     rows = rows.with_columns(label=pl.col("text").str.head(pl.col("0_start")))
     rows = rows.with_columns(row_label=_collapsed(pl.col("label"))).drop("text")
-    return rows.filter(pl.col("row_label").is_in(list(block.labels)))
+    return rows.filter(_prints_what_it_must(block, names))
 
 
-def _cell_expression(block: Block, name: str) -> str:
-    return CELLS[_unit(block, name.removesuffix("?"))]
+def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
+    """Whether a row has a known label, and the cells that rows of this label print and no others.
+
+    So a cell that is blank by mistake does not take the value of its neighbour.
+    """
+    fitting = pl.lit(value=False)
+    for label, meaning in block.labels.items():
+        printed = [
+            pl.col(str(index)).is_null() if name in meaning.blank else pl.col(str(index)).is_not_null()
+            for index, name in enumerate(names)
+        ]
+        fitting |= (pl.col("row_label") == label) & pl.all_horizontal(printed)
+    return fitting
 
 
 def _unit(block: Block, name: str) -> str:
@@ -165,7 +177,7 @@ def _unit(block: Block, name: str) -> str:
 
 def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """The cells of the rows, and the labels where they are keys or have digits."""
-    names = [name.removesuffix("?") for name in block.cells]
+    names = block.cells
     cells = [Cells(_label_cells(block, rows, book), "text")]
     columns = rows["groups"].list.len().max() or 0
     for group in range(columns):  # type: ignore[arg-type]
@@ -188,7 +200,7 @@ def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells
 def _rule(block: Block, label: pl.Expr, groups: Sequence[str], column: int | None, book: RuleBook) -> pl.Expr:
     """Number of the rule of a cell: by its group and column, or by its group and what its row means."""
     if column is not None:
-        name, head = block.cells[column].removesuffix("?"), block.columns[column]
+        name, head = block.cells[column], block.columns[column]
         return _by_group(
             label, {group: book.of_block(block, name, f"{group} {head}".strip(), group or TOTAL) for group in groups}
         )

@@ -16,7 +16,7 @@ from typing import Any
 
 import polars as pl
 
-from etl.errors import LayoutError
+from etl.errors import LayoutError, UsageError
 from etl.patterns import Pattern, PatternError, compile_find, compile_row, compile_search
 from etl.schema import table as declared_table
 from etl.schema import unit_of
@@ -35,6 +35,7 @@ class Meaning:
     field: str | None = None
     status: str | None = None
     bucket: str | None = None
+    blank: tuple[str, ...] = ()  # cells that the row does not print
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Find:
 
     name: str
     pattern: Pattern
+    expected: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,14 @@ def load_layouts(folder: Path = PACKAGED) -> tuple[Layout, ...]:
         if names.count(layout.name) > 1:
             raise LayoutError(layout.file, "name", f"two layouts are called {layout.name!r}; rename one")
     return tuple(layouts)
+
+
+def usable_layouts(layouts: Sequence[Layout] | None) -> Sequence[Layout]:
+    """The given layouts, or the packaged ones. Raises UsageError where there is none at all."""
+    chosen = load_layouts() if layouts is None else layouts
+    if not chosen:
+        raise UsageError("there is no layout to read with; give at least one")
+    return chosen
 
 
 def load_layout(file: Path) -> Layout:
@@ -172,12 +182,13 @@ _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a li
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
     **dict.fromkeys(("same_rows_as", "sample", "pattern", "notional", "status", "bucket"), _TEXT),
-    **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals"), _TEXTS),
+    **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes"), _TEXT_TABLE),
     **dict.fromkeys(("block", "find"), _TABLES_LIST),
     "version": _NUMBER,
     "required": _SWITCH,
+    "expected": _SWITCH,
 }
 
 
@@ -207,6 +218,8 @@ class _Reader:
         self._known_keys(classes, ("aliases", "totals", "notional"), "classes")
         blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
         self._references(blocks)
+        finds = tuple(self._find(find, f"find {number}") for number, find in enumerate(declared.get("find", []), 1))
+        self._distinct([find.name for find in finds], "find")
         return Layout(
             name=declared["name"],
             version=declared["version"],
@@ -219,7 +232,7 @@ class _Reader:
                 notional=self._compiled(compile_search, classes.get("notional", r"^\b$"), "classes.notional"),
             ),
             blocks=blocks,
-            finds=tuple(self._find(find, f"find {number}") for number, find in enumerate(declared.get("find", []), 1)),
+            finds=finds,
         )
 
     def _block(self, declared: dict[str, Any], where: str) -> Block:
@@ -258,16 +271,26 @@ class _Reader:
             if unit_of(block.table, name) is None:
                 known = _nearest(name, declared_table(block.table).fields)
                 self._fail(where, f"table {block.table} has no field {name!r}{known}")
-        if block.row is not None and len(block.columns) > len(block.row.fields):
+        if block.row is not None:
+            self._check_row_block(block, block.row, where)
+        else:
+            self._check_label_block(block, where)
+
+    def _check_row_block(self, block: Block, row: Pattern, where: str) -> None:
+        if len(block.columns) > len(row.fields):
             self._fail(f"{where}.columns", "there are more columns than the row has fields")
+        if not block.has_head:
+            self._fail(where, "a block with rows needs columns, title or groups to be recognised by")
+        if block.labels_from is None and "class_id" not in row.fields:
+            self._fail(f"{where}.row", "the row has no {class_id}; name the block that labels its rows in labels_from")
+
+    def _check_label_block(self, block: Block, where: str) -> None:
         if block.cells and len(block.cells) != len(block.columns):
             self._fail(f"{where}.cells", "each cell needs its column, and each column its cell")
+        if block.cells and any(block.cells[0] in meaning.blank for meaning in block.labels.values()):
+            self._fail(f"{where}.labels", f"{block.cells[0]} stands first and cannot be blank")
         if any((meaning.field is None) != bool(block.cells) for meaning in block.labels.values()):
             self._fail(f"{where}.labels", "a label means a field; only with cells does it mean a status and bucket")
-        if block.row is not None and not block.has_head:
-            self._fail(where, "a block with rows needs columns, title or groups to be recognised by")
-        if block.row is not None and block.labels_from is None and "class_id" not in block.row.fields:
-            self._fail(f"{where}.row", "the row has no {class_id}; name the block that labels its rows in labels_from")
 
     def _check_sample(self, block: Block, sample: str | None, where: str) -> None:
         if sample is None or block.row is None:
@@ -276,14 +299,15 @@ class _Reader:
             self._fail(f"{where}.sample", f"the row does not fit its own sample {sample!r}")
 
     def _find(self, declared: dict[str, Any], where: str) -> Find:
-        self._known_keys(declared, ("name", "pattern"), where)
+        self._known_keys(declared, ("name", "pattern", "expected"), where)
         self._needs(declared, ("name", "pattern"), where)
         where = f"find {declared['name']}"
 
         def units(name: str) -> str | None:
             return next((unit for table in _FIELD_TABLES if (unit := unit_of(table, name))), None)
 
-        return Find(declared["name"], self._compiled(partial(compile_find, unit_of=units), declared["pattern"], where))
+        pattern = self._compiled(partial(compile_find, unit_of=units), declared["pattern"], where)
+        return Find(declared["name"], pattern, declared.get("expected", False))
 
     def _footnote(self, declared: dict[str, Any], units: Callable[[str], str | None], where: str) -> Footnote:
         where = f"{where}.footnote"
@@ -297,14 +321,14 @@ class _Reader:
             return Meaning(field=declared)
         if not isinstance(declared, dict):
             self._fail(f"{where}.labels", "a label means a field, or a table with status and bucket")
-        self._known_keys(declared, ("status", "bucket"), f"{where}.labels")
-        return Meaning(status=declared.get("status"), bucket=declared.get("bucket"))
+        self._known_keys(declared, ("status", "bucket", "blank"), f"{where}.labels")
+        blank = tuple(declared.get("blank", []))
+        return Meaning(status=declared.get("status"), bucket=declared.get("bucket"), blank=blank)
 
     def _references(self, blocks: Sequence[Block]) -> None:
         names = [block.name for block in blocks]
+        self._distinct(names, "block")
         for block in blocks:
-            if names.count(block.name) > 1:
-                self._fail(f"block {block.name}", "two blocks have this name; rename one")
             for key in ("labels_from", "same_rows_as", "columns_of"):
                 target = getattr(block, key)
                 if target is not None and target not in names[: names.index(block.name)]:
@@ -318,6 +342,11 @@ class _Reader:
                 continue
             if seen.setdefault((table, name), block_name) != block_name:
                 self._fail(f"block {block_name}", f"{name} is read by block {seen[table, name]} as well; one must do")
+
+    def _distinct(self, names: Sequence[str], kind: str) -> None:
+        for name in names:
+            if names.count(name) > 1:
+                self._fail(f"{kind} {name}", f"two {kind}s have this name; rename one")
 
     def _optional(self, compile_: Callable[[str], Any], declared: dict[str, Any], key: str, where: str) -> Any:
         return self._compiled(compile_, declared[key], f"{where}.{key}") if key in declared else None
@@ -348,7 +377,9 @@ def _fields_of(block: Block) -> Iterator[str]:
     """The fields that a block's cells are read into."""
     for pattern in (block.row, block.total_row):
         yield from pattern.fields if pattern else ()
-    yield from (cell.removesuffix("?") for cell in block.cells)
+    yield from block.footnote.pattern.fields if block.footnote else ()
+    yield from block.cells
+    yield from (cell for meaning in block.labels.values() for cell in meaning.blank)
     yield from (meaning.field for meaning in block.labels.values() if meaning.field)
 
 

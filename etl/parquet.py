@@ -68,8 +68,8 @@ class LakeWriter:
             if written is not None:
                 written()
 
-    def write_rejects(self, rejects: Iterable[Reject], read: Iterable[str]) -> None:
-        """Write a row for each reject, and take out the rows of the sources that were read now."""
+    def write_rejects(self, rejects: Iterable[Reject]) -> None:
+        """Write a row for each reject."""
         schema = arrow_schema("rejects")
         for reject in rejects:
             row = {
@@ -81,8 +81,11 @@ class LakeWriter:
                 "hint": reject.hint,
             }
             self._write_file(pa.Table.from_pylist([row], schema), self._reject_file(reject.source))
+
+    def clear_rejects(self, sources: Iterable[str]) -> None:
+        """Take out the rows of sources that are rejected no more."""
         if (self._output / "_rejects").is_dir():
-            for source in read:
+            for source in sources:
                 self._reject_file(source).unlink(missing_ok=True)
 
     def write_text(self, text: str, file: Path) -> None:

@@ -144,6 +144,8 @@ class _Cell:
 
 def _compile(source: str, unit_of: Callable[[str], str | None], prefix: str, gap: str, suffix: str) -> Pattern:
     search, expression, fields = gap, f"({gap}", []
+    if "|" in _top_level(source):
+        raise PatternError("alternatives stand in a group: (?:a|b)")
     for part in _relax_before_optional(_parse(source, unit_of)):
         if isinstance(part, _Cell):
             fields.append(part.field)
@@ -161,6 +163,8 @@ def _compile(source: str, unit_of: Callable[[str], str | None], prefix: str, gap
     _check(whole)
     if not fields:
         raise PatternError("the pattern has no field: write {field} where a cell stands")
+    if len(set(fields)) < len(fields):
+        raise PatternError("the pattern has a field twice; each cell needs its own")
     return Pattern(source, found, whole, tuple(fields))
 
 
@@ -176,6 +180,7 @@ def _relax_before_optional(parts: list[str | _Cell]) -> list[str | _Cell]:
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)(\?)?\}")
 _GROUP = re.compile(r"\(\?P<([a-z][a-z0-9_]*)>")
+_NAMED = re.compile(r"\(\?P?<")
 
 
 def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cell]:
@@ -197,6 +202,8 @@ def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cel
             end = _end_of_group(source, at)
             parts.append(_Cell(group[1], _blanks(source[group.end() : end - 1]), source[end : end + 1] == "?"))
             at = end + (source[end : end + 1] == "?")
+        elif _NAMED.match(source, at):
+            raise PatternError(f"write (?P<field>...) with a field in small letters at {source[at : at + 20]!r}")
         elif source[at] == "(":
             end = _end_of_group(source, at)
             plain(_blanks(source[at:end]))
@@ -208,9 +215,21 @@ def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cel
     return parts
 
 
+def _top_level(source: str) -> str:
+    """The characters of a pattern that stand outside of groups, classes and escapes."""
+    at, characters = 0, ""
+    while at < len(source):
+        end = _end_of_group(source, at) if source[at] == "(" else _end_of_atom(source, at)
+        characters += source[at] if end == at + 1 else ""
+        at = end
+    return characters
+
+
 def _end_of_atom(source: str, at: int) -> int:
     """End of an escape, a character class, a run of blanks or one character."""
     if source[at] == "\\":
+        if at + 1 == len(source):
+            raise PatternError("the pattern ends with a backslash; write \\\\ for one")
         return at + 2
     if source[at] == " ":
         return at + len(source[at:]) - len(source[at:].lstrip(" "))
@@ -228,6 +247,8 @@ def _end_of_group(source: str, at: int) -> int:
         raise PatternError(f"write (?:...) instead of (...) at {source[at : at + 20]!r}")
     end = at + 1
     while end < len(source) and source[end] != ")":
+        if _NAMED.match(source, end):
+            raise PatternError(f"a field stands outside of groups, not at {source[end : end + 20]!r}")
         end = _end_of_group(source, end) if source[end] == "(" else _end_of_atom(source, end)
     if end >= len(source):
         raise PatternError(f"a parenthesis is not closed at {source[at : at + 20]!r}")

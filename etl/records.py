@@ -199,13 +199,14 @@ def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
 
 def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
     """Measures and triggers that a report prints twice, with different values."""
-    columns = ["document", "table", "field", "raw", "line", "status"]
+    columns = ["document", "table", "field", "raw", "value", "line", "status"]
     single = records.select(columns).filter(
         pl.col("table").is_in(["measures", "triggers"]) & (pl.col("status") != "blank")
     )
     first = single.unique(["document", "field"], keep="first", maintain_order=True)
     again = single.join(first, on=["document", "field"], how="inner", suffix="_first", maintain_order="left")
-    wrong = again.filter(pl.col("raw") != pl.col("raw_first"))
+    same_text = pl.col("raw") == pl.col("raw_first")
+    wrong = again.filter(~pl.coalesce(pl.col("value") == pl.col("value_first"), same_text))
     message = pl.format(
         "field {} is '{}' in line {} and '{}' in line {}", "field", "raw_first", "line_first", "raw", "line"
     )

@@ -16,7 +16,7 @@ import polars as pl
 
 from etl.batch import Batch, read_batch
 from etl.documents import Document, Reject, find_inputs, read_document
-from etl.layout import Layout, load_layouts
+from etl.layout import Layout, usable_layouts
 from etl.parquet import LakeWriter
 from etl.schema import CONTRACT_VERSION, TABLES
 from etl.tables import IDENTITY
@@ -97,7 +97,7 @@ def run(
     a document that cannot be read is a reject, no error.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
-    layouts = load_layouts() if layouts is None else layouts
+    layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
     found = find_inputs(given, Path(output))
     summary = Summary(
@@ -115,6 +115,7 @@ def run(
         for documents, unreadable in _batches(found, known, outcomes, summary):
             _do_batch(documents, unreadable, layouts, writer, outcomes, summary, done)
             done.at(len(outcomes))
+        writer.clear_rejects(outcome.source for outcome in outcomes if outcome.outcome != "rejected")
         _finish(summary, outcomes, started, clock, writer, Path(output))
     return summary
 
@@ -158,10 +159,9 @@ def _do_batch(
     parts = _read_safely(documents, layouts)
     extracted = time.perf_counter()
     rejects = [*unreadable, *(reject for part in parts for reject in part.rejects)]
-    refused = {reject.source for reject in rejects}
     for part in parts:
         writer.write_tables(part.identity, part.tables, done.one_more)
-    writer.write_rejects(rejects, (document.source for document in documents if document.source not in refused))
+    writer.write_rejects(rejects)
     summary.seconds["extract"] += extracted - begun
     summary.seconds["write"] += time.perf_counter() - extracted
     outcomes += [

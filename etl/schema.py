@@ -32,7 +32,7 @@ _SIMPLE_TYPES: dict[str, pa.DataType] = {
     "int32": pa.int32(),
     "int64": pa.int64(),
     "date32": pa.date32(),
-    "list<string>": pa.list_(pa.string()),
+    "list<string>": pa.list_(pa.field("element", pa.string())),  # as Parquet spells it
 }
 _DECIMAL = re.compile(r"decimal128\((\d+), (\d+)\)")
 
@@ -154,7 +154,7 @@ def _plain(arrow_type: pa.DataType) -> pa.DataType:
     if pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type):
         return pa.string()
     if pa.types.is_large_list(arrow_type):
-        return pa.list_(_plain(arrow_type.value_type))
+        return pa.list_(pa.field("element", _plain(arrow_type.value_type)))
     return arrow_type
 
 

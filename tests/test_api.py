@@ -86,7 +86,7 @@ def test_a_file_that_is_not_there_raises_its_reason(tmp_path: Path) -> None:
 
 
 def test_a_report_needs_a_layout() -> None:
-    with pytest.raises(etl.RejectedError, match="not_a_report"):
+    with pytest.raises(etl.UsageError, match="no layout"):
         etl.read_report(SAMPLE, layouts=[])
 
 

@@ -60,7 +60,7 @@ name = "status"
 table = "delinquencies"
 groups = 'GROUP [0-9]+'
 columns = ["Count", "Balance"]
-cells = ["loan_count", "balance?"]
+cells = ["loan_count", "balance"]
 [block.labels]
 "30 days" = { status = "delinquent", bucket = "30-59" }
 [block.footnote]
@@ -146,7 +146,7 @@ WRONG = {
     "neither_row_nor_labels": ("row = '{class_id} {beginning_balance}'\n", "", ["block balances", "row", "labels"]),
     "row_and_labels": ('labels_from = "balances"', 'labels_from = "balances"\nlabels = { A = "cusip" }', ["rates"]),
     "row_without_a_head": ('columns = ["Rate"]\n', "", ["block rates", "columns"]),
-    "more_cells_than_columns": ('["loan_count", "balance?"]', '["loan_count", "balance", "market_value"]', ["status"]),
+    "more_cells_than_columns": ('["loan_count", "balance"]', '["loan_count", "balance", "market_value"]', ["status"]),
     "no_name": ('name = "good"\n', "", ["the file", "'name' is missing"]),
     "no_identify": ("identify = ['STATEMENT', 'Dist Date']\n", "", ["'identify' is missing"]),
     "empty_identify": ("['STATEMENT', 'Dist Date']", "[]", ["identify"]),
@@ -193,7 +193,7 @@ TYPES = {
     "sample_number": ("sample = 'A-1 5'", "sample = 5"),
     "block_title_number": ('title = "Pools:"', "title = 3"),
     "groups_number": ("groups = 'GROUP [0-9]+'\ntitle = \"Pools:\"", 'groups = 1\ntitle = "Pools:"'),
-    "cells_text": ('cells = ["loan_count", "balance?"]', "cells = 'loan_count'"),
+    "cells_text": ('cells = ["loan_count", "balance"]', "cells = 'loan_count'"),
     "label_number": ('"Servicing Fee" = "servicing_fee"', '"Servicing Fee" = 1'),
     "label_list": ('"Servicing Fee" = "servicing_fee"', '"Servicing Fee" = ["servicing_fee"]'),
     "label_status_number": ('{ status = "delinquent", bucket = "30-59" }', "{ status = 1 }"),

@@ -96,7 +96,7 @@ def test_a_find_takes_the_first_place() -> None:
     assert _captured(_find("No {loans}"), "No 1 and No 2") == {"loans": ("1", 3)}
 
 
-@pytest.mark.parametrize("source", ["A|B {amount}", "{amount}|B", "A {amount}|{loans}", "(?:A|B) {amount}"])
+@pytest.mark.parametrize("source", ["(?:A|B) {amount}", "(?:A |){amount}", "[|]?{amount}"])
 @pytest.mark.parametrize("text", ["A", "B", "A 1", "B 1", "1", "x"])
 def test_fitting_and_capturing_agree(source: str, text: str) -> None:
     pattern = _row(source)
@@ -114,7 +114,10 @@ def test_fitting_and_capturing_agree(source: str, text: str) -> None:
         ("Fee", "no field"),
         ("", "no field"),
         ("[a {amount}", "does not compile"),
-        ("{amount} \\", "does not compile"),
+        ("{amount} \\", "ends with a backslash"),
+        ("A|B {amount}", "alternatives stand in a group"),
+        ("A {amount}|{loans}", "alternatives stand in a group"),
+        ("(?:x(?P<cusip>[a-z]+) )?{amount}", "outside of groups"),
         ("{amount}{3", "does not compile"),
         ("{Amount}", "compile|no field"),
         (r"(?=a){amount}", "does not compile"),
