@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.batch import read_batch
+from etl.batch import read_safely
 from etl.documents import Reject, document_from_bytes, read_document
 from etl.errors import RejectedError
 from etl.layout import Layout, usable_layouts
@@ -43,7 +43,7 @@ def read_report(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layout
     document = document_from_bytes(source, "<bytes>") if isinstance(source, bytes) else read_document(Path(source))
     if isinstance(document, Reject):
         raise _rejected(document)
-    batch = read_batch([document], usable_layouts(layouts))
+    (batch,) = read_safely([document], usable_layouts(layouts))
     if batch.rejects:
         raise _rejected(batch.rejects[0])
     _, deal, date, report_id = batch.identity.row(0)

@@ -13,8 +13,11 @@ from etl.layout import Layout, choose_layout
 from etl.lines import lines_frame
 from etl.records import extract
 from etl.rejections import reject
-from etl.schema import TABLES
-from etl.tables import IDENTITY, declared_columns, field_values, identify_reports, tidy_tables
+from etl.schema import TABLES, conform
+from etl.tables import IDENTITY, declared_columns, different_names, field_values, identify_reports, tidy_tables
+
+# Messages quote documents, which may be long.
+MAX_MESSAGE = 500
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,33 @@ def read_batch(documents: Sequence[Document], layouts: Sequence[Layout]) -> Batc
     return Batch(_in_order([part.identity for part in parts]), tables, rejects)
 
 
+def read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> list[Batch]:
+    """The batch; if a document breaks the program, the batch in pieces, with that document rejected.
+
+    The tables of what comes back fit their declared schemas.
+    """
+    try:
+        batch = read_batch(documents, layouts)
+        for name, frame in batch.tables.items():
+            conform(frame.drop("document").to_arrow(), name)
+    except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - one must not stop the others
+        if len(documents) > 1:
+            half = len(documents) // 2
+            return read_safely(documents[:half], layouts) + read_safely(documents[half:], layouts)
+        document = documents[0]
+        first = str(error).strip().partition("\n")[0]
+        message = f"a defect of the program: {type(error).__name__}: {first[:MAX_MESSAGE]}"
+        hint = "report it with the document; the other documents were read"
+        reject = Reject(document.source, document.sha256, document.size, "internal_error", message, hint)
+        return [Batch(pl.DataFrame(schema=IDENTITY), {}, [reject])]
+    return [batch]
+
+
 def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    return frames[0] if len(frames) == 1 else pl.concat(frames).sort("document", maintain_order=True)
+    if len(frames) == 1:
+        return frames[0]
+    texts = [frame.with_columns(pl.col(pl.Enum).cast(pl.String)) for frame in frames]  # each layout has its own names
+    return pl.concat(texts).sort("document", maintain_order=True)
 
 
 def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
@@ -114,7 +142,7 @@ def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
     extraction = extract(lines_frame([document.text for document in documents]), layout)
     said = field_values(extraction.records)
     identity = identify_reports(said, documents)
-    rejections = pl.concat([extraction.rejections, _unidentified(identity)])
+    rejections = pl.concat([extraction.rejections, _unidentified(identity), _two_deals(said)])
     refused = rejections["document"].unique()
     if not refused.is_empty():
         extraction, said, identity = extraction.without(refused), _without(said, refused), _without(identity, refused)
@@ -145,6 +173,13 @@ def _unidentified(identity: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _two_deals(said: pl.DataFrame) -> pl.DataFrame:
+    """Reports that name two deals: nothing says which one it is."""
+    message = pl.format("the report names two deals: {}", "names")
+    hint = "compare the cover with the statement; one of the names is wrong, or lines above a name run into it"
+    return reject(different_names(said), "conflicting_values", message, hint)
+
+
 def _with_counts(reports: pl.DataFrame, numbers: pl.DataFrame, checks: pl.DataFrame) -> pl.DataFrame:
     """`reports` with the counts that the accounting and the checks give."""
     counts = numbers.join(outcomes(checks), on="document", how="left", maintain_order="left")
@@ -162,5 +197,6 @@ def _rejects(documents: Sequence[Document], rejections: pl.DataFrame) -> list[Re
     for number, reason_code, message, hint, more in by_document.sort("document").iter_rows():
         document = documents[number]
         others = f" (and {more} more reasons)" if more > 1 else " (and 1 more reason)" if more else ""
-        rejects.append(Reject(document.source, document.sha256, document.size, reason_code, message + others, hint))
+        said = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}..."
+        rejects.append(Reject(document.source, document.sha256, document.size, reason_code, said + others, hint))
     return rejects

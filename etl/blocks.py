@@ -107,9 +107,8 @@ def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list
     numbers: list[tuple[str, int]] = []
     for text, leftover, *labels in found.iter_rows():
         if words.issuperset(leftover.split()):
-            alone = (
-                {} if leftover.strip() else {group: tuple(found) for group, found in zip(groups, labels, strict=True)}
-            )
+            texts = (tuple(" ".join(label.split()) for label in several) for several in labels)
+            alone = {} if leftover.strip() else dict(zip(groups, texts, strict=True))
             numbers.append((text, len(head_lines)))
             head_lines.append(_HeadLine(text.split(), alone))
     numbered = pl.DataFrame(numbers, schema={"text": pl.String, "line_0": pl.Int32}, orient="row")

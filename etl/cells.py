@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.patterns import DATE_FORMATS, NOT_APPLICABLE
+from etl.patterns import CELLS, DATE_FORMATS, NOT_APPLICABLE
 
 VALUE = pl.Decimal(38, 10)
 STATUS = pl.Enum(["reported", "not_applicable", "blank", "unparsable", "unclaimed"])
@@ -19,13 +19,14 @@ NUMERIC_UNITS = ("usd", "fraction", "count", "months", "per_1000")
 SCALES = {"usd": 2, "fraction": 10, "count": 0, "months": 10, "per_1000": 8}
 INTEGER_DIGITS = {"usd": 16, "fraction": 4, "count": 18, "months": 18, "per_1000": 10}
 
-# Decimals that a unit can print and hold; a printed number of at most so many characters fits.
+# Decimals that a unit can print and hold. A number with at most so many characters before its
+# decimals fits; others are looked at more closely.
 PRINTED_DECIMALS = {**SCALES, "fraction": 8}
-FITTING_LENGTH = 14
+FITTING_LENGTH = {"usd": 14, "fraction": 6, "count": 14, "months": 14, "per_1000": 11}
 
 # A numeric token, wherever it stands: digits with commas and points between them, with the signs
 # around them. The scan with it knows no layout.
-NUMBER = r"[(]?-?\$?[0-9]+(?:[.,][0-9]+)*%?[)]?"
+NUMBER = r"(?:(?<![A-Za-z0-9])[(]?-?\$?)?[0-9]+(?:[.,][0-9]+)*%?[)]?"
 _DIGITS = r"[0-9]+(?:[.,][0-9]+)*"
 
 
@@ -46,15 +47,16 @@ class Cells:
     unit: str | None = None
 
 
-def typed(cells: pl.LazyFrame, unit: str | None) -> pl.LazyFrame:
+def typed(cells: pl.LazyFrame, unit: str | None, *, seen: bool) -> pl.LazyFrame:
     """`cells` with `value`, `status` and `printed_decimals` of their `raw`, all of one unit.
 
     `value` is decimal128(38, 10): parentheses and minus are negative, per cent is divided by 100. It
     is null for text, dates and flags, and where `raw` is no number or has more digits than fit.
-    Without a unit the cells are numbers that no rule claims.
+    Without a unit the cells are numbers that no rule claims. `seen` says that the pattern that found
+    them saw to it that they look like cells of this unit; else they are held against that look.
     """
     raw = pl.col("raw")
-    if unit not in NUMERIC_UNITS:
+    if unit is None or unit not in NUMERIC_UNITS:
         readable = {"date": date(raw).is_not_null(), "flag": flag(raw).is_not_null()}.get(
             unit or "", pl.lit(value=True)
         )
@@ -69,6 +71,8 @@ def typed(cells: pl.LazyFrame, unit: str | None) -> pl.LazyFrame:
     negative = pl.any_horizontal([raw.str.starts_with(sign) for sign in ("(", "-", "$(", "$-")])
     exact = pl.col("printed_decimals") <= PRINTED_DECIMALS["fraction" if unit == "fraction" else "months"]
     signed = pl.when(negative).then(-pl.col("value")).otherwise("value")
+    if not seen:
+        signed = pl.when(raw.str.contains(f"^{CELLS[unit]}$")).then(signed)
     read = pl.col("value").is_not_null()
     return (
         cells.with_columns(value=value, printed_decimals=decimals)

@@ -15,9 +15,7 @@ from etl.cells import Cells
 from etl.layout import Block, Classes, Layout
 from etl.patterns import Pattern
 from etl.rejections import reject
-from etl.rules import RuleBook
-
-TOTAL = "TOTAL"
+from etl.rules import TOTAL, RuleBook
 
 _COMPARE = "compare the two blocks with the filed report: a row is missing, doubled or illegible"
 
@@ -27,13 +25,14 @@ class BlockRows:
     """What one block gave.
 
     `cells`: the cells, as `records` takes them. `keys`: `document`, `ordinal`, `line`, `position`,
-    `row_label`, `class_key` of each row. `rejections`: reports that cannot be read because of this
-    block. `joins`: a row for each report in which the block
-    joined its neighbour by row order.
+    `row_label`, `class_key` of each row. `region`: all lines of the block. `rejections`: reports
+    that cannot be read because of this block. `joins`: a row for each report in which the block joined
+    its neighbour by row order.
     """
 
     cells: list[Cells]
     keys: pl.DataFrame
+    region: pl.DataFrame
     rejections: list[pl.DataFrame]
     joins: pl.DataFrame | None = None
 
@@ -85,7 +84,7 @@ def _read_block(
     rejections: list[pl.DataFrame] = []
     joins = None
     if block.labels_from is not None and neighbour is not None:
-        rejections.append(_different_counts(block, keys, neighbour.keys, region))
+        rejections.append(_different_counts(block, keys, region, neighbour))
         joins = _joins(keys, neighbour.keys)
         labels = neighbour.keys.select("document", "ordinal", "row_label", "class_key")
         keys = keys.drop("row_label", "class_key").join(
@@ -94,11 +93,11 @@ def _read_block(
     elif block.same_rows_as is not None and neighbour is not None:
         keys = _resolve(keys, neighbour.keys)
         rejections += _different_rows(block, keys, neighbour.keys)
-    rejections.append(_doubled(block, keys))
+    rejections += [_doubled(block, keys), _total_before_others(block, keys)]
     cells = _cells(block, block.row, rows, book)
     if block.total_row is not None and total_rows is not None:
         cells += _cells(block, block.total_row, total_rows, book)
-    return BlockRows(cells, keys, rejections, joins)
+    return BlockRows(cells, keys, region, rejections, joins)
 
 
 def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None, classes: Classes) -> pl.DataFrame:
@@ -151,28 +150,32 @@ def _joins(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     return counts.select("document", expected="rows", actual="rows_joined")
 
 
-def _different_counts(block: Block, keys: pl.DataFrame, reference: pl.DataFrame, region: pl.DataFrame) -> pl.DataFrame:
-    counts = _span(keys).join(_span(reference), on="document", how="inner", suffix="_ref", maintain_order="left")
+def _different_counts(block: Block, keys: pl.DataFrame, region: pl.DataFrame, neighbour: BlockRows) -> pl.DataFrame:
+    """Reports in which the block has more or fewer rows than the one whose labels it takes."""
+    counts = _span(keys).join(_span(neighbour.keys), on="document", how="inner", suffix="_ref", maintain_order="left")
     wrong = counts.filter(pl.col("rows") != pl.col("rows_ref"))
-    unread = (
-        region.join(wrong.select("document", "last"), on="document", how="inner", maintain_order="left")
-        .join(keys.select("position"), on="position", how="anti", maintain_order="left")
-        .filter(pl.col("line") <= pl.col("last"))
-        .group_by("document", maintain_order=True)
-        .agg(
-            unread=pl.format(
-                "; line {} was not read: {}", pl.col("line").first(), pl.col("text").first().str.strip_chars()
-            )
-        )
-    )
+    for lines, rows, suffix in ((region, keys, ""), (neighbour.region, neighbour.keys, "_ref")):
+        unread = _unread_line(lines, rows, wrong.select("document", last=f"last{suffix}"))
+        wrong = wrong.join(unread, on="document", how="left", suffix="_ref", maintain_order="left")
     message = pl.format(
-        "block {} has {} rows (lines {}-{}) and no labels, block {} has {} (lines {}-{}){}",
+        "block {} has {} rows (lines {}-{}) and no labels, block {} has {} (lines {}-{}){}{}",
         pl.lit(block.name), "rows", "first", "last",
         pl.lit(block.labels_from), "rows_ref", "first_ref", "last_ref",
-        pl.col("unread").fill_null(""),
+        pl.col("unread").fill_null(""), pl.col("unread_ref").fill_null(""),
     )  # fmt: skip
-    return reject(
-        wrong.join(unread, on="document", how="left", maintain_order="left"), "row_count_mismatch", message, _COMPARE
+    return reject(wrong, "row_count_mismatch", message, _COMPARE)
+
+
+def _unread_line(region: pl.DataFrame, keys: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
+    """`document` and `unread`: the first line of the block, above its `last` row, that was not read."""
+    between = (
+        region.join(documents, on="document", how="inner", maintain_order="left")
+        .join(keys.select("position"), on="position", how="anti", maintain_order="left")
+        .filter(pl.col("line") <= pl.col("last"))
+    )
+    text = pl.col("text").first().str.strip_chars()
+    return between.group_by("document", maintain_order=True).agg(
+        unread=pl.format("; line {} was not read: {}", pl.col("line").first(), text)
     )
 
 
@@ -194,7 +197,32 @@ def _different_rows(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -
         "line", pl.lit(block.name), "class_key", pl.lit(block.same_rows_as),
     )  # fmt: skip
     hint = f"{_COMPARE}; if the family prints it so, add may_omit or an alias to the layout"
-    return [reject(missing, "missing_row", lost, hint), reject(unknown, "unknown_class", extra, hint)]
+    return [
+        reject(missing, "missing_row", lost, hint),
+        reject(unknown, "unknown_class", extra, hint),
+        _different_order(block, keys, reference),
+    ]
+
+
+def _different_order(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Reports in which the block lists the classes in another order: rows without labels that join by
+    order may then belong to other classes."""
+    theirs = reference.select("document", "class_key", theirs="ordinal")
+    common = keys.join(theirs, on=["document", "class_key"], how="inner", maintain_order="left")
+    before = pl.col("theirs").shift(1).over("document")
+    wrong = common.filter(pl.col("theirs") < before)
+    message = pl.format(
+        "block {} has {} in line {}, in another order than block {}",
+        pl.lit(block.name), "class_key", "line", pl.lit(block.same_rows_as),
+    )  # fmt: skip
+    return reject(wrong, "row_order_mismatch", message, _COMPARE)
+
+
+def _total_before_others(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
+    """Reports in which a row follows the total row."""
+    after = keys.filter(pl.col("class_key").shift(1).over("document") == TOTAL)
+    message = pl.format("block {} has a row below its total, in line {}", pl.lit(block.name), "line")
+    return reject(after, "row_order_mismatch", message, _COMPARE)
 
 
 def _doubled(block: Block, keys: pl.DataFrame) -> pl.DataFrame:

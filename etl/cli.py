@@ -9,8 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -25,7 +24,7 @@ from etl.schema import TABLES, Table, table
 from etl.version import __version__
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-MAX_REJECTS_SHOWN = 20
+MAX_LINES_SHOWN = 20
 
 app = typer.Typer(
     help="Reads trustee distribution reports into tidy, typed, checked Parquet.",
@@ -57,14 +56,19 @@ def run_command(
     inputs: Annotated[
         list[str], typer.Argument(help="Files, folders (read recursively) or globs.", metavar="INBOX...")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the tables.", file_okay=False)],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the tables.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a document was rejected.")] = False,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
-    with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
-        summary = run(inputs, out, progress=progress)
+    if not out:
+        raise UsageError("--out is empty; name the folder of the tables")
+    try:
+        with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
+            summary = run(inputs, out, progress=progress)
+    except KeyboardInterrupt:
+        _fail("interrupted; what was written is whole, run again to finish", INTERRUPTED)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
@@ -102,10 +106,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # names may have what the terminal cannot show
     try:
         app()
-    except KeyboardInterrupt:
-        _fail("interrupted; what was written is whole, run again to finish", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the output has gone
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _fail(f"standard output cannot be written: {error.strerror or error}", FAILED)
     except (UsageError, LayoutError) as error:
         _fail(str(error), USAGE)
     except EtlError as error:
@@ -117,7 +122,7 @@ def main() -> None:
         _fail(f"a defect of the program: {type(error).__name__}: {first}; set ETL_DEBUG=1 to see where", FAILED)
 
 
-def _fail(message: str, code: int) -> None:
+def _fail(message: str, code: int) -> NoReturn:
     sys.stderr.write(f"etl: {_printable(message)}\n")
     sys.exit(code)
 
@@ -161,10 +166,19 @@ def _show_summary(summary: Summary) -> None:
         console.print("checks: " + ", ".join(f"{count:,} {outcome}" for outcome, count in summary.checks.items()))
     if summary.reports_read:
         console.print(_rows_grid(summary))
-    _show_rejects(summary, console)
+    failed = [
+        f"check failed in {check['source']}: {check['check']}: {check['subject']}: {check['explanation']}"
+        for check in summary.failed_checks
+    ]
+    rejected = [
+        f"rejected {reject['source']}: {reject['reason_code']}: {reject['message']}; {reject['hint']}"
+        for reject in summary.rejects
+    ]
+    _show_lines(failed, f"{summary.output}/checks", console)
+    _show_lines(rejected, f"{summary.output}/_rejects", console)
     for several in summary.same_deal_and_date:
-        sources = ", ".join(several["sources"])
-        line = f"{several['deal']} {several['distribution_date']}: several different reports, all kept: {sources}"
+        ids = ", ".join(several["report_ids"])
+        line = f"{several['deal']} {several['distribution_date']}: several different reports stand side by side: {ids}"
         console.print(_printable(line), markup=False)
 
 
@@ -176,13 +190,11 @@ def _rows_grid(summary: Summary) -> Grid:
     return grid
 
 
-def _show_rejects(summary: Summary, console: Console) -> None:
-    for reject in summary.rejects[:MAX_REJECTS_SHOWN]:
-        line = f"rejected {reject['source']}: {reject['reason_code']}: {reject['message']}; {reject['hint']}"
+def _show_lines(lines: list[str], rest: str, console: Console) -> None:
+    for line in lines[:MAX_LINES_SHOWN]:
         console.print(_printable(line), markup=False)
-    more = len(summary.rejects) - MAX_REJECTS_SHOWN
-    if more > 0:
-        console.print(_printable(f"... and {more:,} more, in {summary.output}/_rejects"), markup=False)
+    if len(lines) > MAX_LINES_SHOWN:
+        console.print(_printable(f"... and {len(lines) - MAX_LINES_SHOWN:,} more, in {rest}"), markup=False)
 
 
 def _printable(text: str) -> str:

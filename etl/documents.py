@@ -7,16 +7,24 @@ strangers, so sizes are bounded and links are not followed out of the inbox.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from glob import glob, has_magic
 from pathlib import Path
 
 from etl.errors import UsageError
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
+# Numbers are what costs memory; only large documents are counted.
+MAX_NUMBERS = 2_000_000
+COUNTED_BYTES = 4 * 1024 * 1024
+
+# Stands in every output folder; by it an output inside an inbox is known.
+RUNS_FOLDER = "_runs"
 
 _MAGIC = {
     b"%PDF": "a PDF",
@@ -56,16 +64,17 @@ class Reject:
     hint: str
 
 
-def find_inputs(inputs: Iterable[str], output: Path | None = None) -> list[Path | Reject]:
+def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> list[Path | Reject]:
     """The files that files, folders (recursive) and globs stand for, sorted, each once.
 
-    Links and special files inside a folder come back as rejects: they are not followed. The folder
-    `output` is left out where it lies inside another. Raises UsageError where an input does not exist.
+    Links and special files inside a folder come back as rejects: they are not followed. Where a
+    folder holds the output of runs, its `output_folders` are left out. Raises UsageError where an
+    input does not exist.
     """
     found: dict[str, Path | Reject] = {}
     for given in inputs:
         for root in _expand(given):
-            for item in _walk(root, output) if isinstance(root, Path) and root.is_dir() else [root]:
+            for item in _walk(root, output_folders) if isinstance(root, Path) and root.is_dir() else [root]:
                 found[item.source if isinstance(item, Reject) else source_name(item)] = item
     return [found[source] for source in sorted(found)]
 
@@ -107,6 +116,8 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
         return reject(
             "binary", f"the file has a NUL byte at offset {at:,}", "give the report as text in UTF-8 or cp1252"
         )
+    if len(content) > COUNTED_BYTES and sum(1 for _ in re.finditer(rb"[0-9]+", content)) > MAX_NUMBERS:
+        return reject("too_large", f"more than {MAX_NUMBERS:,} numbers", "split the file into its reports")
     text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
     return Document(source, sha256, len(content), text)
 
@@ -137,19 +148,30 @@ def source_name(path: Path) -> str:
 
 def _expand(given: str) -> list[Path | Reject]:
     path = Path(given)
-    if given and path.exists():
+    try:
+        found = bool(given) and path.exists()
+    except OSError as error:
+        raise UsageError(f"{given[:200]}: {error.strerror or error}") from error
+    if found:
         return [path]
     if has_magic(given):
         matches = [Path(match) for match in sorted(glob(given, recursive=True))]  # noqa: PTH207 - may be absolute
         if matches:
-            return [not_a_file(match) if match.is_symlink() else match for match in matches]
+            return [not_a_file(match) if _by_link(match, given) else match for match in matches]
         raise UsageError(f"{given}: the pattern matches no file")
     if path.is_symlink():
         raise UsageError(f"{given}: the link leads nowhere")
     raise UsageError(f"{given or 'an empty name'}: there is no such file or folder")
 
 
-def _walk(folder: Path, output: Path | None) -> Iterator[Path | Reject]:
+def _by_link(match: Path, given: str) -> bool:
+    """Whether the match of a pattern is a link, or was reached through one below the pattern's fixed part."""
+    fixed = list(itertools.takewhile(lambda part: not has_magic(part), Path(given).parts))
+    steps = [Path(*match.parts[:count]) for count in range(len(fixed) + 1, len(match.parts) + 1)]
+    return any(step.is_symlink() for step in steps)
+
+
+def _walk(folder: Path, output_folders: Collection[str]) -> Iterator[Path | Reject]:
     """All files below a folder; what is no file, and folders that cannot be read, as rejects."""
     pending = [folder]
     while pending:
@@ -160,10 +182,13 @@ def _walk(folder: Path, output: Path | None) -> Iterator[Path | Reject]:
             message = error.strerror or str(error)
             yield Reject(source_name(here), None, None, "unreadable", message, "check that the folder may be read")
             continue
+        is_output = any(entry.name == RUNS_FOLDER for entry in entries)
         for entry in entries:
+            if is_output and entry.name in output_folders:
+                continue
             if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
                 yield not_a_file(entry)
             elif entry.is_file():
                 yield entry
-            elif output is None or not output.exists() or not entry.samefile(output):
+            else:
                 pending.append(entry)

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from etl.cells import Cells
-from etl.class_rows import TOTAL
 from etl.layout import Block, Layout
 from etl.patterns import ANY_CELL, CELLS, compile_row
 from etl.rejections import reject
-from etl.rules import RuleBook
+from etl.rules import TOTAL, RuleBook
 from etl.schema import unit_of
 
 # Stands for the printed group in a table that has no groups; its figures are totals.
@@ -78,16 +77,16 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
                 "position",
                 start=pl.col(f"{column}_start"),
                 raw=label,
-                rule=_by_group(
-                    label,
-                    {
-                        group: book.of_block(block, "group_id", None, group)
-                        for group in rows[str(column)].unique(maintain_order=True)
-                    },
-                ),
+                rule=_by_group(label, _group_rules(block, rows[str(column)], book)),
             )
             cells.append(Cells(labels, "text"))
     return cells
+
+
+def _group_rules(block: Block, labels: pl.Series, book: RuleBook) -> dict[str, int]:
+    """The rule of each printed group label; its runs of blanks do not matter."""
+    printed = labels.unique(maintain_order=True).to_list()
+    return {label: book.of_block(block, "group_id", None, " ".join(label.split())) for label in printed}
 
 
 def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> LabelledRows:
@@ -119,11 +118,15 @@ def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, grou
         other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
         heads = lines.filter(pl.col("is_head")).select(head="position", document="document")
         located = groups.join(heads, on="head", how="inner", maintain_order="left")
-        theirs = located.filter(pl.col("head_block") == other).unique("document", keep="first", maintain_order=True)
-        mine = own.join(heads, on="head", how="inner", maintain_order="left").join(
-            theirs.select("document", theirs="groups"), on="document", how="left", maintain_order="left"
+        theirs = located.filter(pl.col("head_block") == other).select("head", "document", theirs="groups")
+        alone = theirs.filter(pl.len().over("document") == 1).select("document", alone="theirs")
+        mine = own.join(heads, on="head", how="inner", maintain_order="left").sort("head")
+        mine = mine.join_asof(
+            theirs.sort("head"), on="head", by="document", strategy="backward", check_sortedness=False
         )
-        printed = pl.when(pl.col("groups").list.len() > 0).then("groups").otherwise("theirs")
+        mine = mine.join(alone, on="document", how="left", maintain_order="left")
+        # The nearest such head above, or the only one of the report.
+        printed = pl.when(pl.col("groups").list.len() > 0).then("groups").otherwise(pl.coalesce("theirs", "alone"))
         own = mine.select("head", printed.alias("groups")).drop_nulls()
     elif block.groups is None:
         own = own.with_columns(groups=pl.lit([NO_GROUP]))
@@ -136,7 +139,7 @@ def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
     names = list(block.cells or ("",)) * max(groups, 1)
     kinds = [CELLS[_unit(block, name)] for name in names]
     expression = f"({kinds[0]})" + "".join(
-        rf"(\s*)({kind})?" if name in blank else rf"(\s+)({kind})"
+        rf"(?:(\s+)({kind}))?" if name in blank else rf"(\s+)({kind})"
         for name, kind in zip(names[1:], kinds[1:], strict=True)
     )
     captured = region.with_columns(parts=pl.col("text").str.extract_groups(rf"{expression}(\s*)$"))
@@ -179,6 +182,7 @@ def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells
     """The cells of the rows, and the labels where they are keys or have digits."""
     names = block.cells
     cells = [Cells(_label_cells(block, rows, book), "text")]
+    rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
     columns = rows["groups"].list.len().max() or 0
     for group in range(columns):  # type: ignore[arg-type]
         label = pl.col("groups").list.get(group, null_on_oob=True)
@@ -282,7 +286,8 @@ def _with_line_above(pending: pl.DataFrame, above: pl.DataFrame, distance: int) 
     """The pending lines whose line `distance` above has no value, with its text before their label."""
     shifted = above.with_columns((pl.col("position") + distance).cast(pl.UInt32).alias("position"))
     joined = pending.join(shifted, on="position", how="inner", maintain_order="left")
-    wrapped = joined.filter((pl.col("above_document") == pl.col("document")) & pl.col("above_tail").is_null())
+    alone = (pl.col("above_document") == pl.col("document")) & pl.col("above_tail").is_null()
+    wrapped = joined.filter(alone).rechunk()  # joins of texts panic over empty chunks, see rejections
     longer = _collapsed(pl.concat_str("above", "row_label", separator=" "))
     return wrapped.with_columns(row_label=longer).drop("above_document", "above", "above_tail")
 

@@ -18,14 +18,13 @@ import polars as pl
 
 from etl.errors import LayoutError, UsageError
 from etl.patterns import Pattern, PatternError, compile_find, compile_row, compile_search
+from etl.schema import find_field, unit_of
 from etl.schema import table as declared_table
-from etl.schema import unit_of
 
 PACKAGED = Path(__file__).parent / "layouts"
 
-# Tables whose names a layout may use, in the order in which a bare field name is looked up.
-_FIELD_TABLES = ("reports", "triggers", "measures")
-_TABLES = ("classes", "pools", "delinquencies", *_FIELD_TABLES)
+# Tables whose names a layout may use.
+_TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Meaning:
 
 @dataclass(frozen=True)
 class Footnote:
-    """Prose below a table: its pattern, and the code of each printed word in the field that it names."""
+    """Prose below a table: its pattern, and the code of each word (in small letters) of its field."""
 
     pattern: Pattern
     codes: Mapping[str, str]
@@ -107,10 +106,6 @@ class Layout:
     def label(self) -> str:
         """Name and version, as they stand in `reports.layout`."""
         return f"{self.name}@{self.version}"
-
-    def block(self, name: str) -> Block:
-        """The block of that name."""
-        return next(block for block in self.blocks if block.name == name)
 
 
 def load_layouts(folder: Path = PACKAGED) -> tuple[Layout, ...]:
@@ -189,6 +184,7 @@ _KINDS = {
     "version": _NUMBER,
     "required": _SWITCH,
     "expected": _SWITCH,
+    "any_case": _SWITCH,
 }
 
 
@@ -299,22 +295,22 @@ class _Reader:
             self._fail(f"{where}.sample", f"the row does not fit its own sample {sample!r}")
 
     def _find(self, declared: dict[str, Any], where: str) -> Find:
-        self._known_keys(declared, ("name", "pattern", "expected"), where)
+        self._known_keys(declared, ("name", "pattern", "expected", "any_case"), where)
         self._needs(declared, ("name", "pattern"), where)
         where = f"find {declared['name']}"
 
-        def units(name: str) -> str | None:
-            return next((unit for table in _FIELD_TABLES if (unit := unit_of(table, name))), None)
-
-        pattern = self._compiled(partial(compile_find, unit_of=units), declared["pattern"], where)
+        any_case = declared.get("any_case", False)
+        compile_ = partial(compile_find, unit_of=_unit_anywhere, any_case=any_case)
+        pattern = self._compiled(compile_, declared["pattern"], where)
         return Find(declared["name"], pattern, declared.get("expected", False))
 
     def _footnote(self, declared: dict[str, Any], units: Callable[[str], str | None], where: str) -> Footnote:
         where = f"{where}.footnote"
         self._known_keys(declared, ("pattern", "codes"), where)
         self._needs(declared, ("pattern", "codes"), where)
-        pattern = self._compiled(partial(compile_find, unit_of=units), declared["pattern"], where)
-        return Footnote(pattern, declared["codes"])
+        compile_ = partial(compile_find, unit_of=units, any_case=True)
+        codes = {word.lower(): code for word, code in declared["codes"].items()}
+        return Footnote(self._compiled(compile_, declared["pattern"], where), codes)
 
     def _meaning(self, declared: Any, where: str) -> Meaning:
         if isinstance(declared, str):
@@ -381,6 +377,11 @@ def _fields_of(block: Block) -> Iterator[str]:
     yield from block.cells
     yield from (cell for meaning in block.labels.values() for cell in meaning.blank)
     yield from (meaning.field for meaning in block.labels.values() if meaning.field)
+
+
+def _unit_anywhere(name: str) -> str | None:
+    known = find_field(name)
+    return known[1] if known else None
 
 
 def _nearest(wrong: str, known: Iterable[str]) -> str:

@@ -1,8 +1,8 @@
 """Tables → Parquet, partitioned by deal and date: one file for each report and table.
 
 A file is written in a staging folder beside the tables and renamed into its place, so a reader sees
-a whole file or none. Its name is the report's identifier: the same report gives the same name and,
-as nothing in a file depends on time or place, the same bytes.
+a whole file or none. Its name is the report's identifier: the same report, read from the same path,
+gives the same name and the same bytes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import polars as pl
 import pyarrow as pa
@@ -22,13 +22,16 @@ from etl.documents import Reject
 from etl.errors import OutputError
 from etl.schema import TABLES, arrow_schema, conform
 
+REJECTS_FOLDER = "_rejects"
+STAGING_FOLDER = "_staging"
+
 
 class LakeWriter:
     """Writes into one output folder; a context manager that leaves no staging behind."""
 
     def __init__(self, output: Path, run_id: str) -> None:
         self._output = output
-        self._staging = output / "_staging" / run_id
+        self._staging = output / STAGING_FOLDER / run_id
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -49,11 +52,12 @@ class LakeWriter:
 
     def write_tables(
         self, identity: pl.DataFrame, tables: Mapping[str, pl.DataFrame], written: Callable[[], None] | None = None
-    ) -> None:
+    ) -> list[dict[str, Any]]:
         """Write the tables of a batch, as `batch.Batch` holds them, report by report.
 
         `reports` comes last: a report that stands there is complete in the other tables. `written`
-        is called after each report.
+        is called after each report. Comes back: `deal`, `distribution_date` and `report_ids` where several
+        different reports of one deal and date stand now, from this run or an earlier one.
         """
         names = [name for name in (*(table for table in TABLES if table != "reports"), "reports") if name in tables]
         data = {name: conform(tables[name].drop("document").to_arrow(), name) for name in names}
@@ -67,6 +71,16 @@ class LakeWriter:
                 start[name] += count
             if written is not None:
                 written()
+        return self._several_reports(identity)
+
+    def _several_reports(self, identity: pl.DataFrame) -> list[dict[str, Any]]:
+        several = []
+        for deal, date in identity.select("deal", "distribution_date").unique(maintain_order=True).iter_rows():
+            folder = self._output / "reports" / f"deal={deal}" / f"distribution_date={date.isoformat()}"
+            ids = sorted(file.stem for file in folder.glob("*.parquet"))
+            if len(ids) > 1:
+                several.append({"deal": deal, "distribution_date": date.isoformat(), "report_ids": ids})
+        return several
 
     def write_rejects(self, rejects: Iterable[Reject]) -> None:
         """Write a row for each reject."""
@@ -84,7 +98,7 @@ class LakeWriter:
 
     def clear_rejects(self, sources: Iterable[str]) -> None:
         """Take out the rows of sources that are rejected no more."""
-        if (self._output / "_rejects").is_dir():
+        if (self._output / REJECTS_FOLDER).is_dir():
             for source in sources:
                 self._reject_file(source).unlink(missing_ok=True)
 
@@ -119,7 +133,7 @@ class LakeWriter:
         return self._staging / f"{self._count}"
 
     def _reject_file(self, source: str) -> Path:
-        return self._output / "_rejects" / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.parquet"
+        return self._output / REJECTS_FOLDER / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.parquet"
 
 
 def _cannot_write(file: Path, error: OSError) -> OutputError:

@@ -3,7 +3,7 @@
 - a blank stands for any run of blanks, and ` ?` for one that may be missing (in a `find`, line
   breaks count as blanks);
 - `{field}` stands for a printed cell of that field; what a cell may look like follows from the unit
-  that the schema gives the field. `{field?}` may be missing;
+  that the schema gives the field;
 - `(?P<field>...)` gives a cell its own expression;
 - the rest is a regular expression in Rust's dialect, which polars compiles and runs in linear time.
   Groups are written `(?:...)`; fields stand outside of groups.
@@ -81,7 +81,7 @@ class Pattern:
 
     def capture(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
         """The rows of `frame` whose `column` the pattern fits, with new columns: `match_start` and,
-        for cell i, `<i>` (its text, null where it is missing) and `<i>_start` (its first character)."""
+        for cell i, `<i>` (its text) and `<i>_start` (its first character)."""
         groups = frame.with_columns(pl.col(column).str.extract_groups(self.expression).alias(_GROUPS)).filter(
             pl.col(_GROUPS).struct.field("1").is_not_null()
         )
@@ -117,9 +117,9 @@ def compile_row(source: str, unit_of: Callable[[str], str | None]) -> Pattern:
     return _compile(source, unit_of, prefix=r"^", gap=r"\s*", suffix=r"\s*$")
 
 
-def compile_find(source: str, unit_of: Callable[[str], str | None]) -> Pattern:
-    """A pattern that may stand anywhere in a paragraph, whatever its capitals."""
-    return _compile(source, unit_of, prefix=r"(?si)", gap="", suffix="")
+def compile_find(source: str, unit_of: Callable[[str], str | None], *, any_case: bool = False) -> Pattern:
+    """A pattern that may stand anywhere in a paragraph, with `any_case` whatever its capitals."""
+    return _compile(source, unit_of, prefix=r"(?si)" if any_case else "(?s)", gap="", suffix="")
 
 
 def compile_search(source: str) -> str:
@@ -139,19 +139,17 @@ def compile_search(source: str) -> str:
 class _Cell:
     field: str
     expression: str
-    optional: bool
 
 
 def _compile(source: str, unit_of: Callable[[str], str | None], prefix: str, gap: str, suffix: str) -> Pattern:
     search, expression, fields = gap, f"({gap}", []
     if "|" in _top_level(source):
         raise PatternError("alternatives stand in a group: (?:a|b)")
-    for part in _relax_before_optional(_parse(source, unit_of)):
+    for part in _parse(source, unit_of):
         if isinstance(part, _Cell):
             fields.append(part.field)
-            optional = "?" if part.optional else ""
-            search += f"(?:{part.expression}){optional}"
-            expression += f")({part.expression}){optional}("
+            search += f"(?:{part.expression})"
+            expression += f")({part.expression})("
         else:
             search += part
             expression += part
@@ -168,17 +166,7 @@ def _compile(source: str, unit_of: Callable[[str], str | None], prefix: str, gap
     return Pattern(source, found, whole, tuple(fields))
 
 
-def _relax_before_optional(parts: list[str | _Cell]) -> list[str | _Cell]:
-    """The blanks before a cell that may be missing may be missing too."""
-    relaxed = list(parts)
-    for index, part in enumerate(relaxed[1:], start=1):
-        before = relaxed[index - 1]
-        if isinstance(part, _Cell) and part.optional and isinstance(before, str) and before.endswith(r"\s+"):
-            relaxed[index - 1] = before.removesuffix(r"\s+") + r"\s*"
-    return relaxed
-
-
-_FIELD = re.compile(r"\{([a-z][a-z0-9_]*)(\?)?\}")
+_FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _GROUP = re.compile(r"\(\?P<([a-z][a-z0-9_]*)>")
 _NAMED = re.compile(r"\(\?P?<")
 
@@ -196,12 +184,14 @@ def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cel
     at = 0
     while at < len(source):
         if field := _FIELD.match(source, at):
-            parts.append(_Cell(field[1], cell(field[1], unit_of(field[1])), field[2] is not None))
+            parts.append(_Cell(field[1], cell(field[1], unit_of(field[1]))))
             at = field.end()
         elif group := _GROUP.match(source, at):
             end = _end_of_group(source, at)
-            parts.append(_Cell(group[1], _blanks(source[group.end() : end - 1]), source[end : end + 1] == "?"))
-            at = end + (source[end : end + 1] == "?")
+            parts.append(_Cell(group[1], _blanks(source[group.end() : end - 1])))
+            at = end
+        elif source[at] in "?*+" and isinstance(parts[-1], _Cell):
+            raise PatternError(f"a field stands exactly once, not {source[at]!r} times")
         elif _NAMED.match(source, at):
             raise PatternError(f"write (?P<field>...) with a field in small letters at {source[at : at + 20]!r}")
         elif source[at] == "(":
@@ -257,8 +247,6 @@ def _end_of_group(source: str, at: int) -> int:
 
 def _blanks(text: str) -> str:
     r"""Runs of blanks as `\s+`; a blank in a character class stays what it is."""
-    if text.startswith("["):
-        return text
     return re.sub(r"(\[(?:\\.|[^\]])*\])|(\\.)| +", lambda found: found[1] or found[2] or r"\s+", text)
 
 

@@ -1,7 +1,7 @@
 """Prose → cells: the cover, footnotes and signatures, read paragraph by paragraph.
 
-A paragraph is a run of lines that stand as close as lines of this document ever do (without a blank
-line between, unless the whole document is double-spaced), so that a name or a sentence may be wrapped
+A paragraph is a run of lines that stand as close as lines of this document usually do (without a
+blank line between, unless it is double-spaced), so that a name or a sentence may be wrapped
 anywhere. What one pattern has claimed is blanked before the next one looks, so no number is
 claimed twice; numbers that are left at the end are the unclaimed ones.
 """
@@ -9,6 +9,7 @@ claimed twice; numbers that are left at the end are the unclaimed ones.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -32,9 +33,9 @@ _TEXT_CELLS = pl.Schema(
 
 
 def line_spacing(lines: pl.DataFrame) -> pl.DataFrame:
-    """`document` and `spacing`: the smallest distance between two of its non-blank lines."""
+    """`document` and `spacing`: the usual distance between two of its non-blank lines."""
     distance = (pl.col("line") - pl.col("line").shift(1)).filter(pl.col("line").shift(1) < pl.col("line"))
-    return lines.group_by("document", maintain_order=True).agg(spacing=distance.min())
+    return lines.group_by("document", maintain_order=True).agg(spacing=distance.quantile(0.5, "lower"))
 
 
 def read_prose(
@@ -49,7 +50,7 @@ def read_prose(
     cells = []
     for index, block in enumerate(layout.blocks):
         if block.footnote is not None:
-            below = heads.filter(pl.col("block") == index).select(head="position", groups="groups")
+            below = heads.filter(pl.col("block") == index).select(head="position")
             cells.append(Cells(_footnotes(block, lines, below, book), "text"))
     found = [pl.DataFrame(schema=_TEXT_CELLS)]
     fitting = texts.select(find.pattern.matches(pl.col("text")).alias(str(n)) for n, find in enumerate(layout.finds))
@@ -59,7 +60,10 @@ def read_prose(
             texts, claimed = _claim(find.pattern, texts, fitting[str(number)], rules)
             found += claimed
     located = _locate(pl.concat([*found, _unclaimed(texts)]), texts)
-    return [*cells, Cells(_in_documents(located, paragraphs))]
+    rest = _in_documents(located, paragraphs)
+    if cells:
+        rest = _outside(rest, [footnotes.frame for footnotes in cells])
+    return [*cells, Cells(rest)]
 
 
 def _paragraphs(lines: pl.DataFrame, spacing: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -68,7 +72,7 @@ def _paragraphs(lines: pl.DataFrame, spacing: pl.DataFrame) -> tuple[pl.DataFram
     adjacent = pl.col("position") - pl.col("position").shift(1) == 1
     distance = pl.col("line") - pl.col("line").shift(1)
     same = pl.col("document") == pl.col("document").shift(1)
-    follows = same & adjacent & (distance == pl.col("spacing"))
+    follows = same & adjacent & (distance <= pl.col("spacing"))
     runs = spaced.with_columns(run=(~follows).fill_null(value=True).cum_sum())
     paragraphs = runs.group_by("run", maintain_order=True).agg(pl.col("position"), pl.col("text").str.join("\n"))
     return _numbered(paragraphs)
@@ -98,7 +102,7 @@ def _claim(
     for _ in range(MAX_REPEATS):
         if pending.is_empty():
             break
-        captured = pattern.capture(pending.lazy(), "rest").collect()
+        captured = pattern.capture(pending.lazy(), "rest").collect().rechunk()  # see rejections
         rest = pl.col("rest")
         for index, rule in enumerate(rules):
             cells.append(_captured(captured, index, rule))
@@ -143,25 +147,26 @@ def _unclaimed(texts: pl.DataFrame) -> pl.DataFrame:
 
 
 def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
-    """What footnotes below the heads of a block say, once for each group of the head.
-
-    `below` has `head` and `groups`. All prose below a head is one text, wherever blank lines stand.
-    """
+    """What footnotes below the heads of a block say. All prose below a head is one text, wherever
+    blank lines stand."""
     assert block.footnote is not None
     pattern = block.footnote.pattern
     here = lines.join(below, on="head", how="inner", maintain_order="left")
-    regions = here.group_by("head", maintain_order=True).agg(
-        pl.col("position"), pl.col("groups").first(), pl.col("text").str.join("\n")
-    )
+    regions = here.group_by("head", maintain_order=True).agg(pl.col("position"), pl.col("text").str.join("\n"))
     notes, texts = _numbered(regions)
     fitting = texts.select(pattern.matches(pl.col("rest"))).to_series()
-    _, found = _claim(pattern, texts, fitting, [0])
-    located = _locate(pl.concat([pl.DataFrame(schema=_TEXT_CELLS), *found]), texts)
-    grouped = _in_documents(located, notes, keep=("groups",)).explode("groups")
-    groups = grouped["groups"].unique(maintain_order=True).to_list()
-    rules = {group: book.of_block(block, pattern.fields[0], None, group) for group in groups}
-    rule = pl.col("groups").replace_strict(rules, default=None, return_dtype=pl.Int32)
-    return grouped.with_columns(rule=rule).drop("groups")
+    _, found = _claim(pattern, texts, fitting, [book.of_block(block, pattern.fields[0])])
+    return _in_documents(_locate(pl.concat([pl.DataFrame(schema=_TEXT_CELLS), *found]), texts), notes)
+
+
+def _outside(numbers: pl.DataFrame, cells: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """The cells of `numbers` that lie within none of `cells`."""
+    within = pl.concat([cell.select("position", from_="start", to=pl.col("raw").str.len_chars()) for cell in cells])
+    numbered = numbers.with_row_index("row")
+    inside = numbered.join(within, on="position", how="inner").filter(
+        (pl.col("start") >= pl.col("from_")) & (pl.col("start") < pl.col("from_") + pl.col("to"))
+    )
+    return numbered.join(inside, on="row", how="anti", maintain_order="left").drop("row")
 
 
 def _locate(cells: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:
@@ -201,9 +206,9 @@ def _line_starts(texts: pl.DataFrame) -> pl.DataFrame:
     return starts.sort("line_start", maintain_order=True)
 
 
-def _in_documents(cells: pl.DataFrame, paragraphs: pl.DataFrame, keep: tuple[str, ...] = ()) -> pl.DataFrame:
+def _in_documents(cells: pl.DataFrame, paragraphs: pl.DataFrame) -> pl.DataFrame:
     """The cells of each distinct text, for each paragraph that has this text."""
     offsets = pl.int_ranges(0, pl.col("position").list.len(), dtype=pl.Int32)
     lines = paragraphs.with_columns(offset=offsets).explode("position", "offset")
     placed = lines.join(cells, on=["number", "offset"], how="inner", maintain_order="left_right")
-    return placed.select("position", "start", "raw", "rule", "row_label", "piece", *keep)
+    return placed.select("position", "start", "raw", "rule", "row_label", "piece")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from etl.blocks import find_heads, label_lines
-from etl.cells import FITTING_LENGTH, NUMERIC_UNITS, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
+from etl.cells import FITTING_LENGTH, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
 from etl.class_rows import read_class_blocks
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
@@ -27,6 +27,10 @@ _CELL = pl.Schema(
         "row_label": pl.String(),
     }
 )
+# Tables in which a figure stands once, and cells that only name a row or column of them. Of classes
+# the blocks see to it: each reads other columns, and none has a class twice.
+_ONCE = ("pools", "delinquencies", "measures", "triggers")
+_LABELS = ("group_id", "status", "bucket", "row_label", "excludes")
 # What they give of each line that they read.
 _KEYS = pl.Schema(
     {
@@ -131,7 +135,10 @@ def _records(
     """Cells in printed order, with their values and what their rules and their lines say of them."""
     place = pl.col("position").cast(pl.UInt64) * 2**32 + pl.col("start").cast(pl.UInt64)
     valued = pl.concat(
-        [typed(frame.lazy(), unit).select(*_CELL, *VALUED, place=place) for unit, frame in _by_unit(cells, rules)]
+        [
+            typed(part.frame.lazy(), part.unit, seen=seen).select(*_CELL, *VALUED, place=place)
+            for part, seen in _by_unit(cells, rules)
+        ]
     )
     ordered = valued.sort("place", maintain_order=True).drop("place").collect()
     position, rule = ordered["position"], ordered["rule"]
@@ -166,47 +173,54 @@ def _count_from_one(group: str) -> pl.Expr:
     return row - first + 1
 
 
-def _by_unit(cells: Sequence[Cells], rules: pl.DataFrame) -> Iterator[tuple[str | None, pl.DataFrame]]:
-    """All cells, in one frame for each unit."""
+def _by_unit(cells: Sequence[Cells], rules: pl.DataFrame) -> Iterator[tuple[Cells, bool]]:
+    """All cells by unit, and whether their patterns saw to it that they look like cells of this unit."""
     empty = pl.DataFrame(schema=_CELL)
     mixed = pl.concat([empty, *(part.frame for part in cells if part.unit is None)], how="diagonal")
     units = rules["unit"].gather(mixed["rule"]).cast(pl.String)
     parts = mixed.with_columns(unit=units).partition_by("unit", as_dict=True, include_key=False, maintain_order=True)
-    frames: dict[str | None, list[pl.DataFrame]] = {unit: [part] for (unit,), part in parts.items()}
+    yield from ((Cells(frame, unit), False) for (unit,), frame in parts.items())
+    known: dict[str, list[pl.DataFrame]] = {}
     for part in cells:
         if part.unit is not None:
-            frames.setdefault(part.unit, [empty]).append(part.frame)
-    for unit, several in frames.items():
-        yield unit, pl.concat(several, how="diagonal")
+            known.setdefault(part.unit, [empty]).append(part.frame)
+    yield from ((Cells(pl.concat(frames, how="diagonal"), unit), True) for unit, frames in known.items())
 
 
 def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
-    """Cells whose value does not fit the type of their unit: an error, never rounded."""
-    numeric = [number for number, rule in enumerate(book.rules) if rule.unit in NUMERIC_UNITS]
+    """Cells that are not what their field needs, or do not fit its type: an error, never rounded."""
+    units = pl.Series([rule.unit for rule in book.rules], dtype=pl.String)
     places = pl.Series([PRINTED_DECIMALS.get(rule.unit, 0) for rule in book.rules], dtype=pl.Int32)
-    unread = (pl.col("status") == "unparsable") & pl.col("priority").is_in(numeric)
-    doubtful = (pl.col("raw").str.len_bytes() > FITTING_LENGTH) | (
-        pl.col("printed_decimals") > places.gather(records["priority"])
-    )
-    units = [rule.unit for rule in book.rules]
+    length = pl.Series([FITTING_LENGTH.get(rule.unit, 0) for rule in book.rules], dtype=pl.Int32)
+    priority = records["priority"]
+    before = pl.col("raw").str.len_bytes() - pl.col("printed_decimals")
+    doubtful = (before > length.gather(priority)) | (pl.col("printed_decimals") > places.gather(priority))
     columns = ["document", "line", "raw", "field", "value", "status", "printed_decimals", "priority"]
-    fitting = records.select(columns).filter(unread | (doubtful & pl.col("value").is_not_null()))
-    unit = pl.Series(units, dtype=pl.String).gather(fitting["priority"])
-    wrong = fitting.with_columns(unit=unit).filter(pl.col("value").is_null() | ~fits(pl.col("value"), pl.col("unit")))
+    looked_at = records.select(columns).filter(
+        (pl.col("status") == "unparsable") | (doubtful & pl.col("value").is_not_null())
+    )
+    unit = units.gather(looked_at["priority"])
+    wrong = looked_at.with_columns(unit=unit).filter(
+        (pl.col("status") == "unparsable") | ~fits(pl.col("value"), pl.col("unit"))
+    )
     message = pl.format("line {}: '{}' is no {} that fits field {}", "line", "raw", "unit", "field")
     return reject(wrong, "value_does_not_fit", message, "compare the line with the filed report")
 
 
 def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
-    """Measures and triggers that a report prints twice, with different values."""
+    """Figures that a report prints twice, with different values. What it says of itself is compared
+    by a check."""
     columns = ["document", "table", "field", "raw", "value", "line", "status"]
-    single = records.select(columns).filter(
-        pl.col("table").is_in(["measures", "triggers"]) & (pl.col("status") != "blank")
+    keys = ["class_key", "group_id", "loan_status", "bucket"]
+    figures = records.select(*columns, *keys).filter(
+        pl.col("table").is_in(_ONCE) & ~pl.col("field").is_in(_LABELS) & (pl.col("status") != "blank")
     )
-    first = single.unique(["document", "field"], keep="first", maintain_order=True)
-    again = single.join(first, on=["document", "field"], how="inner", suffix="_first", maintain_order="left")
+    cell = ["document", "table", "field", *keys]
+    again = figures.filter(~pl.struct(cell).is_first_distinct())
+    first = figures.unique(cell, keep="first", maintain_order=True)
+    twice = again.join(first, on=cell, how="inner", suffix="_first", nulls_equal=True, maintain_order="left")
     same_text = pl.col("raw") == pl.col("raw_first")
-    wrong = again.filter(~pl.coalesce(pl.col("value") == pl.col("value_first"), same_text))
+    wrong = twice.filter(~pl.coalesce(pl.col("value") == pl.col("value_first"), same_text))
     message = pl.format(
         "field {} is '{}' in line {} and '{}' in line {}", "field", "raw_first", "line_first", "raw", "line"
     )

@@ -9,7 +9,8 @@ SCHEMA = pl.Schema({"document": pl.UInt32, "reason_code": pl.String, "message": 
 
 def reject(documents: pl.DataFrame, reason_code: str, message: pl.Expr, hint: str) -> pl.DataFrame:
     """A rejection for each row of `documents`, whose columns `message` may use."""
-    return documents.select(
+    # polars 2.1 panics when it joins texts of a frame with an empty chunk; so in one chunk.
+    return documents.rechunk().select(
         pl.col("document"),
         reason_code=pl.lit(reason_code),
         message=message,

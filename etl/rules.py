@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from etl.layout import Block, Find
-from etl.schema import unit_of
+from etl.schema import find_field, unit_of
+
+# Key of the total over classes or groups, and of figures of the whole deal.
+TOTAL = "TOTAL"
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,9 @@ class RuleBook:
 
     def of_find(self, find: Find, name: str) -> int:
         """Number of the rule that reads field `name` in a find; its table is null if no table has it."""
-        for table in ("reports", "triggers", "measures"):
-            if unit := unit_of(table, name):
-                return self._number(Rule(f"{find.name}.{name}", table, find.name, name, unit))
-        return self._number(Rule(f"{find.name}.{name}", None, find.name, name, "text"))
+        table, unit = find_field(name) or (None, "text")
+        group_id = TOTAL if table == "measures" else None
+        return self._number(Rule(f"{find.name}.{name}", table, find.name, name, unit, None, group_id))
 
     def frame(self) -> pl.DataFrame:
         """The rules, a row each, in the order of their numbers; names as an Enum each."""

@@ -14,12 +14,11 @@ from typing import Any
 
 import polars as pl
 
-from etl.batch import Batch, read_batch
-from etl.documents import Document, Reject, find_inputs, read_document
+from etl.batch import Batch, read_safely
+from etl.documents import RUNS_FOLDER, Document, Reject, find_inputs, read_document
 from etl.layout import Layout, usable_layouts
-from etl.parquet import LakeWriter
+from etl.parquet import REJECTS_FOLDER, STAGING_FOLDER, LakeWriter
 from etl.schema import CONTRACT_VERSION, TABLES
-from etl.tables import IDENTITY
 from etl.version import __version__
 
 # A batch holds this much text at the most (one document more than fills it), so that memory stays
@@ -62,6 +61,7 @@ class Summary:
     numbers_found: int = 0
     numbers_claimed: int = 0
     checks: dict[str, int] = field(default_factory=dict)
+    failed_checks: list[dict[str, Any]] = field(default_factory=list)
     same_deal_and_date: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "extract": 0.0, "write": 0.0, "total": 0.0})
@@ -99,7 +99,7 @@ def run(
     started, clock = datetime.now(UTC), time.perf_counter()
     layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
-    found = find_inputs(given, Path(output))
+    found = find_inputs(given, (*TABLES, REJECTS_FOLDER, RUNS_FOLDER, STAGING_FOLDER))
     summary = Summary(
         run_id=f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}",
         program_version=__version__,
@@ -156,11 +156,11 @@ def _do_batch(
     done: _Done,
 ) -> None:
     begun = time.perf_counter()
-    parts = _read_safely(documents, layouts)
+    parts = read_safely(documents, layouts)
     extracted = time.perf_counter()
     rejects = [*unreadable, *(reject for part in parts for reject in part.rejects)]
     for part in parts:
-        writer.write_tables(part.identity, part.tables, done.one_more)
+        summary.same_deal_and_date += writer.write_tables(part.identity, part.tables, done.one_more)
     writer.write_rejects(rejects)
     summary.seconds["extract"] += extracted - begun
     summary.seconds["write"] += time.perf_counter() - extracted
@@ -178,21 +178,6 @@ def _do_batch(
     ]
     for part in parts:
         _count(part, outcomes, summary)
-
-
-def _read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> list[Batch]:
-    """The batch; if a document breaks the program, the batch in pieces, without that document."""
-    try:
-        return [read_batch(documents, layouts)]
-    except Exception as error:  # noqa: BLE001 - one document must not stop the others
-        if len(documents) > 1:
-            half = len(documents) // 2
-            return _read_safely(documents[:half], layouts) + _read_safely(documents[half:], layouts)
-        message = f"a defect of the program: {type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-        document = documents[0]
-        hint = "report it with the document; the other documents were read"
-        reject = Reject(document.source, document.sha256, document.size, "internal_error", message, hint)
-        return [Batch(pl.DataFrame(schema=IDENTITY), {}, [reject])]
 
 
 def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
@@ -213,6 +198,11 @@ def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
     checks = Counter(summary.checks)
     checks.update(dict(batch.tables["checks"].group_by("outcome").len().iter_rows()))
     summary.checks = dict(sorted(checks.items()))
+    sources = reports.select("document", "source")
+    failed = (
+        batch.tables["checks"].filter(pl.col("outcome") == "fail").join(sources, on="document", maintain_order="left")
+    )
+    summary.failed_checks += failed.select("source", "check", "subject", "explanation").to_dicts()
 
 
 def _finish(
@@ -230,7 +220,9 @@ def _finish(
         for outcome in outcomes
         if outcome.outcome == "rejected"
     ]
-    summary.same_deal_and_date = _same_deal_and_date(outcomes)
+    summary.failed_checks.sort(key=lambda failed: str(failed["source"]))
+    several = {(one["deal"], one["distribution_date"]): one for one in summary.same_deal_and_date}
+    summary.same_deal_and_date = [several[key] for key in sorted(several)]
     summary.seconds["total"] = time.perf_counter() - clock
     summary.seconds = {name: round(seconds, 3) for name, seconds in summary.seconds.items()}
     manifest = {
@@ -241,17 +233,4 @@ def _finish(
         "documents_read": [asdict(outcome) for outcome in outcomes],
     }
     text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    writer.write_text(text + "\n", output / "_runs" / f"{summary.run_id}.json")
-
-
-def _same_deal_and_date(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
-    """Different reports of one deal and date: all are kept, and said here."""
-    sources: dict[tuple[str | None, str | None], list[str]] = {}
-    for outcome in outcomes:
-        if outcome.outcome == "read":
-            sources.setdefault((outcome.deal, outcome.distribution_date), []).append(outcome.source)
-    return [
-        {"deal": deal, "distribution_date": date, "sources": several}
-        for (deal, date), several in sources.items()
-        if len(several) > 1
-    ]
+    writer.write_text(text + "\n", output / RUNS_FOLDER / f"{summary.run_id}.json")

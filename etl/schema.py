@@ -114,6 +114,15 @@ def unit_of(table_name: str, field: str) -> str | None:
     return units.get(field) or ("date" if field == "distribution_date" else None)
 
 
+def find_field(field: str) -> tuple[str, str] | None:
+    """Table and unit of a field that is named without its table: what a report says of itself, a
+    trigger or a measure. None where there is none of that name."""
+    for name in ("reports", "triggers", "measures"):
+        if unit := unit_of(name, field):
+            return name, unit
+    return None
+
+
 def partitioning() -> pads.Partitioning:
     """The Hive partitioning of every table, typed: without it pyarrow reads the date as text."""
     fields = [pa.field("deal", pa.string()), pa.field("distribution_date", pa.date32())]

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from etl.cells import date, flag
-from etl.class_rows import TOTAL
 from etl.deals import deal_slug
 from etl.documents import Document
 from etl.layout import Layout
+from etl.rules import TOTAL
 from etl.schema import Column, table
 
 _POLARS_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
@@ -65,6 +65,18 @@ def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.Da
     deals = names.select("document", deal=pl.col("name").replace_strict(slugs, default=None, return_dtype=pl.String))
     joined = frame.join(deals, on="document", how="left", maintain_order="left")
     return joined.join(dated, on="document", how="left", maintain_order="left").select(list(IDENTITY))
+
+
+def different_names(said: pl.DataFrame) -> pl.DataFrame:
+    """`document` and `names` (with their lines) of reports that name two deals."""
+    named = said.filter(pl.col("field").is_in(["registrant", "deal_name"]))
+    slugs = {text: deal_slug(text) for text in named["text"].unique(maintain_order=True).to_list()}
+    slug = pl.col("text").replace_strict(slugs, default=None, return_dtype=pl.String)
+    names = named.with_columns(slug=slug).unique(["document", "slug"], keep="first", maintain_order=True)
+    several = names.group_by("document", maintain_order=True).agg(
+        names=pl.format("line {}: {}", "line", "text").str.join("; "), count=pl.len()
+    )
+    return several.filter(pl.col("count") > 1)
 
 
 def tidy_tables(
@@ -131,18 +143,16 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
 
 
 def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    columns = ["document", "class_key", "field", "raw", "value", "priority", "line"]
+    columns = ["document", "class_key", "field", "raw", "value", "status", "priority", "line"]
     cells = _cells_of(records, "classes", columns).filter(pl.col("class_key").is_not_null())
     keys = ["document", "class_key"]
-    texts = cells.filter(pl.col("field").is_in(["class_id", "cusip", "isin"])).sort(
-        "document", "priority", "line", maintain_order=True
-    )
+    printed_text = pl.col("field").is_in(["class_id", "cusip", "isin"]) & (pl.col("status") == "reported")
+    texts = cells.filter(printed_text).sort("document", "priority", "line", maintain_order=True)
     printed = _pivot(texts, keys, "raw", _text_columns("classes", texts))
     notional = pl.when(pl.col("class_key") != TOTAL).then(pl.col("class_key").str.contains(layout.classes.notional))
     values = _pivot(cells, keys, "value", _number_columns("classes"))
-    return printed.join(values, on=keys, how="full", coalesce=True, maintain_order="left_right").with_columns(
-        is_notional=notional
-    )
+    joined = printed.join(values, on=keys, how="full", coalesce=True, maintain_order="left_right")
+    return joined.sort("document", maintain_order=True).with_columns(is_notional=notional)
 
 
 def _pools(records: pl.DataFrame) -> pl.DataFrame:
@@ -151,12 +161,12 @@ def _pools(records: pl.DataFrame) -> pl.DataFrame:
 
 
 def _delinquencies(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    columns = ["document", "group_id", "loan_status", "bucket", "field", "raw", "value"]
+    columns = ["document", "group_id", "loan_status", "bucket", "field", "raw", "value", "line"]
     cells = _cells_of(records, "delinquencies", columns)
     values = cells.filter(pl.col("field").is_in(["loan_count", "balance", "market_value"]))
     keys = ["document", "group_id", "loan_status", "bucket"]
     rows = _pivot(values, keys, "value", ["loan_count", "balance", "market_value"])
-    excludes = _excludes(cells.filter(pl.col("field") == "excludes"), layout)
+    excludes = _excludes(cells, layout)
     joined = rows.join(excludes, on=["document", "group_id"], how="left", maintain_order="left")
     return joined.rename({"loan_status": "status"}).with_columns(
         excludes=pl.when(pl.col("status") == "delinquent").then("excludes")
@@ -164,18 +174,29 @@ def _delinquencies(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
 
 
 def _excludes(cells: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """The statuses that a footnote leaves out, in printed order, by group."""
-    notes = cells.group_by("document", "group_id", maintain_order=True).agg(pl.col("raw").str.join(" ").alias("note"))
+    """The statuses that a footnote leaves out, in printed order, for each group of the head above it."""
+    notes = cells.filter(pl.col("field") == "excludes").sort("document", "line", maintain_order=True)
+    heads = cells.filter(pl.col("field") == "group_id").select("document", "group_id", "line", head="line")
+    above = heads.unique(["document", "line"], keep="first", maintain_order=True).sort("line").drop("group_id")
+    placed = notes.sort("line").join_asof(above, on="line", by="document", check_sortedness=False)
+    whole = (
+        placed.sort("document", "line")
+        .group_by("document", "head", maintain_order=True)
+        .agg(note=pl.col("raw").str.join(" "))
+    )
     codes: dict[str, str] = {}
     for block in layout.blocks:
         codes |= block.footnote.codes if block.footnote else {}
-    read = [(note, _codes_in(note, codes)) for note in notes["note"].unique().to_list()]
+    read = [(note, _codes_in(note, codes) or None) for note in whole["note"].unique().to_list()]
     decoded = pl.DataFrame(read, schema={"note": pl.String, "excludes": pl.List(pl.String)}, orient="row")
-    return notes.join(decoded, on="note", how="left", maintain_order="left").drop("note")
+    by_head = whole.join(decoded, on="note", how="left", maintain_order="left").drop("note")
+    grouped = heads.join(by_head, on=["document", "head"], how="inner", maintain_order="left")
+    return grouped.select("document", "group_id", "excludes").unique(["document", "group_id"], keep="first")
 
 
 def _codes_in(note: str, codes: Mapping[str, str]) -> list[str]:
-    places = sorted((note.index(word), code) for word, code in codes.items() if word in note)
+    text = note.lower()
+    places = sorted((text.index(word), code) for word, code in codes.items() if word in text)
     return list(dict.fromkeys(code for _, code in places))
 
 
@@ -183,14 +204,19 @@ def _measures(records: pl.DataFrame) -> pl.DataFrame:
     columns = ["document", "field", "row_label", "value", "unit", "status", "group_id"]
     cells = _cells_of(records, "measures", columns).filter(pl.col("status") != "unparsable")
     once = cells.unique(["document", "field"], keep="first", maintain_order=True)
-    return once.select("document", "value", "unit", "group_id", measure="field", label="row_label")
+    return once.select("document", "value", "unit", "group_id", measure="field", label=_label())
 
 
 def _triggers(records: pl.DataFrame) -> pl.DataFrame:
     columns = ["document", "field", "row_label", "raw", "status"]
     cells = _cells_of(records, "triggers", columns).filter(pl.col("status") != "unparsable")
     once = cells.unique(["document", "field"], keep="first", maintain_order=True)
-    return once.select("document", trigger="field", label="row_label", occurred=flag(pl.col("raw")))
+    return once.select("document", trigger="field", label=_label(), occurred=flag(pl.col("raw")))
+
+
+def _label() -> pl.Expr:
+    """The printed label; where a sentence begins with the cell there is none, and its name stands in."""
+    return pl.coalesce("row_label", pl.col("field").cast(pl.String))
 
 
 def _cells_of(records: pl.DataFrame, name: str, columns: Sequence[str]) -> pl.DataFrame:
