@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -64,6 +65,8 @@ def run_command(
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
     if not out:
         raise UsageError("--out is empty; name the folder of the tables")
+    if Path(out).is_file():
+        raise UsageError(f"--out {out} is a file; name a folder")
     try:
         with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
             summary = run(inputs, out, progress=progress)

@@ -1,7 +1,7 @@
 """Prose → cells: the cover, footnotes and signatures, read paragraph by paragraph.
 
-A paragraph is a run of lines that stand as close as lines of this document usually do (without a
-blank line between, unless it is double-spaced), so that a name or a sentence may be wrapped
+A paragraph is a run of lines that stand as close as lines of this document ever do (without a blank
+line between, unless the whole document is double-spaced), so that a name or a sentence may be wrapped
 anywhere. What one pattern has claimed is blanked before the next one looks, so no number is
 claimed twice; numbers that are left at the end are the unclaimed ones.
 """
@@ -33,9 +33,9 @@ _TEXT_CELLS = pl.Schema(
 
 
 def line_spacing(lines: pl.DataFrame) -> pl.DataFrame:
-    """`document` and `spacing`: the usual distance between two of its non-blank lines."""
+    """`document` and `spacing`: the smallest distance between two of its non-blank lines."""
     distance = (pl.col("line") - pl.col("line").shift(1)).filter(pl.col("line").shift(1) < pl.col("line"))
-    return lines.group_by("document", maintain_order=True).agg(spacing=distance.quantile(0.5, "lower"))
+    return lines.group_by("document", maintain_order=True).agg(spacing=distance.min())
 
 
 def read_prose(
@@ -103,6 +103,10 @@ def _claim(
         if pending.is_empty():
             break
         captured = pattern.capture(pending.lazy(), "rest").collect().rechunk()  # see rejections
+        # A loose pattern fits the blanks of a claim again; that is no cell.
+        printed = pl.all_horizontal(pl.col(str(index)).str.contains(r"\S") for index in range(len(rules)))
+        done.append(captured.filter(~printed).select("number", "rest"))
+        captured = captured.filter(printed)
         rest = pl.col("rest")
         for index, rule in enumerate(rules):
             cells.append(_captured(captured, index, rule))

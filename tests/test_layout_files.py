@@ -99,7 +99,7 @@ def test_the_good_layout_loads(tmp_path: Path) -> None:
     layout = load_layout(_written(tmp_path, GOOD))
     assert isinstance(layout, Layout)
     assert (layout.label, len(layout.blocks), len(layout.finds)) == ("good@1", 7, 1)
-    assert layout.block("rates").labels_from == "balances"
+    assert next(block for block in layout.blocks if block.name == "rates").labels_from == "balances"
 
 
 # what is changed in the good layout, into what, and what the message says: key and mend

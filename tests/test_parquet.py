@@ -284,10 +284,10 @@ def test_rows_are_counted_as_they_are_written(inbox: Path, tmp_path: Path) -> No
 # --- names and places that could do harm ------------------------------------------------------------------
 
 HOSTILE = (
-    "../../../../escape, Series 2003-1",
-    "a/b=c\\d, Series 2003-1",
-    "deal=x%2F.., Series 2003-1",
-    "2003, Series 2003-1",
+    "Trust ../../../../escape, Series 2003-1",
+    "A/b=c\\d, Series 2003-1",
+    "Deal=x%F.., Series 2003-1",
+    "Été + Trust, Series 2003-1",
 )
 
 
@@ -312,7 +312,16 @@ def test_two_reports_of_one_deal_and_day_are_both_kept_and_said(tmp_path: Path) 
     summary = run([tmp_path / "inbox"], tmp_path / "output")
     assert len(_files(tmp_path / "output", "reports")) == 2
     (several,) = summary.same_deal_and_date
-    assert [Path(source).name for source in several["sources"]] == ["0.txt", "1.txt"]
+    assert several["report_ids"] == sorted(file.stem for file in _files(tmp_path / "output", "reports"))
+
+
+def test_a_changed_file_is_said_to_stand_beside_its_earlier_version(tmp_path: Path) -> None:
+    report = tmp_path / "a.txt"
+    report.write_text(REPORT)
+    assert run([report], tmp_path / "output").same_deal_and_date == []
+    report.write_text(REPORT.replace("278,036", "278,037"))
+    (several,) = run([report], tmp_path / "output").same_deal_and_date
+    assert len(several["report_ids"]) == 2
 
 
 @pytest.mark.parametrize("blocked", ["", "classes", "reports", "triggers", "_rejects", "_runs", "_staging"])

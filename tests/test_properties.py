@@ -87,7 +87,7 @@ def test_other_characters_do_not_move_a_span(character: str) -> None:
 
 
 def _typed(raw: str, unit: str) -> tuple[Decimal | None, str, int | None]:
-    frame = typed(pl.LazyFrame({"raw": [raw]}), unit).collect()
+    frame = typed(pl.LazyFrame({"raw": [raw]}), unit, seen=False).collect()
     value, status, decimals = frame.select("value", "status", "printed_decimals").row(0)
     return value, status, decimals
 
