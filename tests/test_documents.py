@@ -247,3 +247,38 @@ def test_a_run_goes_on_after_every_kind_of_file(tmp_path: Path) -> None:
         "zip": "binary",
     }
     assert summary.reports_read == 1
+
+
+def test_a_glob_does_not_go_through_a_link_to_a_folder(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path, {"a.txt": REPORT})
+    (inbox / "loop").symlink_to(inbox)
+    summary = _run(tmp_path, f"{inbox}/**/*.txt")
+    assert summary.reports_read == 1
+    assert set(_reasons(summary).values()) <= {"not_a_file"}
+
+
+@pytest.mark.parametrize("place", ["inbox/output", "inbox"])
+def test_a_run_does_not_read_its_own_output(tmp_path: Path, place: str) -> None:
+    inbox = _inbox(tmp_path, {"a.txt": REPORT})
+    for _ in range(2):
+        summary = run([inbox], tmp_path / place)
+        assert (summary.documents, summary.reports_read) == (1, 1)
+
+
+def test_a_document_with_too_many_numbers_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(etl.documents, "MAX_NUMBERS", 100)
+    monkeypatch.setattr(etl.documents, "COUNTED_BYTES", 1000)
+    reject = _reject(b"1 " * 1000)
+    assert (reject.reason_code, reject.message) == ("too_large", "more than 100 numbers")
+
+
+def test_a_message_does_not_repeat_a_long_document(tmp_path: Path) -> None:
+    long = REPORT.replace(b"278,036", b"9" * 1_000_000)
+    summary = _run(tmp_path, _inbox(tmp_path, {"a.txt": long}))
+    assert _reasons(summary) == {"a.txt": "value_does_not_fit"}
+    assert len(str(summary.rejects[0]["message"])) < 1000
+
+
+def test_an_empty_name_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="an empty name"):
+        find_inputs([""])

@@ -1,0 +1,214 @@
+"""The engine with layouts that are not the packaged ones: what a family may print that US Bank does not."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+import etl
+from etl.batch import read_batch
+from etl.documents import Document, document_from_bytes
+from etl.layout import Layout
+from tests.kit import absc_2003_he2, render
+
+LAYOUT = r"""
+name = "small"
+version = 1
+title = "A small family"
+identify = ['SMALL STATEMENT']
+
+[classes]
+totals = ["Sum"]
+
+[[block]]
+name = "balances"
+table = "classes"
+columns = ["Class", "Begin", "End"]
+row = '{class_id} {beginning_balance} {ending_balance}'
+total_row = '{beginning_balance} {ending_balance}'
+
+[[block]]
+name = "collections"
+table = "pools"
+required = false
+groups = 'Pool [0-9]|All'
+title = "Principal:"
+[block.labels]
+"Start" = "beginning_balance"
+
+[[block]]
+name = "interest"
+table = "pools"
+required = false
+title = "Interest:"
+columns_of = "collections"
+[block.labels]
+"Paid" = "total_interest"
+
+[[block]]
+name = "loans"
+table = "delinquencies"
+required = false
+title = "Loans:"
+columns = ["Number", "Amount"]
+cells = ["loan_count", "balance"]
+[block.labels]
+"Late" = { status = "delinquent", bucket = "30-59" }
+
+[[block]]
+name = "lines"
+table = "reports"
+[block.labels]
+"Paid on" = "distribution_date"
+
+[[find]]
+name = "name"
+pattern = 'SMALL STATEMENT of (?P<deal_name>[A-Z]+ [0-9]+)'
+
+[[find]]
+name = "fee"
+pattern = '(?:^|\n){servicing_fee} is the fee'
+"""
+
+REPORT = """SMALL STATEMENT of ALPHA {n}
+
+Paid on 15-Jan-04
+
+5{n} is the fee
+
+  Class   Begin     End
+  A       10{n}     9{n}
+  B       20{n}     8{n}
+          30{n}     17{n}
+
+  Pool 1   All
+  Principal:
+  Start    1{n}  2{n}
+  Interest:
+  Paid     3{n}  4{n}
+"""
+SECOND_GROUPS = """
+  Pool 2   Pool 3
+  Principal:
+  Start    51  52
+  Interest:
+  Paid     61  62
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    file = tmp_path_factory.mktemp("small") / "layout.toml"
+    file.write_text(LAYOUT)
+    return etl.load_layout(file)
+
+
+def _document(text: str, name: str = "a") -> Document:
+    document = document_from_bytes(text.encode(), name)
+    assert isinstance(document, Document)
+    return document
+
+
+def _reports(count: int) -> list[Document]:
+    return [_document(REPORT.format(n=number), str(number)) for number in range(1, count + 1)]
+
+
+def test_a_total_without_a_label_stays_with_its_report(small: Layout, tmp_path: Path) -> None:
+    for document in _reports(3):
+        (tmp_path / f"{document.source}.txt").write_text(document.text)
+    summary = etl.run([tmp_path], tmp_path / "output", layouts=[small])
+    assert (summary.reports_read, summary.rejects) == (3, [])
+    classes = pl.read_parquet(tmp_path / "output/classes/**/*.parquet", hive_partitioning=True)
+    for number in (1, 2, 3):
+        rows = classes.filter(pl.col("deal") == f"alpha-{number}").sort("class_key")
+        assert rows["class_key"].to_list() == ["A", "B", "TOTAL"]
+        assert rows["beginning_balance"].to_list() == [Decimal(f"{start}{number}") for start in (10, 20, 30)]
+        assert rows["class_id"].to_list() == ["A", "B", None]
+
+
+def test_a_measure_may_stand_in_a_sentence(small: Layout) -> None:
+    report = etl.read_report(REPORT.format(n=1).encode(), [small])
+    (fee,) = report.tables["measures"].iter_rows(named=True)
+    assert (fee["measure"], fee["group_id"], fee["value"], fee["unit"]) == (
+        "servicing_fee",
+        "TOTAL",
+        Decimal(51),
+        "usd",
+    )
+
+
+def test_a_part_without_groups_has_those_of_the_nearest_head_above(small: Layout) -> None:
+    report = etl.read_report((REPORT.format(n=1) + SECOND_GROUPS).encode(), [small])
+    pools = {row["group_id"]: row["total_interest"] for row in report.tables["pools"].iter_rows(named=True)}
+    assert pools == {"Pool 1": Decimal(31), "All": Decimal(41), "Pool 2": Decimal(61), "Pool 3": Decimal(62)}
+
+
+def test_a_table_without_groups_is_of_the_whole_deal(small: Layout) -> None:
+    text = REPORT.format(n=1) + "\n   Number  Amount\n Loans:\n Late  3  1,234.5\n"
+    (row,) = etl.read_report(text.encode(), [small]).tables["delinquencies"].iter_rows(named=True)
+    assert (row["group_id"], row["status"], row["loan_count"], row["balance"]) == (
+        "TOTAL",
+        "delinquent",
+        3,
+        Decimal("1234.5"),
+    )
+
+
+def test_two_families_are_read_in_one_batch(small: Layout) -> None:
+    other = _document(render(absc_2003_he2.report()), "other")
+    documents = [_reports(2)[0], other, _reports(2)[1]]
+    batch = read_batch(documents, [*etl.load_layouts(), small])
+    assert batch.rejects == []
+    assert batch.identity["deal"].to_list()[::2] == ["alpha-1", "alpha-2"]
+    for table, frame in batch.tables.items():
+        assert frame["document"].is_sorted(), table
+    alone = read_batch([other], etl.load_layouts())
+    for table, frame in alone.tables.items():
+        together = batch.tables[table].filter(document=1).drop("document")
+        assert together.equals(frame.drop("document").with_columns(pl.col(pl.Enum).cast(pl.String))), table
+
+
+@pytest.mark.parametrize(
+    ("label", "cell"),
+    [
+        ("Servicing Fee", "27.8%"),
+        ("Weighted Avg Term to Mat. of Mortg. Loans", "344%"),
+        ("Credit Enhancement %", "21.546603"),
+        ("Credit Enhancement %", "1000000.5%"),
+        ("Step Down Date Occurred", "17-Nov-03"),
+    ],
+)
+def test_a_cell_must_look_like_its_unit(label: str, cell: str) -> None:
+    lines = render(absc_2003_he2.report()).split("\n")
+    (at,) = (index for index, line in enumerate(lines) if line.startswith(label))
+    lines[at] = f"{label}   {cell}"
+    with pytest.raises(etl.RejectedError, match=f"value_does_not_fit.*line {at + 1}"):
+        etl.read_report("\n".join(lines).encode())
+
+
+def test_numbers_in_a_footnote_are_counted_once() -> None:
+    text = render(absc_2003_he2.report()).replace("REO properties.", "REO properties at 31-Oct-03.")
+    report = etl.read_report(text.encode())
+    (counts,) = report.tables["reports"].iter_rows(named=True)
+    assert counts["numbers_found"] == counts["numbers_claimed"]
+    assert report.records.filter(status="unclaimed").is_empty()
+
+
+def test_a_footnote_is_read_whatever_its_capitals() -> None:
+    text = render(absc_2003_he2.report()).replace("foreclosure or bankruptcy", "Foreclosure or Bankruptcy")
+    rows = etl.read_report(text.encode()).tables["delinquencies"].filter(status="delinquent")
+    assert rows["excludes"].to_list() == [["foreclosure", "bankruptcy", "reo"]] * 9
+
+
+def test_a_table_that_is_printed_twice_must_say_the_same() -> None:
+    text = render(absc_2003_he2.report())
+    lines = text.split("\n")
+    start = next(index for index, line in enumerate(lines) if line.split() == ["GROUP", "1", "GROUP", "2", "TOTAL"])
+    table = lines[start : start + 11]
+    again = "\n".join([*lines, "", *table])
+    assert etl.read_report(again.encode()).tables["pools"].height == 3
+    with pytest.raises(etl.RejectedError, match="conflicting_values"):
+        etl.read_report("\n".join([*lines, "", *table]).replace("352,121", "352,999", 1).encode())
