@@ -6,7 +6,7 @@ classes = pl.scan_parquet("output/classes/**/*.parquet", hive_partitioning=True)
 columns = ["deal", "distribution_date", "class_id", "beginning_balance", "principal_distribution", "ending_balance"]
 print(
     classes.filter(pl.col("class_key") == "A-1")
-    .select(pl.col("deal").str.tail(15), *columns[1:])
+    .select(pl.col("deal").str.head(20), *columns[1:])
     .sort("deal", "distribution_date")
     .collect()
 )

@@ -1,0 +1,98 @@
+"""What the pages say is what the program does."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import etl
+from etl.dictionary import dictionary_page
+from etl.schema import TABLES, table
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample inbox and the examples, in which a run has been made."""
+    place = tmp_path_factory.mktemp("workplace")
+    shutil.copytree(ROOT / "samples", place / "samples")
+    shutil.copytree(ROOT / "examples", place / "examples")
+    etl.run([place / "samples" / "inbox"], place / "output")
+    return place
+
+
+def test_the_data_dictionary_is_current() -> None:
+    page = dictionary_page([table(name) for name in (*TABLES, "rejects")])
+    assert (ROOT / "docs" / "data-dictionary.md").read_text() == page, (
+        "run: etl schema --markdown > docs/data-dictionary.md"
+    )
+
+
+def test_every_column_is_described() -> None:
+    for name in (*TABLES, "rejects"):
+        descriptions = {column.name: column.description for column in table(name).columns}
+        descriptions |= {term.name: term.description for term in table(name).terms}
+        assert all(text.endswith(".") for text in descriptions.values()), name
+
+
+def test_ci_runs_the_test_command_of_the_readme() -> None:
+    (command,) = [block.strip() for block in _blocks("sh") if "pytest" in block]
+    assert command in (ROOT / ".ci" / "run").read_text().splitlines()
+
+
+def test_the_main_job_of_the_readme_ends_in_a_table(workplace: Path) -> None:
+    """The command itself makes an environment; here its last two steps run in this one."""
+    (command,) = [block.strip() for block in _blocks("sh") if "samples/inbox" in block]
+    run, show = (step.strip().split() for step in command.split("&&")[-2:])
+    assert run == [".venv/bin/etl", "run", "samples/inbox", "--out", "output"]
+    assert show[0] == ".venv/bin/python"
+    done = subprocess.run([sys.executable, *show[1:]], cwd=workplace, capture_output=True, text=True, check=True)
+    assert "345199023.00" in done.stdout
+
+
+def test_the_python_example_runs(workplace: Path) -> None:
+    (example,) = _blocks("python")
+    ast.parse(example)
+    environment = {**os.environ, "POLARS_FMT_MAX_ROWS": "3"}
+    subprocess.run([sys.executable, "-c", example], cwd=workplace, check=True, env=environment, capture_output=True)
+
+
+def test_the_sql_example_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = _blocks("sql")
+    monkeypatch.chdir(workplace)
+    assert len(duckdb.connect().execute(example).fetchall()) == 3 * 14
+
+
+def test_the_reason_codes_are_those_of_the_program() -> None:
+    explained = set(re.findall(r"`([a-z_]+)`", README.split("### Reason codes")[1].split("## Which")[0]))
+    source = "".join(file.read_text() for file in (ROOT / "etl").glob("*.py"))
+    assert all(f'"{code}"' in source for code in explained)
+    rejections = set(re.findall(r'reject\([^"]*"([a-z]+(?:_[a-z]+)+|empty|binary)"', source))
+    assert {"missing_row", "doubled_row", "binary", "too_large"} <= rejections
+    assert rejections <= explained
+
+
+def test_every_layout_is_named() -> None:
+    for layout in etl.load_layouts():
+        assert f"`{layout.name}`" in README
+        assert layout.name in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_links_of_the_pages_lead_somewhere() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
