@@ -217,7 +217,10 @@ def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
     )
     cell = ["document", "table", "field", *keys]
     again = figures.filter(~pl.struct(cell).is_first_distinct())
-    first = figures.unique(cell, keep="first", maintain_order=True)
+    printed_twice = figures.join(
+        again.select(cell).unique(), on=cell, how="semi", nulls_equal=True, maintain_order="left"
+    )
+    first = printed_twice.unique(cell, keep="first", maintain_order=True)
     twice = again.join(first, on=cell, how="inner", suffix="_first", nulls_equal=True, maintain_order="left")
     same_text = pl.col("raw") == pl.col("raw_first")
     wrong = twice.filter(~pl.coalesce(pl.col("value") == pl.col("value_first"), same_text))
