@@ -3,10 +3,12 @@
 import polars as pl
 
 classes = pl.scan_parquet("output/classes/**/*.parquet", hive_partitioning=True)
-columns = ["deal", "distribution_date", "class_id", "beginning_balance", "principal_distribution", "ending_balance"]
-print(
-    classes.filter(pl.col("class_key") == "A-1")
-    .select(pl.col("deal").str.head(20), *columns[1:])
-    .sort("deal", "distribution_date")
-    .collect()
+history = classes.filter(pl.col("class_key") == "A-1").select(
+    pl.col("deal").str.head(20),
+    date="distribution_date",
+    beginning="beginning_balance",
+    principal="principal_distribution",
+    ending="ending_balance",
 )
+with pl.Config(tbl_width_chars=120):
+    print(history.sort("deal", "date").collect())
