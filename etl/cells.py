@@ -69,7 +69,7 @@ def typed(cells: pl.LazyFrame, unit: str | None, *, seen: bool) -> pl.LazyFrame:
     if unit == "fraction":
         value = value / 100
     negative = pl.any_horizontal([raw.str.starts_with(sign) for sign in ("(", "-", "$(", "$-")])
-    exact = pl.col("printed_decimals") <= PRINTED_DECIMALS["fraction" if unit == "fraction" else "months"]
+    exact = pl.col("printed_decimals") <= VALUE.scale - (2 if unit == "fraction" else 0)
     signed = pl.when(negative).then(-pl.col("value")).otherwise("value")
     if not seen:
         signed = pl.when(raw.str.contains(f"^{CELLS[unit]}$")).then(signed)

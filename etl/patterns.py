@@ -114,12 +114,12 @@ def cell(field: str, unit: str | None) -> str:
 
 def compile_row(source: str, unit_of: Callable[[str], str | None]) -> Pattern:
     """A pattern that must fit a whole line."""
-    return _compile(source, unit_of, prefix=r"^", gap=r"\s*", suffix=r"\s*$")
+    return _compile(source, unit_of, flags="", whole_line=True)
 
 
 def compile_find(source: str, unit_of: Callable[[str], str | None], *, any_case: bool = False) -> Pattern:
     """A pattern that may stand anywhere in a paragraph, with `any_case` whatever its capitals."""
-    return _compile(source, unit_of, prefix=r"(?si)" if any_case else "(?s)", gap="", suffix="")
+    return _compile(source, unit_of, flags="(?si)" if any_case else "(?s)", whole_line=False)
 
 
 def compile_search(source: str) -> str:
@@ -141,29 +141,29 @@ class _Cell:
     expression: str
 
 
-def _compile(source: str, unit_of: Callable[[str], str | None], prefix: str, gap: str, suffix: str) -> Pattern:
-    search, expression, fields = gap, f"({gap}", []
+def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, whole_line: bool) -> Pattern:
     if "|" in _top_level(source):
         raise PatternError("alternatives stand in a group: (?:a|b)")
+    blanks = r"\s*" if whole_line else ""
+    search, captures, fields = blanks, f"({blanks}", []
     for part in _parse(source, unit_of):
         if isinstance(part, _Cell):
             fields.append(part.field)
             search += f"(?:{part.expression})"
-            expression += f")({part.expression})("
+            captures += f")({part.expression})("
         else:
             search += part
-            expression += part
-    search, expression = _optional_blanks(search), _optional_blanks(expression)
-    anywhere = "" if prefix == "^" else "^(.*?)"
-    whole = f"{prefix}{anywhere or '^()'}{expression})" if anywhere else f"^(){expression}{suffix})"
-    found = f"{prefix}{search}{suffix}"
-    _check(found)
-    _check(whole)
+            captures += part
+    end = rf"{blanks}$" if whole_line else ""
+    search = _optional_blanks(f"{flags}{'^' if whole_line else ''}{search}{end}")
+    expression = _optional_blanks(f"{flags}^({'' if whole_line else '.*?'}){captures}{end})")
+    _check(search)
+    _check(expression)
     if not fields:
         raise PatternError("the pattern has no field: write {field} where a cell stands")
     if len(set(fields)) < len(fields):
         raise PatternError("the pattern has a field twice; each cell needs its own")
-    return Pattern(source, found, whole, tuple(fields))
+    return Pattern(source, search, expression, tuple(fields))
 
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
