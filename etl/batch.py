@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
+import pyarrow as pa
 
 from etl.checks import count_claimed, evaluate, outcomes
 from etl.documents import Document, Reject
 from etl.layout import Layout, choose_layout
 from etl.lines import lines_frame
-from etl.records import extract
+from etl.records import extract, without
 from etl.rejections import reject
 from etl.schema import TABLES, conform
 from etl.tables import IDENTITY, declared_columns, different_names, field_values, identify_reports, tidy_tables
@@ -33,6 +35,11 @@ class Batch:
     identity: pl.DataFrame
     tables: dict[str, pl.DataFrame]
     rejects: list[Reject]
+
+    @cached_property
+    def arrow(self) -> dict[str, pa.Table]:
+        """The tables with exactly their declared schemas. Raises SchemaError where one does not fit."""
+        return {name: conform(frame.drop("document").to_arrow(), name) for name, frame in self.tables.items()}
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,7 @@ def read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> lis
     """
     try:
         batch = read_batch(documents, layouts)
-        for name, frame in batch.tables.items():
-            conform(frame.drop("document").to_arrow(), name)
+        _ = batch.arrow
     except (Exception, pl.exceptions.PanicException) as error:  # noqa: BLE001 - one must not stop the others
         if len(documents) > 1:
             half = len(documents) // 2
@@ -145,7 +151,7 @@ def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
     rejections = pl.concat([extraction.rejections, _unidentified(identity), _two_deals(said)])
     refused = rejections["document"].unique()
     if not refused.is_empty():
-        extraction, said, identity = extraction.without(refused), _without(said, refused), _without(identity, refused)
+        extraction, said, identity = extraction.without(refused), without(said, refused), without(identity, refused)
     tables = tidy_tables(extraction.records, said, identity, documents, layout)
     numbers = extraction.numbers.join(
         count_claimed(extraction.records), on="document", how="left", maintain_order="left"
@@ -154,10 +160,6 @@ def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
     tables["checks"] = declared_columns(checks, "checks", identity)
     tables["reports"] = _with_counts(tables["reports"], numbers, checks)
     return _Part(identity, tables, rejections)
-
-
-def _without(frame: pl.DataFrame, documents: pl.Series) -> pl.DataFrame:
-    return frame.filter(~pl.col("document").is_in(documents.implode()))
 
 
 def _unidentified(identity: pl.DataFrame) -> pl.DataFrame:

@@ -33,7 +33,7 @@ _SAME_WORDS = r"[\s,]+"
 
 
 def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `numbers_claimed` (numeric tokens within records) and `numbers_unclaimed`."""
+    """`document` and `numbers_claimed`: the numeric tokens within records, the unclaimed left out."""
     unclaimed = pl.col("status") == "unclaimed"
     # The cell of a number is one token by the cell grammar; texts are scanned.
     texts = (
@@ -48,10 +48,7 @@ def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
         pl.concat([values, texts])
         .collect()
         .group_by("document", maintain_order=True)
-        .agg(
-            numbers_claimed=pl.col("tokens").filter(~unclaimed).sum(),
-            numbers_unclaimed=pl.col("tokens").filter(unclaimed).sum(),
-        )
+        .agg(numbers_claimed=pl.col("tokens").filter(~unclaimed).sum())
     )
 
 
@@ -92,8 +89,6 @@ def _compared(frame: pl.DataFrame, check: str, explanation: pl.Expr) -> pl.DataF
 
 def _joined_blocks(joins: pl.DataFrame) -> pl.DataFrame:
     """Blocks without labels have as many rows as the block whose labels they take."""
-    if joins.is_empty():
-        return pl.DataFrame(schema=_SCHEMA)
     return _compared(
         joins.rename({"block": "subject"}),
         "joined_blocks_have_equal_rows",

@@ -17,6 +17,9 @@ from etl.patterns import Pattern
 from etl.rejections import reject
 from etl.rules import TOTAL, RuleBook
 
+# Rows of a block without labels beside those of the block whose labels it takes.
+JOINS = pl.Schema({"document": pl.UInt32, "block": pl.String, "expected": pl.Int64, "actual": pl.Int64})
+
 _COMPARE = "compare the two blocks with the filed report: a row is missing, doubled or illegible"
 
 
@@ -26,15 +29,15 @@ class BlockRows:
 
     `cells`: the cells, as `records` takes them. `keys`: `document`, `ordinal`, `line`, `position`,
     `row_label`, `class_key` of each row. `region`: all lines of the block. `rejections`: reports
-    that cannot be read because of this block. `joins`: a row for each report in which the block joined
-    its neighbour by row order.
+    that cannot be read because of this block. `joins`: as `JOINS`, a row for each report in which the
+    block joined its neighbour by row order.
     """
 
     cells: list[Cells]
     keys: pl.DataFrame
     region: pl.DataFrame
     rejections: list[pl.DataFrame]
-    joins: pl.DataFrame | None = None
+    joins: pl.DataFrame
 
 
 def read_class_blocks(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> list[BlockRows]:
@@ -59,15 +62,21 @@ def _matched(
     collected = iter(
         pl.collect_all(
             [
-                pattern.capture(region.select(columns), "text").drop("text") if pattern else region
+                frame
                 for region, (_, block) in zip(regions, blocks, strict=True)
-                for pattern in (None, block.row, block.total_row or block.row)
+                for frame in (
+                    region,
+                    *(
+                        pattern.capture(region.select(columns), "text").drop("text")
+                        for pattern in (block.row, block.total_row)
+                        if pattern is not None
+                    ),
+                )
             ]
         )
     )
     for _, block in blocks:
-        region, rows, total_rows = next(collected), next(collected), next(collected)
-        yield block, region, rows, total_rows if block.total_row else None
+        yield block, next(collected), next(collected), next(collected) if block.total_row else None
 
 
 def _read_block(
@@ -82,10 +91,13 @@ def _read_block(
     assert block.row is not None
     keys = _row_keys(block, rows, total_rows, classes)
     rejections: list[pl.DataFrame] = []
-    joins = None
+    joins = pl.DataFrame(schema=JOINS)
     if block.labels_from is not None and neighbour is not None:
-        rejections.append(_different_counts(block, keys, region, neighbour))
-        joins = _joins(keys, neighbour.keys)
+        counts = _span(keys).join(
+            _span(neighbour.keys), on="document", how="inner", suffix="_ref", maintain_order="left"
+        )
+        rejections.append(_different_counts(block, counts, keys, region, neighbour))
+        joins = counts.select("document", block=pl.lit(block.name), expected="rows_ref", actual="rows")
         labels = neighbour.keys.select("document", "ordinal", "row_label", "class_key")
         keys = keys.drop("row_label", "class_key").join(
             labels, on=["document", "ordinal"], how="left", maintain_order="left"
@@ -145,14 +157,11 @@ def _span(keys: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _joins(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
-    counts = _span(reference).join(_span(keys), on="document", how="inner", suffix="_joined", maintain_order="left")
-    return counts.select("document", expected="rows", actual="rows_joined")
-
-
-def _different_counts(block: Block, keys: pl.DataFrame, region: pl.DataFrame, neighbour: BlockRows) -> pl.DataFrame:
-    """Reports in which the block has more or fewer rows than the one whose labels it takes."""
-    counts = _span(keys).join(_span(neighbour.keys), on="document", how="inner", suffix="_ref", maintain_order="left")
+def _different_counts(
+    block: Block, counts: pl.DataFrame, keys: pl.DataFrame, region: pl.DataFrame, neighbour: BlockRows
+) -> pl.DataFrame:
+    """Reports in which the block has more or fewer rows than the one whose labels it takes. `counts` has
+    the spans of both."""
     wrong = counts.filter(pl.col("rows") != pl.col("rows_ref"))
     for lines, rows, suffix in ((region, keys, ""), (neighbour.region, neighbour.keys, "_ref")):
         unread = _unread_line(lines, rows, wrong.select("document", last=f"last{suffix}"))
@@ -247,7 +256,7 @@ def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -
         column = rows.select(
             "position",
             start=pl.col(f"{index}_start"),
-            raw=pl.col(str(index)).fill_null(""),
+            raw=pl.col(str(index)),
             rule=pl.lit(rule, pl.Int32),
         )
         cells.append(Cells(column, book.rules[rule].unit))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -18,9 +18,10 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from etl.batch import Batch
 from etl.documents import Reject
 from etl.errors import OutputError
-from etl.schema import TABLES, arrow_schema, conform
+from etl.schema import arrow_schema
 
 REJECTS_FOLDER = "_rejects"
 STAGING_FOLDER = "_staging"
@@ -50,28 +51,25 @@ class LakeWriter:
         except OSError:
             return  # another run is staging there
 
-    def write_tables(
-        self, identity: pl.DataFrame, tables: Mapping[str, pl.DataFrame], written: Callable[[], None] | None = None
-    ) -> list[dict[str, Any]]:
-        """Write the tables of a batch, as `batch.Batch` holds them, report by report.
+    def write_tables(self, batch: Batch, written: Callable[[], None] | None = None) -> list[dict[str, Any]]:
+        """Write the tables of a batch, report by report.
 
         `reports` comes last: a report that stands there is complete in the other tables. `written`
         is called after each report. Comes back: `deal`, `distribution_date` and `report_ids` where several
         different reports of one deal and date stand now, from this run or an earlier one.
         """
-        names = [name for name in (*(table for table in TABLES if table != "reports"), "reports") if name in tables]
-        data = {name: conform(tables[name].drop("document").to_arrow(), name) for name in names}
-        rows = {name: dict(tables[name].group_by("document").len().iter_rows()) for name in names}
+        names = sorted(batch.tables, key=lambda name: name == "reports")
+        rows = {name: dict(batch.tables[name].group_by("document").len().iter_rows()) for name in names}
         start = dict.fromkeys(names, 0)
-        for document, deal, date, report_id in identity.iter_rows():
+        for document, deal, date, report_id in batch.identity.iter_rows():
             for name in names:
                 count = rows[name].get(document, 0)
                 folder = self._output / name / f"deal={deal}" / f"distribution_date={date.isoformat()}"
-                self._write_or_clear(data[name].slice(start[name], count), folder / f"{report_id}.parquet")
+                self._write_or_clear(batch.arrow[name].slice(start[name], count), folder / f"{report_id}.parquet")
                 start[name] += count
             if written is not None:
                 written()
-        return self._several_reports(identity)
+        return self._several_reports(batch.identity)
 
     def _several_reports(self, identity: pl.DataFrame) -> list[dict[str, Any]]:
         several = []
@@ -100,7 +98,7 @@ class LakeWriter:
         """Take out the rows of sources that are rejected no more."""
         if (self._output / REJECTS_FOLDER).is_dir():
             for source in sources:
-                self._reject_file(source).unlink(missing_ok=True)
+                _take_out(self._reject_file(source))
 
     def write_text(self, text: str, file: Path) -> None:
         """Write a small text file, whole or not at all."""
@@ -117,7 +115,7 @@ class LakeWriter:
         if data.num_rows:
             self._write_file(data, file)
         else:
-            file.unlink(missing_ok=True)
+            _take_out(file)
 
     def _write_file(self, data: pa.Table, file: Path) -> None:
         staged = self._staged()
@@ -134,6 +132,13 @@ class LakeWriter:
 
     def _reject_file(self, source: str) -> Path:
         return self._output / REJECTS_FOLDER / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.parquet"
+
+
+def _take_out(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot_write(file, error) from error
 
 
 def _cannot_write(file: Path, error: OSError) -> OutputError:

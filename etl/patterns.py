@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-_NOT_APPLICABLE = r"N/A|n/a|NA"
+NOT_APPLICABLE = ("N/A", "n/a", "NA")
+_NOT_APPLICABLE = "|".join(NOT_APPLICABLE)
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)"
 
@@ -35,7 +36,6 @@ _DATE = (
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\s+[0-9]{1,2},?\s+[0-9]{4})"
 )
 DATE_FORMATS = ("%d-%b-%y", "%d-%b-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d, %Y", "%B %d %Y")
-NOT_APPLICABLE = ("N/A", "n/a", "NA")
 
 # What a cell of a unit may look like. A percentage needs its sign: 12 is not read as 12%.
 CELLS = {
@@ -94,7 +94,7 @@ class Pattern:
 
     @staticmethod
     def _length(group: int) -> pl.Expr:
-        return pl.col(_GROUPS).struct.field(str(group)).str.len_chars().fill_null(0).cast(pl.Int32)
+        return pl.col(_GROUPS).struct.field(str(group)).str.len_chars().cast(pl.Int32)
 
 
 _GROUPS = "captured groups"

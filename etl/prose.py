@@ -123,7 +123,7 @@ def _captured(captured: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:
     start = pl.col(f"{index}_start")
     label = pl.col("rest").str.slice(pl.col("match_start"), start - pl.col("match_start"))
     label = label.str.strip_chars().str.replace_all(r"\s+", " ")
-    return captured.filter(pl.col(str(index)).is_not_null()).select(
+    return captured.select(
         "number",
         start=start,
         raw=pl.col(str(index)),
@@ -134,7 +134,7 @@ def _captured(captured: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:
 
 def _blanked(text: pl.Expr, start: pl.Expr, raw: pl.Expr) -> pl.Expr:
     """`text` with the characters of `raw` at `start` replaced by as many blanks."""
-    length = raw.str.len_chars().fill_null(0)
+    length = raw.str.len_chars()
     return pl.concat_str(text.str.head(start), pl.lit("").str.pad_start(length), text.str.slice(start + length))
 
 

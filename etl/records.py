@@ -9,7 +9,7 @@ import polars as pl
 
 from etl.blocks import find_heads, label_lines
 from etl.cells import FITTING_LENGTH, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
-from etl.class_rows import read_class_blocks
+from etl.class_rows import JOINS, read_class_blocks
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
 from etl.prose import line_spacing, read_prose
@@ -63,14 +63,18 @@ class Extraction:
 
     def without(self, documents: pl.Series) -> Extraction:
         """The extraction of the other documents."""
-        kept = ~pl.col("document").is_in(documents.implode())
         return Extraction(
-            records=self.records.filter(kept),
+            records=without(self.records, documents),
             rules=self.rules,
-            numbers=self.numbers.filter(kept),
-            joins=self.joins.filter(kept),
-            rejections=self.rejections.filter(kept),
+            numbers=without(self.numbers, documents),
+            joins=without(self.joins, documents),
+            rejections=without(self.rejections, documents),
         )
+
+
+def without(frame: pl.DataFrame, documents: pl.Series) -> pl.DataFrame:
+    """The rows of the other documents."""
+    return frame.filter(~pl.col("document").is_in(documents.implode()))
 
 
 def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
@@ -92,18 +96,11 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     rules = book.frame()
     records = _records(cells, keys, lines, rules)
     rejections = [*(frame for block in class_blocks for frame in block.rejections), *group_blocks.rejections]
-    joins = [
-        block.joins.with_columns(block=pl.lit(layout_block.name))
-        for block, layout_block in zip(class_blocks, (b for b in layout.blocks if b.row), strict=True)
-        if block.joins is not None
-    ]
     return Extraction(
         records=records,
         rules=rules,
         numbers=_numbers_found(lines),
-        joins=pl.concat(joins)
-        if joins
-        else pl.DataFrame(schema={"document": pl.UInt32, "expected": pl.Int64, "actual": pl.Int64, "block": pl.String}),
+        joins=pl.concat([pl.DataFrame(schema=JOINS), *(block.joins for block in class_blocks)]),
         rejections=pl.concat([*rejections, _misfits(records, book), _conflicts(records)]),
     )
 

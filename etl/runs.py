@@ -160,7 +160,7 @@ def _do_batch(
     extracted = time.perf_counter()
     rejects = [*unreadable, *(reject for part in parts for reject in part.rejects)]
     for part in parts:
-        summary.same_deal_and_date += writer.write_tables(part.identity, part.tables, done.one_more)
+        summary.same_deal_and_date += writer.write_tables(part, done.one_more)
     writer.write_rejects(rejects)
     summary.seconds["extract"] += extracted - begun
     summary.seconds["write"] += time.perf_counter() - extracted

@@ -58,11 +58,10 @@ def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.Da
         _first(said, "registrant"), on="document", how="full", coalesce=True, maintain_order="left_right"
     )
     names = named.select("document", name=pl.coalesce("deal_name", "registrant"))
-    slugs = {name: deal_slug(name) for name in names["name"].unique().to_list()}
     dated = _first(said, "distribution_date").select("document", date(pl.col("distribution_date")))
     ids = [document.report_id for document in documents]
     frame = pl.DataFrame({"report_id": ids}, schema={"report_id": pl.String}).with_row_index("document")
-    deals = names.select("document", deal=pl.col("name").replace_strict(slugs, default=None, return_dtype=pl.String))
+    deals = names.select("document", deal=_slugs(names["name"]))
     joined = frame.join(deals, on="document", how="left", maintain_order="left")
     return joined.join(dated, on="document", how="left", maintain_order="left").select(list(IDENTITY))
 
@@ -70,13 +69,19 @@ def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.Da
 def different_names(said: pl.DataFrame) -> pl.DataFrame:
     """`document` and `names` (with their lines) of reports that name two deals."""
     named = said.filter(pl.col("field").is_in(["registrant", "deal_name"]))
-    slugs = {text: deal_slug(text) for text in named["text"].unique(maintain_order=True).to_list()}
-    slug = pl.col("text").replace_strict(slugs, default=None, return_dtype=pl.String)
-    names = named.with_columns(slug=slug).unique(["document", "slug"], keep="first", maintain_order=True)
+    names = named.with_columns(slug=_slugs(named["text"])).unique(
+        ["document", "slug"], keep="first", maintain_order=True
+    )
     several = names.group_by("document", maintain_order=True).agg(
         names=pl.format("line {}: {}", "line", "text").str.join("; "), count=pl.len()
     )
     return several.filter(pl.col("count") > 1)
+
+
+def _slugs(names: pl.Series) -> pl.Series:
+    """The slug of each name; each distinct name is spelled once."""
+    slugs = {name: deal_slug(name) for name in names.unique().to_list()}
+    return names.replace_strict(slugs, default=None, return_dtype=pl.String)
 
 
 def tidy_tables(
@@ -201,15 +206,13 @@ def _codes_in(note: str, codes: Mapping[str, str]) -> list[str]:
 
 
 def _measures(records: pl.DataFrame) -> pl.DataFrame:
-    columns = ["document", "field", "row_label", "value", "unit", "status", "group_id"]
-    cells = _cells_of(records, "measures", columns).filter(pl.col("status") != "unparsable")
+    cells = _cells_of(records, "measures", ["document", "field", "row_label", "value", "unit", "group_id"])
     once = cells.unique(["document", "field"], keep="first", maintain_order=True)
     return once.select("document", "value", "unit", "group_id", measure="field", label=_label())
 
 
 def _triggers(records: pl.DataFrame) -> pl.DataFrame:
-    columns = ["document", "field", "row_label", "raw", "status"]
-    cells = _cells_of(records, "triggers", columns).filter(pl.col("status") != "unparsable")
+    cells = _cells_of(records, "triggers", ["document", "field", "row_label", "raw"])
     once = cells.unique(["document", "field"], keep="first", maintain_order=True)
     return once.select("document", trigger="field", label=_label(), occurred=flag(pl.col("raw")))
 
