@@ -136,7 +136,7 @@ def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, grou
 def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
     """The labelled rows of the region: `label`, `row_label` and `<i>`, `<i>_start` of each cell."""
     blank = {name for meaning in block.labels.values() for name in meaning.blank}
-    names = list(block.cells or ("",)) * max(groups, 1)
+    names = list(block.cells or ("",)) * groups
     kinds = [CELLS[_unit(block, name)] for name in names]
     expression = f"({kinds[0]})" + "".join(
         rf"(?:(\s+)({kind}))?" if name in blank else rf"(\s+)({kind})"
@@ -183,8 +183,7 @@ def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells
     names = block.cells
     cells = [Cells(_label_cells(block, rows, book), "text")]
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
-    columns = rows["groups"].list.len().max() or 0
-    for group in range(columns):  # type: ignore[arg-type]
+    for group in range(rows["groups"].list.len().max() or 0):  # type: ignore[arg-type]
         label = pl.col("groups").list.get(group, null_on_oob=True)
         labels = [
             text for text in rows.select(label.unique(maintain_order=True)).to_series().to_list() if text is not None

@@ -325,6 +325,9 @@ class _Reader:
         names = [block.name for block in blocks]
         self._distinct(names, "block")
         for block in blocks:
+            above = next((other for other in blocks if other.name == block.columns_of), None)
+            if above is not None and above.groups is None:
+                self._fail(f"block {block.name}.columns_of", f"block {above.name} has no groups; name one that has")
             for key in ("labels_from", "same_rows_as", "columns_of"):
                 target = getattr(block, key)
                 if target is not None and target not in names[: names.index(block.name)]:

@@ -140,6 +140,7 @@ WRONG = {
     ),
     "itself": ('labels_from = "balances"', 'labels_from = "rates"', ["block rates.labels_from"]),
     "unknown_block": ('same_rows_as = "first"', 'same_rows_as = "frist"', ["same_rows_as", "did you mean 'first'"]),
+    "columns_of_no_groups": ('columns_of = "pools"', 'columns_of = "rates"', ["more_pools.columns_of", "no groups"]),
     "field_read_twice": ("{beginning_balance}", "{original_balance}", ["balances", "original_balance", "first"]),
     "field_twice_in_a_row": ("{beginning_balance}", "{beginning_balance} {beginning_balance}", ["beginning_balance"]),
     "sample_that_does_not_fit": ("sample = 'A-1 5'", "sample = 'A-1 x'", ["block balances.sample", "'A-1 x'"]),
