@@ -8,7 +8,7 @@ summary = etl.run(["inbox/"], "output/")   # what the command does
 """
 
 from etl.api import Report, read_report
-from etl.errors import EtlError, LayoutError, OutputError, RejectedError, SchemaError, UsageError
+from etl.errors import EtlError, LakeError, LayoutError, OutputError, RejectedError, SchemaError, UsageError
 from etl.layout import Layout, load_layout, load_layouts
 from etl.runs import Summary, run
 from etl.schema import arrow_schema, partitioning
@@ -16,6 +16,7 @@ from etl.version import __version__
 
 __all__ = [
     "EtlError",
+    "LakeError",
     "Layout",
     "LayoutError",
     "OutputError",

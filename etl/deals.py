@@ -25,12 +25,24 @@ def deal_slug(name: str) -> str:
     >>> deal_slug("Home Equity Loan Trust,  Series 2003-HE2")
     'home-equity-loan-trust-series-2003-he2'
     """
-    words = [word for word in _SEPARATORS.split(unicodedata.normalize("NFKC", name).casefold()) if word]
-    plain = [re.sub("[^a-z0-9]", "", word) for word in words]
-    slug = "-".join(word for word in plain if word)
+    words, slug = _words(name), plain_slug(name)
     lossless = all(_WORD.fullmatch(word) for word in words)
     if lossless and slug[:1].isalpha() and len(slug) <= MAX_LENGTH:
         return slug
     digest = hashlib.sha256(" ".join(words).encode()).hexdigest()[:_HASH_LENGTH]
     kept = slug if slug[:1].isalpha() else f"deal-{slug}"
     return f"{kept[: MAX_LENGTH - _HASH_LENGTH - 2].rstrip('-')}--{digest}"
+
+
+def plain_slug(name: str) -> str:
+    """The plain words of a name or of a part of it, as they stand in slugs.
+
+    >>> plain_slug("Series 2003-HE2")
+    'series-2003-he2'
+    """
+    plain = [re.sub("[^a-z0-9]", "", word) for word in _words(name)]
+    return "-".join(word for word in plain if word)
+
+
+def _words(name: str) -> list[str]:
+    return [word for word in _SEPARATORS.split(unicodedata.normalize("NFKC", name).casefold()) if word]

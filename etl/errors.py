@@ -5,6 +5,7 @@ EtlError
 ├── LayoutError     a layout file is wrong: names the file, the key and the mend
 ├── SchemaError     a table does not fit its declared schema: a defect of the program
 ├── OutputError     the output folder cannot be written
+├── LakeError       a file in the output folder cannot be read: names the file and the mend
 └── RejectedError   one document could not be read: reason code, message, hint
 """
 
@@ -36,6 +37,14 @@ class SchemaError(EtlError):
 
 class OutputError(EtlError):
     """The output folder cannot be written."""
+
+
+class LakeError(EtlError):
+    """A file in the output folder cannot be read."""
+
+    def __init__(self, file: Path, message: str, hint: str) -> None:
+        super().__init__(f"{file}: {message}; {hint}")
+        self.file = file
 
 
 class RejectedError(EtlError):

@@ -34,6 +34,7 @@ ORDER = [
     "checks",
     "batch",
     "parquet",
+    "lake",
     "runs",
     "api",
     "cli",
