@@ -60,6 +60,9 @@ def run_command(
     out: Annotated[str, typer.Option("--out", "-o", help="Folder of the tables.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
+    no_sources: Annotated[
+        bool, typer.Option("--no-sources", help="Leave out _sources, the compressed texts of the reports.")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a document was rejected.")] = False,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
@@ -69,7 +72,7 @@ def run_command(
         raise UsageError(f"--out {out} is a file; name a folder")
     try:
         with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
-            summary = run(inputs, out, progress=progress)
+            summary = run(inputs, out, progress=progress, keep_sources=not no_sources)
     except KeyboardInterrupt:
         _fail("interrupted; what was written is whole, run again to finish", INTERRUPTED)
     if as_json:

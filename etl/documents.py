@@ -25,6 +25,7 @@ COUNTED_BYTES = 4 * 1024 * 1024
 
 # Stands in every output folder; by it an output inside an inbox is known.
 RUNS_FOLDER = "_runs"
+SOURCES_FOLDER = "_sources"
 
 _MAGIC = {
     b"%PDF": "a PDF",
@@ -39,12 +40,14 @@ _MAGIC = {
 
 @dataclass(frozen=True)
 class Document:
-    """A text document. `text` has universal newlines: its lines are parted by line feeds alone."""
+    """A text document. `text` has universal newlines: its lines are parted by line feeds alone;
+    `content` has the bytes as they were given."""
 
     source: str
     sha256: str
     size: int
     text: str
+    content: bytes
 
     @property
     def report_id(self) -> str:
@@ -119,7 +122,7 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
     if len(content) > COUNTED_BYTES and sum(1 for _ in re.finditer(rb"[0-9]+", content)) > MAX_NUMBERS:
         return reject("too_large", f"more than {MAX_NUMBERS:,} numbers", "split the file into its reports")
     text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
-    return Document(source, sha256, len(content), text)
+    return Document(source, sha256, len(content), text, content)
 
 
 def decode(content: bytes) -> str:
@@ -144,6 +147,16 @@ def source_name(path: Path) -> str:
     """The path as text, another for each path: bytes that are no UTF-8 are spelled out, and
     backslashes are doubled."""
     return os.fsencode(path).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+
+
+def source_path(source: str) -> Path:
+    """The path of which `source_name` made this text."""
+    spelled = re.sub(
+        rb"\\(\\|x([0-9a-f]{2}))",
+        lambda match: bytes.fromhex(match[2].decode()) if match[2] else b"\\",
+        source.encode("utf-8", "surrogatepass"),
+    )
+    return Path(os.fsdecode(spelled))
 
 
 def _expand(given: str) -> list[Path | Reject]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,6 +22,7 @@ from etl.batch import Batch
 from etl.documents import Reject
 from etl.errors import OutputError
 from etl.schema import arrow_schema
+from etl.sources import compressed, source_file
 
 REJECTS_FOLDER = "_rejects"
 STAGING_FOLDER = "_staging"
@@ -51,17 +52,23 @@ class LakeWriter:
         except OSError:
             return  # another run is staging there
 
-    def write_tables(self, batch: Batch, written: Callable[[], None] | None = None) -> list[dict[str, Any]]:
-        """Write the tables of a batch, report by report.
+    def write_tables(
+        self, batch: Batch, sources: Mapping[str, bytes], written: Callable[[], None] | None = None
+    ) -> list[dict[str, Any]]:
+        """Write the tables of a batch, report by report, and of each its source, if that is among
+        `sources` (by SHA-256).
 
-        `reports` comes last: a report that stands there is complete in the other tables. `written`
-        is called after each report. Comes back: `deal`, `distribution_date` and `report_ids` where several
-        different reports of one deal and date stand now, from this run or an earlier one.
+        `reports` comes last: a report that stands there is complete in the other tables, and its source
+        is there. `written` is called after each report. Comes back: `deal`, `distribution_date` and
+        `report_ids` where several different reports of one deal and date stand now, from this run or
+        an earlier one.
         """
         names = sorted(batch.tables, key=lambda name: name == "reports")
         rows = {name: dict(batch.tables[name].group_by("document").len().iter_rows()) for name in names}
         start = dict.fromkeys(names, 0)
+        hashes = dict(batch.tables["reports"].select("document", "source_sha256").iter_rows()) if names else {}
         for document, deal, date, report_id in batch.identity.iter_rows():
+            self._keep_source(hashes[document], sources)
             for name in names:
                 count = rows[name].get(document, 0)
                 folder = self._output / name / f"deal={deal}" / f"distribution_date={date.isoformat()}"
@@ -70,6 +77,12 @@ class LakeWriter:
             if written is not None:
                 written()
         return self._several_reports(batch.identity)
+
+    def _keep_source(self, sha256: str, sources: Mapping[str, bytes]) -> None:
+        """Write a source; one that stands there already is the same."""
+        file = source_file(self._output, sha256)
+        if sha256 in sources and not file.is_file():
+            self._write_bytes(compressed(sources[sha256]), file)
 
     def _several_reports(self, identity: pl.DataFrame) -> list[dict[str, Any]]:
         several = []
@@ -102,9 +115,12 @@ class LakeWriter:
 
     def write_text(self, text: str, file: Path) -> None:
         """Write a small text file, whole or not at all."""
+        self._write_bytes(text.encode(), file)
+
+    def _write_bytes(self, content: bytes, file: Path) -> None:
         staged = self._staged()
         try:
-            staged.write_text(text, encoding="utf-8")
+            staged.write_bytes(content)
             file.parent.mkdir(parents=True, exist_ok=True)
             staged.replace(file)
         except OSError as error:

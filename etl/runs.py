@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from etl.batch import Batch, read_safely
-from etl.documents import RUNS_FOLDER, Document, Reject, find_inputs, read_document
+from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, Document, Reject, find_inputs, read_document
 from etl.layout import Layout, usable_layouts
 from etl.parquet import REJECTS_FOLDER, STAGING_FOLDER, LakeWriter
 from etl.schema import CONTRACT_VERSION, TABLES
@@ -89,8 +89,12 @@ def run(
     output: str | os.PathLike[str],
     layouts: Sequence[Layout] | None = None,
     progress: Callable[[int, int], None] | None = None,
+    *,
+    keep_sources: bool = True,
 ) -> Summary:
     """Read all reports of `inputs` (files, folders, globs) into Parquet below `output`.
+
+    The sources of the reports are kept there too, unless `keep_sources` is False.
 
     `progress` is called with the numbers of documents done and to do. Raises UsageError for inputs
     that do not exist, LayoutError for a wrong layout and OutputError where nothing can be written;
@@ -99,7 +103,7 @@ def run(
     started, clock = datetime.now(UTC), time.perf_counter()
     layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
-    found = find_inputs(given, (*TABLES, REJECTS_FOLDER, RUNS_FOLDER, STAGING_FOLDER))
+    found = find_inputs(given, (*TABLES, REJECTS_FOLDER, RUNS_FOLDER, SOURCES_FOLDER, STAGING_FOLDER))
     summary = Summary(
         run_id=f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}",
         program_version=__version__,
@@ -113,7 +117,8 @@ def run(
         known: dict[str, str] = {}
         done = _Done(progress, len(found))
         for documents, unreadable in _batches(found, known, outcomes, summary):
-            _do_batch(documents, unreadable, layouts, writer, outcomes, summary, done)
+            sources = {document.sha256: document.content for document in documents if keep_sources}
+            _do_batch(documents, unreadable, layouts, sources, writer, outcomes, summary, done)
             done.at(len(outcomes))
         writer.clear_rejects(outcome.source for outcome in outcomes if outcome.outcome != "rejected")
         _finish(summary, outcomes, started, clock, writer, Path(output))
@@ -150,6 +155,7 @@ def _do_batch(
     documents: Sequence[Document],
     unreadable: Sequence[Reject],
     layouts: Sequence[Layout],
+    sources: Mapping[str, bytes],
     writer: LakeWriter,
     outcomes: list[Outcome],
     summary: Summary,
@@ -160,7 +166,7 @@ def _do_batch(
     extracted = time.perf_counter()
     rejects = [*unreadable, *(reject for part in parts for reject in part.rejects)]
     for part in parts:
-        summary.same_deal_and_date += writer.write_tables(part, done.one_more)
+        summary.same_deal_and_date += writer.write_tables(part, sources, done.one_more)
     writer.write_rejects(rejects)
     summary.seconds["extract"] += extracted - begun
     summary.seconds["write"] += time.perf_counter() - extracted

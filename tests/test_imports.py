@@ -18,6 +18,7 @@ ORDER = [
     "schema",
     "dictionary",
     "documents",
+    "sources",
     "lines",
     "patterns",
     "cells",

@@ -161,7 +161,7 @@ def test_every_field_says_what_it_is(table: str) -> None:
 
 
 def test_folders_are_partitions_and_nothing_else(lake: Path) -> None:
-    assert {folder.name for folder in lake.iterdir()} == {*TABLES, "_rejects", "_runs"}
+    assert {folder.name for folder in lake.iterdir()} == {*TABLES, "_rejects", "_runs", "_sources"}
     for table in TABLES:
         for file in (lake / table).rglob("*"):
             parts = file.relative_to(lake / table).parts
@@ -173,7 +173,7 @@ def test_folders_are_partitions_and_nothing_else(lake: Path) -> None:
 
 def test_a_second_run_leaves_the_same_bytes(inbox: Path, lake: Path) -> None:
     before = _hashes(lake)
-    assert len(before) == len(TABLES) * len(REPORTS) + 1
+    assert len(before) == (len(TABLES) + 1) * len(REPORTS) + 1  # the sources, and a reject
     run([inbox], lake)
     assert _hashes(lake) == before
 
@@ -324,7 +324,7 @@ def test_a_changed_file_is_said_to_stand_beside_its_earlier_version(tmp_path: Pa
     assert len(several["report_ids"]) == 2
 
 
-@pytest.mark.parametrize("blocked", ["", "classes", "reports", "triggers", "_rejects", "_runs", "_staging"])
+@pytest.mark.parametrize("blocked", ["", "classes", "reports", "triggers", "_rejects", "_runs", "_sources", "_staging"])
 def test_an_output_that_cannot_be_written_is_an_output_error(tmp_path: Path, blocked: str) -> None:
     """A file stands where a folder should be."""
     inbox = tmp_path / "inbox"
