@@ -9,10 +9,12 @@ from functools import cached_property
 import polars as pl
 import pyarrow as pa
 
-from etl.checks import count_claimed, evaluate, outcomes
+from etl.checks import evaluate
 from etl.documents import Document, Reject
 from etl.layout import Layout, choose_layout
 from etl.lines import lines_frame
+from etl.outcomes import counted
+from etl.reading_checks import count_claimed
 from etl.records import extract, without
 from etl.rejections import reject
 from etl.schema import TABLES, conform
@@ -156,7 +158,7 @@ def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
     numbers = extraction.numbers.join(
         count_claimed(extraction.records), on="document", how="left", maintain_order="left"
     )
-    checks = evaluate(extraction, said, numbers, layout)
+    checks = evaluate(extraction, said, numbers, tables, identity, layout)
     tables["checks"] = declared_columns(checks, "checks", identity)
     tables["reports"] = _with_counts(tables["reports"], numbers, checks)
     return _Part(identity, tables, rejections)
@@ -184,7 +186,7 @@ def _two_deals(said: pl.DataFrame) -> pl.DataFrame:
 
 def _with_counts(reports: pl.DataFrame, numbers: pl.DataFrame, checks: pl.DataFrame) -> pl.DataFrame:
     """`reports` with the counts that the accounting and the checks give."""
-    counts = numbers.join(outcomes(checks), on="document", how="left", maintain_order="left")
+    counts = numbers.join(counted(checks), on="document", how="left", maintain_order="left")
     counts = counts.select("document", "numbers_found", "numbers_claimed", "checks_passed", "checks_failed")
     joined = reports.drop(counts.columns[1:]).join(counts, on="document", how="left", maintain_order="left")
     return joined.select(reports.columns)

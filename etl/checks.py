@@ -1,188 +1,51 @@
-"""Tidy tables and records → checks: what the reading of a report can be held against.
+"""Tidy tables and records → checks: what a report's own arithmetic, its identifiers and its reading say.
 
-A check never changes a value. Here stand the checks of the reading itself: were all expected lines
-found, was every number claimed, does the report say the same wherever it says it twice.
+A check never changes a value. What is checked is declared in `identities.toml`; how, stand in the modules for
+identities, accruals, totals, identifiers and the reading itself. All reports of a batch are checked at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
-from etl.cells import VALUE, count_numbers, date
+from etl.accrual_checks import check_accruals
+from etl.figures import figures
+from etl.identifier_checks import check_digits
+from etl.identities import catalogue
+from etl.identity_checks import ReportFigures, check_identities
 from etl.layout import Layout
+from etl.outcomes import shaped
+from etl.reading_checks import check_reading
 from etl.records import Extraction
-
-PASSED = ("pass", "rounding", "explained")
-
-_SCHEMA = pl.Schema(
-    {
-        "document": pl.UInt32(),
-        "check": pl.String(),
-        "subject": pl.String(),
-        "outcome": pl.String(),
-        "expected": VALUE,
-        "actual": VALUE,
-        "difference": VALUE,
-        "tolerance": VALUE,
-        "explanation": pl.String(),
-    }
-)
-_DATES = ("distribution_date", "report_date")
-# Wording that may differ between two places of a report without saying anything else.
-_SAME_WORDS = r"[\s,]+"
+from etl.total_checks import check_totals
 
 
-def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
-    """`document` and `numbers_claimed`: the numeric tokens within records, the unclaimed left out."""
-    unclaimed = pl.col("status") == "unclaimed"
-    # The cell of a number is one token by the cell grammar; texts are scanned.
-    texts = (
-        records.lazy()
-        .filter(pl.col("value").is_null())
-        .select("document", "status", tokens=count_numbers(pl.col("raw")))
-    )
-    values = (
-        records.lazy().filter(pl.col("value").is_not_null()).select("document", "status", tokens=pl.lit(1, pl.Int64))
-    )
-    return (
-        pl.concat([values, texts])
-        .collect()
-        .group_by("document", maintain_order=True)
-        .agg(numbers_claimed=pl.col("tokens").filter(~unclaimed).sum())
-    )
+def evaluate(
+    extraction: Extraction,
+    said: pl.DataFrame,
+    numbers: pl.DataFrame,
+    tables: Mapping[str, pl.DataFrame],
+    identity: pl.DataFrame,
+    layout: Layout,
+) -> pl.DataFrame:
+    """All checks of a batch: the columns of `outcomes.SCHEMA`, the checks of a report together, in the order in
+    which they are declared.
 
-
-def evaluate(extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """All checks of a batch: the declared columns but the keys, and `document`.
-
-    `said` as `tables.field_values`, `numbers` as `count_claimed` with `numbers_found`.
+    `said` as `tables.field_values`, `numbers` as `reading_checks.count_claimed` with `numbers_found`, `tables`
+    and `identity` as `tables` gives them.
     """
-    checks = [
-        _joined_blocks(extraction.joins),
-        _every_number_claimed(numbers),
-        _repeated_fields(said),
-        _expected_lines(extraction, numbers.select("document"), layout),
-        _same_groups(extraction.records),
-    ]
-    shaped = [frame.select(pl.col(name).cast(kind) for name, kind in _SCHEMA.items()) for frame in checks]
-    return pl.concat(shaped).sort("document", maintain_order=True)
-
-
-def outcomes(checks: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `checks_passed` and `checks_failed`."""
-    outcome = pl.col("outcome")
-    return checks.group_by("document", maintain_order=True).agg(
-        checks_passed=outcome.is_in(PASSED).sum().cast(pl.Int64), checks_failed=(outcome == "fail").sum().cast(pl.Int64)
+    declared = catalogue()
+    kinds = tables["classes"].select("document", key="class_key", kind="class_type")
+    printed = ReportFigures(figures(extraction.records), identity.select("document"), kinds)
+    checks = shaped(
+        [
+            check_identities(printed, declared.identities),
+            check_accruals(printed, declared.accruals, identity),
+            check_totals(printed, declared.totals),
+            check_digits(tables["classes"], declared.check_digits),
+            check_reading(extraction, said, numbers, layout),
+        ]
     )
-
-
-def _compared(frame: pl.DataFrame, check: str, explanation: pl.Expr) -> pl.DataFrame:
-    """A check for each row of `frame`, which has `document`, `subject`, `expected` and `actual`."""
-    return frame.rechunk().with_columns(  # joins of texts panic over empty chunks, see rejections
-        check=pl.lit(check),
-        outcome=pl.when(pl.col("expected") == pl.col("actual")).then(pl.lit("pass")).otherwise(pl.lit("fail")),
-        difference=pl.col("actual") - pl.col("expected"),
-        tolerance=pl.lit(0),
-        explanation=explanation,
-    )
-
-
-def _joined_blocks(joins: pl.DataFrame) -> pl.DataFrame:
-    """Blocks without labels have as many rows as the block whose labels they take."""
-    return _compared(
-        joins.rename({"block": "subject"}),
-        "joined_blocks_have_equal_rows",
-        pl.format("{} rows without labels, {} labelled rows", "actual", "expected"),
-    )
-
-
-def _every_number_claimed(numbers: pl.DataFrame) -> pl.DataFrame:
-    """Every numeric token of the document is claimed by a record."""
-    frame = numbers.select("document", subject=pl.lit("report"), expected="numbers_found", actual="numbers_claimed")
-    explanation = pl.format("{} of {} numbers are claimed by a record", "actual", "expected")
-    return _compared(frame, "every_number_claimed", explanation)
-
-
-def _repeated_fields(said: pl.DataFrame) -> pl.DataFrame:
-    """What the report says of itself in several places is the same everywhere."""
-    several = said.filter(pl.col("field") != "items").with_columns(
-        same=pl.col("text").str.replace_all(_SAME_WORDS, " ").str.to_lowercase()
-    )
-    days = several.filter(pl.col("field").is_in(_DATES)).with_columns(same=date(pl.col("text")).cast(pl.String))
-    several = pl.concat(
-        [several.filter(~pl.col("field").is_in(_DATES)), days.with_columns(pl.col("same").fill_null("?"))]
-    )
-    fields = several.group_by("document", "field", maintain_order=True).agg(
-        times=pl.len(),
-        texts=pl.col("same").n_unique(),
-        explanation=pl.format("line {}: {}", "line", "text").str.join("; "),
-    )
-    frame = fields.filter(pl.col("times") > 1).with_columns(
-        subject="field", expected=pl.lit(1), actual=pl.col("texts").cast(pl.Int64)
-    )
-    return _compared(frame, "repeated_fields_agree", pl.col("explanation"))
-
-
-def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """Blocks that may be missing are there; lines that may stand anywhere were found."""
-    wanted = _wanted_lines(layout)
-    if not wanted:
-        return pl.DataFrame(schema=_SCHEMA)
-    numbers = {line: number for number, line in enumerate(wanted)}
-    rules = extraction.rules.select(pl.col("block", "field").cast(pl.String)).iter_rows()
-    line_of_rule = pl.Series(
-        [numbers.get((block, field), numbers.get((block, None))) for block, field in rules], dtype=pl.Int32
-    )
-    priority = extraction.records["priority"]
-    seen = extraction.records.select("document", line=line_of_rule.gather(priority)).drop_nulls().unique()
-    lines = pl.DataFrame(
-        [(number, block, field or _fields_of(block, layout)) for number, (block, field) in enumerate(wanted)],
-        schema={"line": pl.Int32, "subject": pl.String, "name": pl.String},
-        orient="row",
-    )
-    expected = documents.join(lines, how="cross").join(
-        seen.with_columns(found=pl.lit(value=True)), on=["document", "line"], how="left", maintain_order="left"
-    )
-    counted = expected.group_by("document", "subject", maintain_order=True).agg(
-        expected=pl.len().cast(pl.Int64),
-        actual=pl.col("found").count().cast(pl.Int64),
-        missing=pl.col("name").filter(pl.col("found").is_null()).str.join(", "),
-    )
-    found = pl.when(pl.col("missing") != "").then(pl.format("not found: {}", "missing")).otherwise(pl.lit("all found"))
-    return _compared(counted, "expected_lines_found", found)
-
-
-def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:
-    """Block and field of the lines that may stand anywhere, and the blocks that may be missing."""
-    lines: list[tuple[str, str | None]] = []
-    for block in layout.blocks:
-        if not block.has_head:
-            lines += [(block.name, meaning.field) for meaning in block.labels.values()]
-        elif not block.required:
-            lines.append((block.name, None))
-    lines += [(find.name, None) for find in layout.finds if find.expected]
-    return list(dict.fromkeys(lines))
-
-
-def _fields_of(name: str, layout: Layout) -> str:
-    """What is lost with a find; of a block its name says it."""
-    return next((", ".join(find.pattern.fields) for find in layout.finds if find.name == name), name)
-
-
-def _same_groups(records: pl.DataFrame) -> pl.DataFrame:
-    """Every block by loan group prints the same groups."""
-    if "group_id" not in records.schema["field"].categories:  # type: ignore[attr-defined]
-        return pl.DataFrame(schema=_SCHEMA)
-    heads = records.select("document", "block", "group_id", "field").filter(pl.col("field") == "group_id")
-    groups = heads.select(pl.col("document"), pl.col("block", "group_id").cast(pl.String)).unique(maintain_order=True)
-    every = groups.group_by("document", maintain_order=True).agg(every=pl.col("group_id").unique(maintain_order=True))
-    blocks = groups.group_by("document", "block", maintain_order=True).agg(pl.col("group_id"))
-    frame = blocks.join(every, on="document", how="left", maintain_order="left").select(
-        "document",
-        subject="block",
-        expected=pl.col("every").list.len().cast(pl.Int64),
-        actual=pl.col("group_id").list.len().cast(pl.Int64),
-        lost=pl.col("every").list.set_difference("group_id").list.sort().list.join(", "),
-    )
-    explanation = pl.when(pl.col("lost") != "").then(pl.format("not found: {}", "lost")).otherwise(pl.lit("all found"))
-    return _compared(frame, "same_groups_in_all_blocks", explanation)
+    return checks.sort("document", maintain_order=True)

@@ -23,6 +23,9 @@ from etl.schema import table as declared_table
 
 PACKAGED = Path(__file__).parent / "layouts"
 
+# Kinds of classes, which the checks treat differently.
+CLASS_TYPES = ("notional", "over_collateralization", "prepayment_premium", "residual", "senior", "subordinate")
+
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
 
@@ -86,7 +89,7 @@ class Classes:
 
     aliases: Mapping[str, str]
     totals: tuple[str, ...]
-    notional: str
+    types: Mapping[str, str]  # kind of class → expression of its names; the first that fits
 
 
 @dataclass(frozen=True)
@@ -176,10 +179,10 @@ _TEXT, _NUMBER, _SWITCH, _TABLE = "a text", "a whole number", "true or false", "
 _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a list of tables"
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
-    **dict.fromkeys(("same_rows_as", "sample", "pattern", "notional", "status", "bucket"), _TEXT),
+    **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket"), _TEXT),
     **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
-    **dict.fromkeys(("aliases", "codes"), _TEXT_TABLE),
+    **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
     **dict.fromkeys(("block", "find"), _TABLES_LIST),
     "version": _NUMBER,
     "required": _SWITCH,
@@ -211,7 +214,7 @@ class _Reader:
         if not declared["identify"]:
             self._fail("identify", "name at least one mark by which the family's reports are known")
         classes = declared.get("classes", {})
-        self._known_keys(classes, ("aliases", "totals", "notional"), "classes")
+        self._known_keys(classes, ("aliases", "totals", "types"), "classes")
         blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
         self._references(blocks)
         finds = tuple(self._find(find, f"find {number}") for number, find in enumerate(declared.get("find", []), 1))
@@ -225,11 +228,17 @@ class _Reader:
             classes=Classes(
                 aliases=classes.get("aliases", {}),
                 totals=tuple(classes.get("totals", [])),
-                notional=self._compiled(compile_search, classes.get("notional", r"^\b$"), "classes.notional"),
+                types=self._class_types(classes.get("types", {})),
             ),
             blocks=blocks,
             finds=finds,
         )
+
+    def _class_types(self, declared: Mapping[str, str]) -> dict[str, str]:
+        for kind in declared:
+            if kind not in CLASS_TYPES:
+                self._fail("classes.types", f"there is no kind of class {kind!r}{_nearest(kind, CLASS_TYPES)}")
+        return {kind: self._compiled(compile_search, name, f"classes.types.{kind}") for kind, name in declared.items()}
 
     def _block(self, declared: dict[str, Any], where: str) -> Block:
         self._known_keys(declared, (*(known.name for known in fields(Block)), "sample"), where)

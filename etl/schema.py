@@ -33,6 +33,7 @@ _SIMPLE_TYPES: dict[str, pa.DataType] = {
     "int64": pa.int64(),
     "date32": pa.date32(),
     "list<string>": pa.list_(pa.field("element", pa.string())),  # as Parquet spells it
+    "list<int32>": pa.list_(pa.field("element", pa.int32())),
 }
 _DECIMAL = re.compile(r"decimal128\((\d+), (\d+)\)")
 

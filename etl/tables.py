@@ -20,6 +20,7 @@ _POLARS_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "int64": pl.Int64,
     "date32": pl.Date,
     "list<string>": pl.List(pl.String),
+    "list<int32>": pl.List(pl.Int32),
 }
 # What tells one report from another.
 IDENTITY = pl.Schema({"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String})
@@ -154,10 +155,19 @@ def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     printed_text = pl.col("field").is_in(["class_id", "cusip", "isin"]) & (pl.col("status") == "reported")
     texts = cells.filter(printed_text).sort("document", "priority", "line", maintain_order=True)
     printed = _pivot(texts, keys, "raw", _text_columns("classes", texts))
-    notional = pl.when(pl.col("class_key") != TOTAL).then(pl.col("class_key").str.contains(layout.classes.notional))
+    kinds = [
+        pl.when(pl.col("class_key").str.contains(names)).then(pl.lit(kind))
+        for kind, names in layout.classes.types.items()
+    ]
+    class_type = pl.when(pl.col("class_key") != TOTAL).then(pl.coalesce([*kinds, pl.lit(None, pl.String)]))
+    notional = pl.when(pl.col("class_key") != TOTAL).then((pl.col("class_type") == "notional").fill_null(value=False))
     values = _pivot(cells, keys, "value", _number_columns("classes"))
     joined = printed.join(values, on=keys, how="full", coalesce=True, maintain_order="left_right")
-    return joined.sort("document", maintain_order=True).with_columns(is_notional=notional)
+    return (
+        joined.sort("document", maintain_order=True)
+        .with_columns(class_type=class_type)
+        .with_columns(is_notional=notional)
+    )
 
 
 def _pools(records: pl.DataFrame) -> pl.DataFrame:

@@ -18,7 +18,7 @@ identify = ['STATEMENT', 'Dist Date']
 [classes]
 aliases = { BIO = "B-IO" }
 totals = ["Total"]
-notional = 'IO'
+types = { notional = 'IO' }
 
 [[block]]
 name = "balances"
@@ -180,7 +180,7 @@ TYPES = {
     "aliases_list": ('aliases = { BIO = "B-IO" }', "aliases = ['BIO']"),
     "aliases_numbers": ('aliases = { BIO = "B-IO" }', "aliases = { BIO = 1 }"),
     "totals_text": ('totals = ["Total"]', "totals = 'Total'"),
-    "notional_number": ("notional = 'IO'", "notional = 1"),
+    "kind_number": ("notional = 'IO'", "notional = 1"),
     "block_name_number": ('name = "rates"', "name = 7"),
     "table_list": ('table = "measures"', "table = ['measures']"),
     "columns_text": ('columns = ["Rate"]', "columns = 'Rate'"),

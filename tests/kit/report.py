@@ -237,9 +237,17 @@ def _class_row(row: ClassRow) -> Row:
         "cusip": row.cusip,
         "isin": None,
         "is_notional": None if is_total else "IO" in row.class_id.split("-"),
+        "class_type": None if is_total else _class_type(row.class_id),
     }
     tidy.update((name, parse(getattr(row, name))) for name in _CLASS_VALUES)
     return tidy
+
+
+def _class_type(class_id: str) -> str:
+    if "IO" in class_id.split("-"):
+        return "notional"
+    kinds = {"A": "senior", "M": "subordinate", "P": "prepayment_premium", "X": "over_collateralization"}
+    return kinds.get(class_id[0], "residual")
 
 
 def _pool_row(pool: PoolColumn) -> Row:

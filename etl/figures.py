@@ -1,0 +1,112 @@
+"""Records → figures: the numbers of the tidy tables with the error that their printed decimals allow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import polars as pl
+
+from etl.cells import VALUE
+from etl.formulas import error_column
+from etl.rules import TOTAL
+from etl.schema import table
+
+# Tables whose numbers are figures.
+FIGURE_TABLES = ("classes", "pools", "delinquencies", "measures")
+
+_COLUMNS = ("document", "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit")
+_PLACES = ("printed_decimals", "line")
+# Half a unit of the last digit, by printed decimals; no unit finer than the tables hold.
+_HALVES = pl.Series([max(Decimal(5).scaleb(-places - 1), Decimal(1).scaleb(-10)) for places in range(13)], dtype=VALUE)
+# A percentage is held as a fraction.
+_PERCENT_PLACES = 2
+# An amount that is printed as zero is one: trustees do not pay fractions of a cent. Amounts per 1,000 and
+# rates are computed, and may be zero by rounding.
+_AMOUNTS = ("usd", "count")
+
+
+def figures(records: pl.DataFrame) -> pl.DataFrame:
+    """All figures in printed order.
+
+    `records` has the columns of the declared table and `document`. Columns: `document`, `table`, `key` (the
+    class, the group, or group, status and bucket of loans), `field`, `raw`, `value`, `line`, `half_unit` (of
+    the last printed digit) and `error`: the same, but 0 for counts and for amounts printed as zero. `(0)` is
+    a small negative amount, so it has its error.
+    """
+    names = ("table", "field", "class_key", "group_id", "loan_status", "bucket", "unit")
+    cells = (
+        records.select(*_COLUMNS, *_PLACES)
+        .filter(pl.col("table").cast(pl.String).is_in(FIGURE_TABLES) & pl.col("value").is_not_null())
+        .with_columns(pl.col(names).cast(pl.String))
+    )
+    places = (
+        cells["printed_decimals"]
+        + pl.select(pl.when(cells["unit"] == "fraction").then(_PERCENT_PLACES).otherwise(0)).to_series()
+    )
+    exact = (pl.col("unit") == "count") | (
+        pl.col("unit").is_in(_AMOUNTS) & (pl.col("value") == 0) & ~pl.col("raw").str.contains("[(-]")
+    )
+    half_unit = _HALVES.gather(places.clip(0, _HALVES.len() - 1))
+    return cells.select(
+        "document",
+        "table",
+        _key().alias("key"),
+        "field",
+        "raw",
+        "value",
+        "line",
+        half_unit=half_unit,
+        error=pl.when(exact).then(pl.lit(0).cast(VALUE)).otherwise(half_unit),
+    ).filter(pl.col("key").is_not_null())
+
+
+def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The figures of one table: `document`, `key`, and for each field of the table its value and its error.
+
+    `known` as `figures` gives them. A field that no report prints is null.
+    """
+    fields = number_fields(name)
+    cells = known.filter((pl.col("table") == name) & pl.col("field").is_in(fields))
+    pivoted = cells.pivot(
+        on="field",
+        on_columns=fields,
+        index=["document", "key"],
+        values=["value", "error"],
+        aggregate_function="first",
+        maintain_order=True,
+    )
+    renamed = {f"value_{field}": field for field in fields} | {
+        f"error_{field}": error_column(field) for field in fields
+    }
+    return pivoted.rename(renamed).with_columns(pl.col(error_column(field)).fill_null(0) for field in fields)
+
+
+def number_fields(name: str) -> list[str]:
+    """The columns and terms of a table that hold numbers."""
+    declared = table(name)
+    terms = [term.name for term in declared.terms]
+    return [
+        *terms,
+        *(
+            column.name
+            for column in declared.columns
+            if not terms and column.unit not in ("text", "flag", "date", "none")
+        ),
+    ]
+
+
+def first_of_each(known: pl.DataFrame, keys: Sequence[str] = ("document", "table", "key", "field")) -> pl.DataFrame:
+    """The figures that count: where one is printed twice, the first."""
+    return known.unique(keys, keep="first", maintain_order=True)
+
+
+def _key() -> pl.Expr:
+    """What tells a row of its table from the others."""
+    loans = pl.concat_str("group_id", "loan_status", "bucket", separator=" ", ignore_nulls=True)
+    return (
+        pl.when(pl.col("table") == "classes").then("class_key")
+        .when(pl.col("table") == "delinquencies").then(loans)
+        .when(pl.col("table") == "measures").then(pl.col("group_id").fill_null(TOTAL))
+        .otherwise("group_id")
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""Check digits of CUSIPs and ISINs, over a whole column of them."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+
+import polars as pl
+
+from etl.cells import is_not_applicable
+from etl.identities import CheckDigit
+from etl.rules import TOTAL
+
+# ANSI X9.6: digits count as themselves, letters from 10 on, then these three.
+_VALUES = {character: str(value) for value, character in enumerate(string.digits + string.ascii_uppercase + "*@#")}
+_LENGTHS = {"cusip": 9, "isin": 12}
+
+
+def check_digits(classes: pl.DataFrame, declared: Sequence[CheckDigit]) -> pl.DataFrame:
+    """The outcome for each class that prints an identifier. `classes` has `document`, `class_key` and the
+    columns of the tidy table. Columns as `outcomes.SCHEMA`."""
+    return pl.concat([_checked(classes, check) for check in declared], how="diagonal")
+
+
+def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
+    code = pl.col(check.column)
+    printed = classes.filter(code.is_not_null()).select("document", "class_key", code)
+    length = _LENGTHS[check.method]
+    wanted = printed.select(code.unique(maintain_order=True)).with_columns(
+        digit=pl.when(code.str.contains(rf"^[0-9A-Z*@#]{{{length - 1}}}[0-9]$")).then(check_digit(code, check.method))
+    )
+    judged = printed.join(wanted, on=check.column, how="left", maintain_order="left")
+    last = code.str.slice(-1)
+    no_identifier = (pl.col("class_key") == TOTAL) | is_not_applicable(code)
+    outcome = (
+        pl.when(no_identifier).then(pl.lit("not_applicable"))
+        .when(pl.col("digit") == last).then(pl.lit("pass"))
+        .otherwise(pl.lit("fail"))
+    )  # fmt: skip
+    name, letters = pl.lit(check.method.upper()), pl.lit(length)
+    total = pl.format("the total row has no {}; {} is printed", name, code)
+    misbuilt = pl.format("{} is not built as a {} is: {} characters, the last a digit", code, name, letters)
+    wrong = pl.format(
+        "the check digit of {} would be {}: misread, misprinted, or the trustee's own number", code, "digit"
+    )
+    explanation = (
+        pl.when(no_identifier & (pl.col("class_key") == TOTAL)).then(total)
+        .when(no_identifier).then(pl.format("{} is printed", code))
+        .when(pl.col("digit").is_null()).then(misbuilt)
+        .when(pl.col("digit") != last).then(wrong)
+    )  # fmt: skip
+    return judged.select(
+        "document",
+        check=pl.lit(check.name),
+        subject="class_key",
+        outcome=outcome,
+        expected=pl.when(~no_identifier).then(pl.col("digit").cast(pl.Int64)),
+        actual=pl.when(~no_identifier).then(last.cast(pl.Int64, strict=False)),
+        explanation=explanation,
+    )
+
+
+def check_digit(code: pl.Expr, method: str) -> pl.Expr:
+    """The check digit that `code` should end in, as text; `code` has the form of its kind.
+
+    A CUSIP doubles the value of each second character; an ISIN spells letters as numbers first and then
+    doubles each second digit from the right. The digits of the results are added up.
+
+    >>> pl.select(check_digit(pl.lit("037833100"), "cusip")).item()
+    '0'
+    >>> pl.select(check_digit(pl.lit("US0378331005"), "isin")).item()
+    '5'
+    """
+    values = [
+        code.str.slice(place, 1).replace_strict(_VALUES, default=None, return_dtype=pl.String)
+        for place in range(_LENGTHS[method] - 1)
+    ]
+    if method == "cusip":
+        numbers = [value.cast(pl.Int32) * (1 + place % 2) for place, value in enumerate(values)]
+        digits = [number // 10 + number % 10 for number in numbers]
+    else:
+        spelled = pl.concat_str(values).str.reverse()
+        most = 2 * len(values)
+        each = [spelled.str.slice(place, 1).cast(pl.Int32, strict=False).fill_null(0) for place in range(most)]
+        doubled = [digit * (2 - place % 2) for place, digit in enumerate(each)]
+        digits = [number // 10 + number % 10 for number in doubled]
+    return ((10 - pl.sum_horizontal(digits) % 10) % 10).cast(pl.String)

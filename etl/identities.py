@@ -1,0 +1,281 @@
+"""The declared checks: `identities.toml` as objects, and which of them speak of a printed cell.
+
+The file is held against the declared tables when it is loaded: a formula that names no column of theirs is a
+defect of the program, told by name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from etl.errors import SchemaError
+from etl.formulas import Figure, Formula, FormulaError, parse
+from etl.rules import TOTAL
+from etl.schema import table as declared_table
+
+# Kind of the printed total row, beside the kinds of classes that a layout tells apart.
+TOTAL_ROW = "total"
+# Subject of a check that speaks of the report as a whole.
+REPORT = "report"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What every check has: its name, what it says and where that comes from."""
+
+    name: str
+    statement: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Otherwise:
+    """Another reading that is known to be printed, and why."""
+
+    formula: Formula
+    because: str
+    only_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Identity(Check):
+    """A formula over the rows of a table, or (table `report`) over the figures of a report."""
+
+    table: str
+    formula: Formula
+    only_for: tuple[str, ...] = ()
+    not_for: Mapping[str, str] = field(default_factory=dict)
+    only_if: tuple[Formula, ...] = ()
+    otherwise: tuple[Otherwise, ...] = ()
+
+    @property
+    def formulas(self) -> tuple[Formula, ...]:
+        """All formulas that it is evaluated with."""
+        return (self.formula, *self.only_if, *(other.formula for other in self.otherwise))
+
+
+@dataclass(frozen=True)
+class Total(Check):
+    """Rows of a table that add up to its printed total; columns by family, which leave out the same rows."""
+
+    table: str
+    families: Mapping[str, tuple[str, ...]]
+    may_leave_out: bool
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns."""
+        return tuple(column for family in self.families.values() for column in family)
+
+
+@dataclass(frozen=True)
+class Accrual(Check):
+    """Interest = balance x rate x days / basis, with the days inferred."""
+
+    days_name: str
+    table: str
+    interest: str
+    balance: str
+    rate: str
+    nominal_days: int
+    nominal_basis: int
+    calendar_bases: tuple[int, ...]
+    shortest_days: int
+    longest_days: int
+    not_for: Mapping[str, str]
+    other_kinds: tuple[str, ...]
+    other_balance: Figure
+    other_because: str
+
+
+@dataclass(frozen=True)
+class CheckDigit(Check):
+    """The last character of an identifier."""
+
+    table: str
+    column: str
+    method: str
+
+
+@dataclass(frozen=True)
+class Between(Check):
+    """From one distribution of a deal to the next."""
+
+    table: str | None = None
+    formula: Formula | None = None
+    unchanged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All declared checks."""
+
+    identities: tuple[Identity, ...]
+    totals: tuple[Total, ...]
+    accruals: tuple[Accrual, ...]
+    check_digits: tuple[CheckDigit, ...]
+    readings: tuple[Check, ...]
+    between: tuple[Between, ...]
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All of them, in the order in which a reader wants them."""
+        return (
+            *self.identities, *self.accruals, *self.totals, *self.check_digits, *self.readings, *self.between,
+        )  # fmt: skip
+
+    def identities_of(self, table: str) -> tuple[Identity, ...]:
+        """The identities over the rows of a table."""
+        return tuple(identity for identity in self.identities if identity.table == table)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The packaged checks. Raises SchemaError where the file is wrong."""
+    text = (files("etl") / "identities.toml").read_text(encoding="utf-8")
+    return read_catalogue(text)
+
+
+def read_catalogue(text: str) -> Catalogue:
+    """The checks that a file declares. Raises SchemaError that names the check."""
+    declared = tomllib.loads(text)
+    found = Catalogue(
+        identities=tuple(map(_identity, declared.get("identity", []))),
+        totals=tuple(map(_total, declared.get("total", []))),
+        accruals=tuple(map(_accrual, declared.get("accrual", []))),
+        check_digits=tuple(CheckDigit(**check) for check in declared.get("check_digit", [])),
+        readings=tuple(Check(**check) for check in declared.get("reading", [])),
+        between=tuple(map(_between, declared.get("between", []))),
+    )
+    names = [check.name for check in found.checks]
+    for name in names:
+        if names.count(name) > 1:
+            raise SchemaError(f"identities.toml: two checks are called {name!r}")
+    for identity in found.identities:
+        for formula in identity.formulas:
+            _check_figures(identity.name, identity.table, formula.figures)
+    for total in found.totals:
+        _check_figures(total.name, total.table, [Figure(None, None, column) for column in total.columns])
+    for check in found.between:
+        if check.table and check.formula:
+            _check_figures(check.name, check.table, check.formula.figures)
+    return found
+
+
+def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[tuple[str, str]]:
+    """Check and subject of every check that uses a printed cell.
+
+    `key` as `figures.figures` gives it: the class, the group, or group, status and bucket of loans.
+    """
+    kind = TOTAL_ROW if key == TOTAL else class_type
+    declared = catalogue()
+    found = [
+        (identity.name, subject)
+        for identity in declared.identities
+        if not identity.only_for or identity.table != table or kind in identity.only_for
+        for formula in (identity.formula, *(other.formula for other in identity.otherwise))
+        for figure in formula.figures
+        for subject in _subjects(identity.table, figure, table, key, field, kind)
+    ]
+    for total in declared.totals:
+        if total.table == table and field in total.columns:
+            found += [(total.name, total_subject(table, key, field))]
+    for accrual in declared.accruals:
+        if accrual.table == table and field in (accrual.interest, accrual.balance, accrual.rate):
+            found += [(accrual.name, key), (accrual.days_name, REPORT)]
+    found += [(check.name, key) for check in declared.check_digits if (check.table, check.column) == (table, field)]
+    return list(dict.fromkeys(found))
+
+
+def total_subject(table: str, key: str, column: str) -> str:
+    """Subject of the check of a printed total: the column, of loans with their status and bucket."""
+    return f"{key.partition(' ')[2]} {column}" if table == "delinquencies" else column
+
+
+def _subjects(own: str, figure: Figure, table: str, key: str, field: str, kind: str | None) -> Iterator[str]:
+    """The subjects of an identity over table `own` for which `figure` is the cell."""
+    if figure.field != field or (figure.table or own) != table:
+        return
+    if figure.table is None:
+        yield key
+    elif own == "pools" and table == "delinquencies":
+        group, _, rest = key.rpartition(" ")
+        if rest == figure.kind:
+            yield group
+    elif key == TOTAL if figure.kind is None else kind == figure.kind:
+        yield REPORT if own == REPORT else ANY_SUBJECT
+
+
+# Stands for every subject of a check: a figure of the report that all its rows use.
+ANY_SUBJECT = "*"
+
+
+def _identity(declared: dict[str, Any]) -> Identity:
+    name = declared["name"]
+    others = tuple(
+        Otherwise(_parsed(name, other["formula"]), other["because"], tuple(other.get("only_for", [])))
+        for other in declared.get("otherwise", [])
+    )
+    return Identity(
+        **_said(declared),
+        table=declared["table"],
+        formula=_parsed(name, declared["formula"]),
+        only_for=tuple(declared.get("only_for", [])),
+        not_for=declared.get("not_for", {}),
+        only_if=tuple(_parsed(name, condition) for condition in declared.get("only_if", [])),
+        otherwise=others,
+    )
+
+
+def _total(declared: dict[str, Any]) -> Total:
+    families = declared.get("families") or {"all": declared["columns"]}
+    return Total(
+        **_said(declared),
+        table=declared["table"],
+        families={family: tuple(columns) for family, columns in families.items()},
+        may_leave_out="families" in declared,
+    )
+
+
+def _accrual(declared: dict[str, Any]) -> Accrual:
+    other = declared["otherwise"]
+    names = ("days_name", "table", "interest", "balance", "rate", "nominal_days", "nominal_basis")
+    return Accrual(
+        **_said(declared),
+        **{name: declared[name] for name in (*names, "shortest_days", "longest_days", "not_for")},
+        calendar_bases=tuple(declared["calendar_bases"]),
+        other_kinds=tuple(other["only_for"]),
+        other_balance=_parsed(declared["name"], f"{other['balance']} = 0").actual,
+        other_because=other["because"],
+    )
+
+
+def _between(declared: dict[str, Any]) -> Between:
+    formula = _parsed(declared["name"], declared["formula"]) if "formula" in declared else None
+    return Between(
+        **_said(declared), table=declared.get("table"), formula=formula, unchanged=tuple(declared.get("unchanged", []))
+    )
+
+
+def _said(declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: declared[name] for name in ("name", "statement", "reference")}
+
+
+def _parsed(name: str, text: str) -> Formula:
+    try:
+        return parse(text)
+    except FormulaError as error:
+        raise SchemaError(f"identities.toml: {name}: {error}") from error
+
+
+def _check_figures(name: str, own: str, figures: Iterable[Figure]) -> None:
+    """Refuse figures that no table declares."""
+    for figure in figures:
+        table = figure.table or own
+        if table == REPORT or figure.field not in declared_table(table).fields:
+            raise SchemaError(f"identities.toml: {name}: there is no figure {figure.name!r}")

@@ -1,0 +1,261 @@
+"""Figures + declared identities → outcomes, over all reports of a batch at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import polars as pl
+
+from etl.figures import FIGURE_TABLES, first_of_each, wide
+from etl.formulas import Comparison, Figure, Formula, compare, error_column
+from etl.identities import REPORT, TOTAL_ROW, Identity
+from etl.rules import TOTAL
+
+KIND = "kind of row"
+
+
+@dataclass(frozen=True)
+class ReportFigures:
+    """The figures of a batch of reports.
+
+    `known` as `figures.figures` gives them; `documents`: one column, `document`; `kinds`: `document`, `key`
+    and `kind` of the classes.
+    """
+
+    known: pl.DataFrame
+    documents: pl.DataFrame
+    kinds: pl.DataFrame
+
+    @cached_property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Each table wide, with the kind of its rows in `kind of row`."""
+        frames = {name: wide(self.known, name) for name in FIGURE_TABLES}
+        kinds = self.kinds.select("document", "key", pl.col("kind").alias(KIND))
+        frames["classes"] = frames["classes"].join(kinds, on=["document", "key"], how="left", maintain_order="left")
+        total = pl.when(pl.col("key") == TOTAL).then(pl.lit(TOTAL_ROW))
+        return {
+            name: frame.with_columns(
+                pl.coalesce([total, pl.col(KIND) if name == "classes" else pl.lit(None)]).alias(KIND)
+            )
+            for name, frame in frames.items()
+        }
+
+    def rows(self, table: str, figures: Iterable[Figure]) -> pl.DataFrame:
+        """The rows that identities over `table` speak of: `document`, `key`, the kind, their own columns, and
+        those `figures` that belong to other tables."""
+        if table == REPORT:
+            frame = self.documents.with_columns(key=pl.lit(REPORT)).with_columns(pl.lit(None, pl.String).alias(KIND))
+        else:
+            frame = self.tables[table]
+        others: dict[tuple[str, str | None], list[Figure]] = {}
+        for figure in {figure.name: figure for figure in figures}.values():
+            if figure.table is not None:
+                others.setdefault((figure.table, figure.kind), []).append(figure)
+        for (other, kind), wanted in others.items():
+            keys = ["document", "key"] if (table, other) == ("pools", "delinquencies") else ["document"]
+            frame = frame.join(self._elsewhere(table, other, kind, wanted), on=keys, how="left", maintain_order="left")
+        return frame
+
+    def _elsewhere(self, own: str, other: str, kind: str | None, wanted: Sequence[Figure]) -> pl.DataFrame:
+        """Figures of another table, as columns with their names: its total, or the rows of a kind."""
+        frame = self.tables[other]
+        if other == "delinquencies":
+            if own == "pools":
+                suffix = f" {kind}"
+                loans = frame.filter(pl.col("key").str.ends_with(suffix))
+                return loans.select("document", pl.col("key").str.strip_suffix(suffix), *_renamed(wanted))
+            return frame.filter(pl.col("key") == f"{TOTAL} {kind}").select("document", *_renamed(wanted))
+        if kind is None:
+            return frame.filter(pl.col("key") == TOTAL).select("document", *_renamed(wanted))
+        printed = {
+            figure.name: pl.when(pl.col(figure.field).count() > 0).then(pl.col(figure.field).sum()) for figure in wanted
+        }
+        errors = {error_column(figure.name): pl.col(error_column(figure.field)).sum() for figure in wanted}
+        return frame.filter(pl.col(KIND) == kind).group_by("document", maintain_order=True).agg(**printed, **errors)
+
+
+def _renamed(figures: Sequence[Figure]) -> Iterator[pl.Expr]:
+    for figure in figures:
+        yield pl.col(figure.field).alias(figure.name)
+        yield pl.col(error_column(figure.field)).alias(error_column(figure.name))
+
+
+def check_identities(figures: ReportFigures, identities: Sequence[Identity]) -> pl.DataFrame:
+    """The outcome of each identity for each of its rows: the columns of `outcomes.SCHEMA`."""
+    found = []
+    for table in dict.fromkeys(identity.table for identity in identities):
+        here = [identity for identity in identities if identity.table == table]
+        named = [figure for identity in here for formula in identity.formulas for figure in formula.figures]
+        rows = figures.rows(table, named).lazy()
+        found += pl.collect_all([_checked(rows, identity) for identity in here])
+    checks = pl.concat(found, how="diagonal")
+    return with_printed_figures(checks, figures, {identity.name: _all_figures(identity) for identity in identities})
+
+
+def _all_figures(identity: Identity) -> tuple[str, tuple[Figure, ...]]:
+    others = [figure for other in identity.otherwise for figure in other.formula.figures]
+    named = {figure.name: figure for figure in (*identity.formula.figures, *others)}
+    return identity.table, tuple(named.values())
+
+
+def _checked(rows: pl.LazyFrame, identity: Identity) -> pl.LazyFrame:
+    if identity.only_for:
+        rows = rows.filter(pl.col(KIND).is_in(identity.only_for))
+    kind = pl.col(KIND)
+    main = compare(identity.formula)
+    # What divides by nothing has no expected value; that it is printed all the same is to be told.
+    missed = main.outcome.fill_null(pl.when(main.actual != 0).then(pl.lit("fail")))
+    otherwise = pl.coalesce(
+        [
+            *(_otherwise(other.formula, other.only_for, other.because) for other in identity.otherwise),
+            pl.lit(None, pl.String),
+        ]
+    )
+    because = pl.when(missed == "fail").then(otherwise)
+    not_for = (
+        kind.replace_strict(dict(identity.not_for), default=None, return_dtype=pl.String)
+        if identity.not_for
+        else pl.lit(None, pl.String)
+    )
+    reason = pl.coalesce(
+        [
+            not_for,
+            pl.when(main.lacking != "").then(pl.format("not printed: {}", main.lacking)),
+            *(
+                pl.when(~_holds(compare(condition))).then(pl.lit(f"only where {condition.text}"))
+                for condition in identity.only_if
+            ),
+            pl.when(missed.is_null()).then(pl.lit("there is nothing to divide by")),
+        ]
+    )
+    outcome = (
+        pl.when(reason.is_not_null())
+        .then(pl.lit("not_applicable"))
+        .when(because.is_not_null())
+        .then(pl.lit("explained"))
+        .otherwise(missed)
+    )
+    applies = reason.is_null()
+    return rows.select(
+        "document",
+        check=pl.lit(identity.name),
+        subject="key",
+        outcome=outcome,
+        expected=pl.when(applies).then(main.expected),
+        actual=pl.when(applies).then(main.actual),
+        difference=pl.when(applies).then(main.actual - main.expected),
+        tolerance=pl.when(applies).then(main.tolerance),
+        explanation=pl.coalesce(reason, because),
+    )
+
+
+def _otherwise(formula: Formula, only_for: Sequence[str], because: str) -> pl.Expr:
+    speaks = pl.col(KIND).is_in(only_for) if only_for else pl.lit(value=True)
+    return pl.when(speaks & _holds(compare(formula))).then(pl.lit(because))
+
+
+def _holds(comparison: Comparison) -> pl.Expr:
+    return comparison.outcome.is_in(["pass", "rounding"]).fill_null(value=False)
+
+
+# --- what was compared -----------------------------------------------------------------------------------------
+
+
+def with_printed_figures(
+    checks: pl.DataFrame, figures: ReportFigures, compared: dict[str, tuple[str, tuple[Figure, ...]]]
+) -> pl.DataFrame:
+    """`checks` with the printed figures and their lines, where they do not agree to the last digit.
+
+    `compared` has for each check the table that it is over, and its figures. A figure of the distribution
+    before is looked for in `previous_document`.
+    """
+    told = checks.with_row_index("row").filter(pl.col("outcome").is_in(["rounding", "explained", "fail"]))
+    if told.is_empty():
+        return checks.with_columns(lines=pl.lit(None, pl.List(pl.Int32)))
+    places = pl.concat(
+        [_places(told, check, table, named, figures.kinds) for check, (table, named) in compared.items()]
+    )
+    # Only figures of these reports are looked up.
+    near = first_of_each(figures.known.join(places.select("document").unique(), on="document", how="semi"))
+    printed = places.join(
+        near.select("document", "table", "key", "field", "raw", "line"),
+        on=["document", "table", "key", "field"],
+        how="inner",
+        maintain_order="left",
+    )
+    whose = pl.when(pl.col("whose") != "").then(pl.format("{} ", "whose")).otherwise(pl.lit(""))
+    texts = (
+        printed.sort("row", "place", maintain_order=True)
+        .group_by("row", maintain_order=True)
+        .agg(
+            text=pl.format("{}{} {} (line {})", whose, "name", "raw", "line").str.join(", "),
+            lines=pl.col("line").unique(maintain_order=True),
+        )
+    )
+    joined = checks.with_row_index("row").join(texts, on="row", how="left", maintain_order="left")
+    off = pl.when(pl.col("outcome") != "explained").then(pl.format("off by {}", plain(pl.col("difference"))))
+    said = pl.concat_str([pl.coalesce("explanation", off), pl.col("text")], separator="; printed: ", ignore_nulls=True)
+    return (
+        joined.rechunk()
+        .with_columns(explanation=pl.when(pl.col("text").is_null()).then("explanation").otherwise(said))
+        .drop("row", "text")
+    )
+
+
+def plain(value: pl.Expr) -> pl.Expr:
+    """A decimal as text, without the zeros that only say how wide its type is."""
+    return value.cast(pl.String).str.replace(r"\.?0+$", "")
+
+
+def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], kinds: pl.DataFrame) -> pl.DataFrame:
+    """Where the figures of a check stand: `row`, `place` (order), `document`, `table`, `key`, `field`, `name`."""
+    rows = told.filter(pl.col("check") == check)
+    parts = [pl.DataFrame(schema=_PLACES)]
+    for place, figure in enumerate(named):
+        document = "previous_document" if figure.previous else "document"
+        frame = rows.select("row", pl.col(document).alias("document"), key=_key_of(figure, own))
+        whose = pl.lit("previous" if figure.previous else "")
+        if figure.kind is not None and figure.table == "classes":
+            members = kinds.filter(pl.col("kind") == figure.kind).select("document", "key")
+            frame = frame.drop("key").join(members, on="document", how="inner", maintain_order="left_right")
+            whose = pl.col("key")
+        elif figure.kind is None and figure.table in ("classes", "pools"):
+            whose = pl.lit("total" if figure.table == "classes" else "pool")
+        parts.append(
+            frame.select(
+                "row",
+                "document",
+                place=pl.lit(place, pl.Int32),
+                table=pl.lit(figure.table or own),
+                key="key",
+                field=pl.lit(figure.field),
+                name=pl.lit(figure.field),
+                whose=whose,
+            ).cast({name: kind for name, kind in _PLACES.items() if name != "document"})
+        )
+    return pl.concat([part.with_columns(pl.col("document").cast(told.schema["document"])) for part in parts])
+
+
+_PLACES = pl.Schema(
+    {
+        "row": pl.UInt32(),
+        "document": pl.UInt32(),
+        "place": pl.Int32(),
+        "table": pl.String(),
+        "key": pl.String(),
+        "field": pl.String(),
+        "name": pl.String(),
+        "whose": pl.String(),
+    }
+)
+
+
+def _key_of(figure: Figure, own: str) -> pl.Expr:
+    if figure.table is None:
+        return pl.col("subject")
+    if figure.table == "delinquencies":
+        group = pl.col("subject") if own == "pools" else pl.lit(TOTAL)
+        return pl.format("{} {}", group, pl.lit(figure.kind))
+    return pl.lit(TOTAL)

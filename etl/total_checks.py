@@ -1,0 +1,323 @@
+"""Which rows does a printed total cover? Sums over rows, and the rows that a total leaves out.
+
+Where the rows of a column do not add up to its printed total, sets of rows that the total may leave out are
+tried, in this order: all classes of one or several kinds (notional classes, over-collateralization, ...), one
+class, classes of such kinds and one more, two classes. Columns of one family (balances, payments, ...) leave
+out the same rows, so the set that most columns of the family agree with counts. It must be no accident:
+
+- either two columns need it, each by its own figures, or
+- the chance that a wrong total falls on the sum of any set that was tried is below one in a hundred, and the
+  sum is no figure that one wrong digit gives (700, 60,000,000).
+
+Else nothing is explained, and the break is told with its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import polars as pl
+
+from etl.cells import VALUE
+from etl.figures import first_of_each
+from etl.formulas import outcome, tolerance_of
+from etl.identities import Total
+from etl.identity_checks import ReportFigures, plain
+from etl.rules import TOTAL
+
+# Kinds of classes that totals are known to leave out together.
+_KINDS = ("notional", "over_collateralization", "prepayment_premium", "residual")
+_KIND_NAMES = {
+    "notional": "notional",
+    "over_collateralization": "over-collateralization",
+    "prepayment_premium": "prepayment premiums",
+    "residual": "residual",
+}
+# How likely an accidental explanation may be.
+_CHANCE = 0.01
+_WITNESSES = 2
+# Reports with more classes are only asked for whole kinds and single classes.
+_MAX_CLASSES = 60
+# Of sets that fit as well as the chosen one, so many are told.
+_OTHERS_TOLD = 3
+# Reports that are looked at more closely at a time, to bound memory.
+_CHUNK = 50
+_CELL = ["document", "column"]
+
+
+def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFrame:
+    """The outcome of each printed total: the columns of `outcomes.SCHEMA`."""
+    return pl.concat([_checked(figures, total) for total in totals], how="diagonal")
+
+
+def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
+    columns = {column: family for family, columns in total.families.items() for column in columns}
+    cells = figures.known.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(columns)))
+    cells = first_of_each(cells).with_columns(
+        column=_subject(total.table), family=pl.col("field").replace_strict(columns)
+    )
+    is_total = (pl.col("key") == TOTAL) | pl.col("key").str.starts_with(f"{TOTAL} ")
+    rows = cells.filter(~is_total)
+    printed = cells.filter(is_total).select(*_CELL, "raw", "line", total="value", total_error="error")
+    lines = rows.group_by(_CELL).agg(first=pl.col("line").min(), last=pl.col("line").max())
+    compared = _summed(rows, printed)
+    sets = _left_out(rows, compared, figures.kinds) if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
+    omitted = sets.explode("keys").rename({"keys": "key"})
+    covered = _summed(rows.join(omitted, on=["document", "family", "key"], how="anti", maintain_order="left"), printed)
+    judged = (
+        compared.join(
+            covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
+        )
+        .join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
+        .join(lines, on=_CELL, how="left", maintain_order="left")
+        .with_columns(plainly=_outcome("gap", "tolerance"), covered=_outcome("gap_covered", "tolerance_covered"))
+        .with_columns(omitted=pl.col("gap") - pl.col("gap_covered"))
+    )
+    explained = (pl.col("plainly") == "fail") & pl.col("label").is_not_null() & (pl.col("covered") != "fail")
+    broken = (pl.col("plainly") == "fail") & ~explained
+    judged = judged.with_columns(
+        outcome=pl.when(explained).then(pl.lit("explained")).otherwise("plainly"),
+        # A break is measured against the rows that the total covers, an explained difference against all.
+        expected=pl.when(broken).then(pl.col("sum") - pl.col("omitted").fill_null(0)).otherwise("sum"),
+        tolerance=pl.when(pl.col("label").is_not_null()).then("tolerance_covered").otherwise("tolerance"),
+    ).with_columns(difference=pl.col("total") - pl.col("expected"))
+    rows_text = pl.format(
+        "rows in lines {} to {} add up to {}, printed: {} (line {})",
+        "first",
+        "last",
+        plain(pl.col("sum")),
+        "raw",
+        "line",
+    )
+    others = (
+        pl.when(pl.col("label").is_not_null())
+        .then(pl.format("; the total leaves out {}, as other totals do", "label"))
+        .otherwise(pl.lit(""))
+    )
+    left_out = pl.format("the total leaves out {}, together {}; {}", "label", plain(pl.col("omitted")), rows_text)
+    explanation = (
+        pl.when(pl.col("outcome") == "pass").then(None)
+        .when(explained).then(left_out)
+        .when(broken).then(pl.format("off by {}{}; {}", plain(pl.col("difference")), others, rows_text))
+        .otherwise(pl.format("off by {}; {}", plain(pl.col("difference")), rows_text))
+    )  # fmt: skip
+    return judged.select(
+        "document",
+        check=pl.lit(total.name),
+        subject="column",
+        outcome="outcome",
+        expected="expected",
+        actual="total",
+        difference="difference",
+        tolerance="tolerance",
+        explanation=explanation,
+        lines=pl.when(pl.col("outcome") != "pass").then(pl.concat_list("first", "last", "line")),
+    )
+
+
+def _subject(table: str) -> pl.Expr:
+    """What `identities.total_subject` says of a cell."""
+    if table == "delinquencies":
+        group = pl.col("key").str.extract(r"^(.*?) (?:delinquent|outstanding|foreclosure|bankruptcy|reo)\b")
+        return pl.format("{} {}", pl.col("key").str.strip_prefix(pl.format("{} ", group)), "field")
+    return pl.col("field")
+
+
+def _summed(rows: pl.DataFrame, printed: pl.DataFrame) -> pl.DataFrame:
+    """The sum of the rows of each column beside its printed total, how far they are apart, and the tolerance."""
+    sums = rows.group_by(_CELL, maintain_order=True).agg(
+        family=pl.col("family").first(),
+        sum=pl.col("value").sum(),
+        errors=pl.col("error").sum(),
+        largest=pl.col("error").max(),
+        uncertain=(pl.col("error") > 0).sum().cast(pl.Int32),
+    )
+    both = sums.join(printed, on=_CELL, how="inner", maintain_order="left")
+    uncertain = pl.col("uncertain") + (pl.col("total_error") > 0).cast(pl.Int32)
+    largest = pl.max_horizontal("largest", "total_error")
+    tolerance = tolerance_of(uncertain, pl.col("errors") + pl.col("total_error"), largest)
+    return both.with_columns(gap=pl.col("sum") - pl.col("total"), tolerance=tolerance)
+
+
+def _outcome(gap: str, tolerance: str) -> pl.Expr:
+    return outcome(pl.col(gap).abs(), pl.lit(0).cast(VALUE), pl.col(tolerance))
+
+
+# --- rows that a total leaves out --------------------------------------------------------------------------------
+
+_LEFT_OUT = pl.Schema(
+    {"document": pl.UInt32(), "family": pl.String(), "label": pl.String(), "keys": pl.List(pl.String())}
+)
+
+
+def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
+    """`document`, `family`, `label` and `keys` of the rows that the totals of a family leave out."""
+    open_families = (
+        compared.filter(pl.col("gap").abs() > pl.col("tolerance"))
+        .select("document", "family")
+        .unique(maintain_order=True)
+    )
+    if open_families.is_empty():
+        return pl.DataFrame(schema=_LEFT_OUT)
+    columns = compared.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
+    members = rows.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
+    members = members.join(kinds, on=["document", "key"], how="left", maintain_order="left").select(
+        *_CELL, "family", "key", "kind", "value"
+    )
+    found = _best(columns, members, _kind_sets(members), _single_sets(members))
+    missed = open_families.join(found, on=["document", "family"], how="anti", maintain_order="left")
+    small = members.group_by("document").agg(classes=pl.col("key").n_unique()).filter(pl.col("classes") <= _MAX_CLASSES)
+    missed = missed.join(small, on="document", how="semi", maintain_order="left")
+    parts = [found]
+    documents = missed["document"].unique(maintain_order=True)
+    for at in range(0, documents.len(), _CHUNK):
+        here = missed.filter(pl.col("document").is_in(documents[at : at + _CHUNK].implode()))
+        some = members.join(here, on=["document", "family"], how="semi", maintain_order="left")
+        theirs = columns.join(here, on=["document", "family"], how="semi", maintain_order="left")
+        wanted = [_kind_sets(some), _single_sets(some), _kinds_and_one(some), _pairs(some)]
+        parts.append(_best(theirs, some, *wanted))
+    return pl.concat(parts)
+
+
+def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> pl.DataFrame:
+    """`document`, `family`, `label` and `keys` of the set that a family leaves out, where that is no accident.
+
+    A set is a row of `sets`: `document`, `family`, `rank` (the plainer the lower), `label`, `keys`.
+    """
+    tried = (
+        pl.concat(sets).unique(["document", "family", "keys"], keep="first", maintain_order=True).with_row_index("set")
+    )
+    exploded = tried.explode("keys").rename({"keys": "key"}).select("set", "document", "family", "key")
+    sums = (
+        exploded.join(members, on=["document", "family", "key"], how="inner")
+        .group_by("set", "column")
+        .agg(omitted=pl.col("value").sum())
+    )
+    fitted = (
+        tried.drop("keys")
+        .join(
+            columns.select(*_CELL, "family", "gap", "tolerance", "total"),
+            on=["document", "family"],
+            how="inner",
+            maintain_order="left",
+        )
+        .join(sums, on=["set", "column"], how="left", maintain_order="left")
+        .with_columns(pl.col("omitted").fill_null(0), tries=pl.col("set").n_unique().over("document", "family"))
+        .with_columns(
+            fits=(pl.col("gap") - pl.col("omitted")).abs() <= pl.col("tolerance"),
+            needed=pl.col("gap").abs() > pl.col("tolerance"),
+        )
+    )
+    window = (pl.col("tolerance") * 2).cast(pl.Float64) + 1
+    chance = pl.col("tries") * window / pl.col("omitted").abs().cast(pl.Float64)
+    digits = plain(pl.col("omitted").abs()).str.replace_all("[.0]", "")
+    surprising = (chance < _CHANCE) & (digits.str.len_bytes() > 1)
+    left_over = (pl.col("gap") - pl.col("omitted")).abs().cast(pl.Float64)
+    ranked = (
+        fitted.group_by("set", maintain_order=True)
+        .agg(
+            pl.col("document", "family", "rank", "label").first(),
+            agreeing=pl.col("fits").sum(),
+            witnesses=(pl.col("fits") & pl.col("needed")).sum(),
+            surprising=(pl.col("fits") & pl.col("needed") & surprising).any(),
+            plain=(~pl.col("needed")).sum(),
+            left_over=left_over.filter(pl.col("fits")).sum(),
+        )
+        .filter((pl.col("witnesses") > 0) & (pl.col("agreeing") >= pl.col("plain")))
+        .sort(
+            "document", "family", "agreeing", "rank", "left_over", "set", descending=[False, False, True, *[False] * 3]
+        )
+    )
+    first = pl.struct("agreeing", "rank").first().over("document", "family")
+    alike = ranked.filter(pl.struct("agreeing", "rank") == first)
+    chosen = alike.group_by("document", "family", maintain_order=True).agg(
+        pl.col("set", "witnesses", "surprising", "label").first(), others=pl.col("label").slice(1, _OTHERS_TOLD)
+    )
+    chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising"))
+    others = pl.format("{}, where {} would fit as well", "label", pl.col("others").list.join(" or "))
+    ranked = chosen.with_columns(label=pl.when(pl.col("others").list.len() > 0).then(others).otherwise("label"))
+    return ranked.join(tried.select("set", "keys"), on="set", how="left", maintain_order="left").select(
+        "document", "family", "label", "keys"
+    )
+
+
+def _classes(members: pl.DataFrame) -> pl.DataFrame:
+    """`document`, `family`, `key`, `kind` of each row, once."""
+    return members.select("document", "family", "key", "kind").unique(
+        ["document", "family", "key"], keep="first", maintain_order=True
+    )
+
+
+def _kind_sets(members: pl.DataFrame) -> pl.DataFrame:
+    """All classes of one kind, of two, ..."""
+    classes = _classes(members)
+    present = classes.group_by("document", "family", maintain_order=True).agg(
+        kinds=pl.col("kind").drop_nulls().unique()
+    )
+    found = [pl.DataFrame(schema=_SETS)]
+    for kinds in _kind_choices():
+        having = present.filter(pl.all_horizontal([pl.col("kinds").list.contains(kind) for kind in kinds]))
+        here = classes.filter(pl.col("kind").is_in(kinds)).join(
+            having, on=["document", "family"], how="semi", maintain_order="left"
+        )
+        named = [
+            pl.format(f"{{}} ({_KIND_NAMES[kind]})", pl.col("key").filter(pl.col("kind") == kind).str.join(", "))
+            for kind in kinds
+        ]
+        sets = here.group_by("document", "family", maintain_order=True).agg(
+            label=pl.concat_str(named, separator=" and "), keys=pl.col("key").sort()
+        )
+        found.append(_ranked(sets, len(kinds)))
+    return pl.concat(found)
+
+
+def _kind_choices() -> Iterator[tuple[str, ...]]:
+    for count in range(1, len(_KINDS) + 1):
+        yield from combinations(_KINDS, count)
+
+
+_SETS = pl.Schema(
+    {
+        "document": pl.UInt32(),
+        "family": pl.String(),
+        "rank": pl.Int32(),
+        "label": pl.String(),
+        "keys": pl.List(pl.String()),
+    }
+)
+_SINGLE, _KINDS_AND_ONE, _PAIR = len(_KINDS) + 1, len(_KINDS) + 2, len(_KINDS) + 3
+
+
+def _ranked(sets: pl.DataFrame, rank: int) -> pl.DataFrame:
+    return sets.select("document", "family", rank=pl.lit(rank, pl.Int32), label="label", keys="keys")
+
+
+def _single_sets(members: pl.DataFrame) -> pl.DataFrame:
+    """Each class by itself."""
+    classes = _classes(members)
+    kind = pl.col("kind").replace_strict(_KIND_NAMES, default=None, return_dtype=pl.String)
+    label = pl.when(kind.is_not_null()).then(pl.format("{} ({})", "key", kind)).otherwise("key")
+    return _ranked(classes.select("document", "family", label=label, keys=pl.concat_list("key")), _SINGLE)
+
+
+def _kinds_and_one(members: pl.DataFrame) -> pl.DataFrame:
+    """All classes of some kinds, and one class more."""
+    return _ranked(_joined(_kind_sets(members), _single_sets(members)), _KINDS_AND_ONE)
+
+
+def _pairs(members: pl.DataFrame) -> pl.DataFrame:
+    """Each two classes."""
+    singles = _single_sets(members)
+    return _ranked(_joined(singles, singles), _PAIR)
+
+
+def _joined(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    both = left.join(right, on=["document", "family"], how="inner", suffix="_more", maintain_order="left_right")
+    apart = both.filter(pl.col("keys").list.set_intersection("keys_more").list.len() == 0)
+    return apart.select(
+        "document",
+        "family",
+        label=pl.format("{} and {}", "label", "label_more"),
+        keys=pl.concat_list("keys", "keys_more").list.sort(),
+    )
