@@ -20,6 +20,8 @@ from etl.rules import RuleBook
 
 # How often one pattern is looked for in one paragraph.
 MAX_REPEATS = 20
+# A place within a number: what stands around it, with a bar in between.
+_WITHIN_NUMBER = r"[0-9]\|[.,]?[0-9]|[0-9][.,]\|[0-9]"
 
 _TEXT_CELLS = pl.Schema(
     {
@@ -94,7 +96,9 @@ def _claim(
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """All places where the pattern fits: the texts with those cells blanked, and the cells.
 
-    `fitting` says which texts have such a place at all.
+    `fitting` says which texts have such a place at all. A place where a cell would end within a number
+    (Exhibit No. 1 of 1,250), or would hold what another cell has claimed, is none; the pattern is not looked
+    for below it.
     """
     cells: list[pl.DataFrame] = []
     done: list[pl.DataFrame] = []
@@ -105,8 +109,9 @@ def _claim(
         captured = pattern.capture(pending.lazy(), "rest").collect().rechunk()  # see rejections
         # A loose pattern fits the blanks of a claim again; that is no cell.
         printed = pl.all_horizontal(pl.col(str(index)).str.contains(r"\S") for index in range(len(rules)))
-        done.append(captured.filter(~printed).select("number", "rest"))
-        captured = captured.filter(printed)
+        cell = printed & pl.all_horizontal(_is_free(index) & ~_cuts_a_number(index) for index in range(len(rules)))
+        done.append(captured.filter(~cell).select("number", "rest"))
+        captured = captured.filter(cell)
         rest = pl.col("rest")
         for index, rule in enumerate(rules):
             cells.append(_captured(captured, index, rule))
@@ -116,6 +121,20 @@ def _claim(
         pending = read.filter("again").drop("again")
     done.append(pending.select("number", "rest"))
     return texts.update(pl.concat(done), on="number", maintain_order="left"), cells
+
+
+def _is_free(index: int) -> pl.Expr:
+    """Whether nothing within cell `index` of a pattern has been claimed and blanked."""
+    cell = pl.col(str(index))
+    return cell == pl.col("text").str.slice(pl.col(f"{index}_start"), cell.str.len_chars())
+
+
+def _cuts_a_number(index: int) -> pl.Expr:
+    """Whether cell `index` of a pattern begins or ends within a number, so that the number would count twice."""
+    text, start = pl.col("rest"), pl.col(f"{index}_start")
+    end = start + pl.col(str(index)).str.len_chars()
+    around = [pl.concat_str(text.str.head(at).str.tail(2), pl.lit("|"), text.str.slice(at, 2)) for at in (start, end)]
+    return pl.any_horizontal(place.str.contains(_WITHIN_NUMBER) for place in around)
 
 
 def _captured(captured: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:

@@ -140,12 +140,8 @@ def wrong_spans(records: pl.DataFrame, text: str) -> list[str]:
 
 
 def scan_numbers(text: str) -> list[tuple[int, int, int]]:
-    """Line, start and end of every number, found by the characters alone: digits, and what joins them."""
-    found = []
-    for number, line in enumerate(text.split("\n"), 1):
-        for run in re.finditer(r"[0-9.,]+", line):
-            bare = run.group().strip(".,")
-            start = run.start() + run.group().find(bare)
-            if bare:
-                found.append((number, start, start + len(bare)))
-    return found
+    """Line, start and end of every number, found by the characters alone: digits, and one point or comma that
+    has a digit on both sides."""
+    number = re.compile(r"[0-9](?:[0-9]|[.,](?=[0-9]))*")
+    lines = enumerate(text.split("\n"), 1)
+    return [(at, found.start(), found.end()) for at, line in lines for found in number.finditer(line)]
