@@ -1,4 +1,4 @@
-"""The command: a thin face on the package, and the only module that prints."""
+"""The command: a thin face on the package. What people see is laid out in `terminal.py`."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Table as Grid
 from rich.text import Text
 
 from etl.dictionary import dictionary_page
 from etl.errors import EtlError, LayoutError, UsageError
-from etl.runs import Summary, run
+from etl.explain import explain
+from etl.lake import Lake
+from etl.runs import run
 from etl.schema import TABLES, Table, table
+from etl.terminal import as_json_text, printable, show_explanation, show_summary, show_table, show_tables
 from etl.version import __version__
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
-MAX_LINES_SHOWN = 20
 
 app = typer.Typer(
     help="Reads trustee distribution reports into tidy, typed, checked Parquet.",
@@ -78,9 +79,29 @@ def run_command(
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
-        _show_summary(summary)
+        show_summary(summary)
     if strict and summary.rejected:
         raise typer.Exit(FAILED)
+
+
+@app.command("explain")
+def explain_command(
+    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    deal: Annotated[str, typer.Argument(help="A deal, or enough of its name: 2003-he2.", metavar="DEAL")],
+    date: Annotated[str, typer.Argument(help="Such as 2003-11-17, 2003-11, latest.", metavar="DATE")],
+    words: Annotated[
+        list[str],
+        typer.Argument(help="The value, such as A-1 ending_balance, or oc_amount.", metavar="[TABLE] KEY... COLUMN"),
+    ],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
+) -> None:
+    """Show where a value is printed, what read it, and which checks speak of it."""
+    explanation = explain(Lake(Path(output)), deal, date, words)
+    if as_json:
+        typer.echo(as_json_text(explanation))
+    else:
+        show_explanation(explanation)
 
 
 @app.command("schema")
@@ -100,9 +121,9 @@ def schema_command(
     elif as_markdown:
         typer.echo(dictionary_page(tables), nl=False)
     elif name is None:
-        _show_tables(tables)
+        show_tables(tables)
     else:
-        _show_table(tables[0])
+        show_table(tables[0])
 
 
 def main() -> None:
@@ -129,7 +150,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    sys.stderr.write(f"etl: {_printable(message)}\n")
+    sys.stderr.write(f"etl: {printable(message)}\n")
     sys.exit(code)
 
 
@@ -156,80 +177,3 @@ def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("reading", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _show_summary(summary: Summary) -> None:
-    console = Console(highlight=False, soft_wrap=True, emoji=False)
-    if not summary.documents:
-        console.print(_printable(f"{' '.join(summary.inputs)}: the inbox is empty; nothing was read"), markup=False)
-        return
-    console.print(
-        f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
-        f"{summary.rejected:,} rejected, {summary.duplicates:,} duplicates"
-    )
-    console.print(f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record")
-    if summary.checks:
-        console.print("checks: " + ", ".join(f"{count:,} {outcome}" for outcome, count in summary.checks.items()))
-    if summary.reports_read:
-        console.print(_rows_grid(summary))
-    failed = [
-        f"check failed in {check['source']}: {check['check']}: {check['subject']}: {check['explanation']}"
-        for check in summary.failed_checks
-    ]
-    rejected = [
-        f"rejected {reject['source']}: {reject['reason_code']}: {reject['message']}; {reject['hint']}"
-        for reject in summary.rejects
-    ]
-    _show_lines(failed, f"{summary.output}/checks", console)
-    _show_lines(rejected, f"{summary.output}/_rejects", console)
-    for several in summary.same_deal_and_date:
-        ids = ", ".join(several["report_ids"])
-        line = f"{several['deal']} {several['distribution_date']}: several different reports stand side by side: {ids}"
-        console.print(_printable(line), markup=False)
-
-
-def _rows_grid(summary: Summary) -> Grid:
-    grid = Grid("table", "rows", box=None, pad_edge=False)
-    grid.columns[1].justify = "right"
-    for name, rows in summary.rows.items():
-        grid.add_row(name, f"{rows:,}")
-    return grid
-
-
-def _show_lines(lines: list[str], rest: str, console: Console) -> None:
-    for line in lines[:MAX_LINES_SHOWN]:
-        console.print(_printable(line), markup=False)
-    if len(lines) > MAX_LINES_SHOWN:
-        console.print(_printable(f"... and {len(lines) - MAX_LINES_SHOWN:,} more, in {rest}"), markup=False)
-
-
-def _printable(text: str) -> str:
-    """One line without control characters: what a document prints must not steer the terminal."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _show_tables(tables: list[Table]) -> None:
-    grid = Grid("table", "a row for", "columns", "description", box=None, pad_edge=False)
-    for shown in tables:
-        grid.add_row(shown.name, shown.grain, str(len(shown.columns)), shown.description)
-    Console().print(grid)
-
-
-def _show_table(shown: Table) -> None:
-    console = Console()
-    console.print(f"{shown.name}: {shown.description}", markup=False, highlight=False)
-    partition = ", ".join(shown.partition) or "none"
-    console.print(
-        f"a row for {shown.grain}; key: {', '.join(shown.key)}; partition columns: {partition}", highlight=False
-    )
-    grid = Grid("column", "type", "null", "unit", "description", box=None, pad_edge=False)
-    for column in shown.columns:
-        null = "yes" if column.nullable else "no"
-        grid.add_row(column.name, Text(column.type), null, column.unit, Text(column.description))
-    console.print(grid)
-    if shown.terms:
-        console.print(f"\nnames in {shown.name}:", highlight=False)
-        terms = Grid("name", "unit", "description", box=None, pad_edge=False)
-        for term in shown.terms:
-            terms.add_row(term.name, term.unit, Text(term.description))
-        console.print(terms)

@@ -65,10 +65,10 @@ class Lake:
         if len(having) == 1:
             return having[0]
         if having:
-            raise UsageError(f"{len(having)} deals fit {_quoted(short)}: {_listed(having)}; give more of the name")
+            raise UsageError(f"{len(having)} deals fit {quoted(short)}: {listed(having)}; give more of the name")
         if not deals:
             raise UsageError(f"{self.output}: holds no report yet; `etl run` reads reports into it")
-        raise UsageError(f"no deal fits {_quoted(short)}; there {_are(_close(words, deals), len(deals))}")
+        raise UsageError(f"no deal fits {quoted(short)}; there {_are(_close(words, deals), len(deals))}")
 
     def find_date(self, deal: str, short: str) -> dt.date:
         """The distribution date of a deal that a person means: 2003-11-17, 2003-11, 2003, or latest.
@@ -80,13 +80,13 @@ class Lake:
         if wanted == "latest" and dates:
             return dates[-1]
         if not _SHORT_DATE.fullmatch(wanted) and wanted != "latest":
-            raise UsageError(f"{_quoted(short)} is no date; write such as 2003-11-17, 2003-11, 2003 or latest")
+            raise UsageError(f"{quoted(short)} is no date; write such as 2003-11-17, 2003-11, 2003 or latest")
         fitting = [date for date in dates if f"{date}-".startswith(f"{wanted}-")]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise UsageError(f"{deal} has {len(fitting)} dates in {short}: {_listed(fitting)}; give the whole date")
-        raise UsageError(f"{deal} has no report of {_quoted(short)}; it has {_listed(dates) or 'none at all'}")
+            raise UsageError(f"{deal} has {len(fitting)} dates in {short}: {listed(fitting)}; give the whole date")
+        raise UsageError(f"{deal} has no report of {quoted(short)}; it has {listed(dates) or 'none at all'}")
 
     def read(
         self,
@@ -219,7 +219,7 @@ def _date(text: str) -> dt.date | None:
 def _slug(deal: str) -> str:
     """The deal, if that is the slug of one: no other name leads to a folder."""
     if not _SLUG.fullmatch(deal):
-        raise UsageError(f"{_quoted(deal)} is no deal; a deal is named as `deals` lists it")
+        raise UsageError(f"{quoted(deal)} is no deal; a deal is named as `deals` lists it")
     return deal
 
 
@@ -249,13 +249,13 @@ def _are(near: Sequence[str], count: int) -> str:
     return f"are {count:,} deals, most alike {', '.join(near)}"
 
 
-def _listed(names: Iterable[object]) -> str:
+def listed(names: Iterable[object]) -> str:
     """The first names, and how many more there are."""
     texts = [str(name) for name in names]
     more = len(texts) - MAX_NAMES_LISTED
     return ", ".join(texts[:MAX_NAMES_LISTED]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """What a person gave, cut where it is long."""
     return repr(text if len(text) <= MAX_LENGTH else f"{text[:MAX_LENGTH]}...")

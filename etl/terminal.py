@@ -1,0 +1,261 @@
+"""What people see: summaries, tables and explanations, laid out for a terminal.
+
+Text of documents and names of files are printed as they are, but for what could steer the terminal.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from decimal import Decimal
+from textwrap import wrap
+from typing import Any
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from etl.explain import CONTEXT, Cell, Explained, Explanation, Line, Verdict
+from etl.runs import Summary
+from etl.schema import Table
+
+MAX_LINES_SHOWN = 20
+MIN_WIDTH = 40
+
+
+def show_summary(summary: Summary) -> None:
+    """Print what a run did."""
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    if not summary.documents:
+        console.print(printable(f"{' '.join(summary.inputs)}: the inbox is empty; nothing was read"), markup=False)
+        return
+    console.print(
+        f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
+        f"{summary.rejected:,} rejected, {summary.duplicates:,} duplicates"
+    )
+    console.print(f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record")
+    if summary.checks:
+        console.print("checks: " + ", ".join(f"{count:,} {outcome}" for outcome, count in summary.checks.items()))
+    if summary.reports_read:
+        console.print(_rows_grid(summary))
+    failed = [
+        f"check failed in {check['source']}: {check['check']}: {check['subject']}: {check['explanation']}"
+        for check in summary.failed_checks
+    ]
+    rejected = [
+        f"rejected {reject['source']}: {reject['reason_code']}: {reject['message']}; {reject['hint']}"
+        for reject in summary.rejects
+    ]
+    _show_lines(failed, f"{summary.output}/checks", console)
+    _show_lines(rejected, f"{summary.output}/_rejects", console)
+    for several in summary.same_deal_and_date:
+        ids = ", ".join(several["report_ids"])
+        line = f"{several['deal']} {several['distribution_date']}: several different reports stand side by side: {ids}"
+        console.print(printable(line), markup=False)
+
+
+def _rows_grid(summary: Summary) -> Grid:
+    grid = Grid("table", "rows", box=None, pad_edge=False)
+    grid.columns[1].justify = "right"
+    for name, rows in summary.rows.items():
+        grid.add_row(name, f"{rows:,}")
+    return grid
+
+
+def _show_lines(lines: list[str], rest: str, console: Console) -> None:
+    for line in lines[:MAX_LINES_SHOWN]:
+        console.print(printable(line), markup=False)
+    if len(lines) > MAX_LINES_SHOWN:
+        console.print(printable(f"... and {len(lines) - MAX_LINES_SHOWN:,} more, in {rest}"), markup=False)
+
+
+def printable(text: str) -> str:
+    """One line without control characters: what a document prints must not steer the terminal."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
+def show_tables(tables: list[Table]) -> None:
+    """Print a line for each table."""
+    grid = Grid("table", "a row for", "columns", "description", box=None, pad_edge=False)
+    for shown in tables:
+        grid.add_row(shown.name, shown.grain, str(len(shown.columns)), shown.description)
+    Console().print(grid)
+
+
+def show_table(shown: Table) -> None:
+    """Print the columns of a table, and the names of its measures or triggers."""
+    console = Console()
+    console.print(f"{shown.name}: {shown.description}", markup=False, highlight=False)
+    partition = ", ".join(shown.partition) or "none"
+    console.print(
+        f"a row for {shown.grain}; key: {', '.join(shown.key)}; partition columns: {partition}", highlight=False
+    )
+    grid = Grid("column", "type", "null", "unit", "description", box=None, pad_edge=False)
+    for column in shown.columns:
+        null = "yes" if column.nullable else "no"
+        grid.add_row(column.name, Text(column.type), null, column.unit, Text(column.description))
+    console.print(grid)
+    if shown.terms:
+        console.print(f"\nnames in {shown.name}:", highlight=False)
+        terms = Grid("name", "unit", "description", box=None, pad_edge=False)
+        for term in shown.terms:
+            terms.add_row(term.name, term.unit, Text(term.description))
+        console.print(terms)
+
+
+# --- explanations -------------------------------------------------------------------------------------------
+
+_STATUSES = {
+    "reported": "as printed",
+    "not_applicable": "the report prints that there is none",
+    "blank": "the report leaves the place blank",
+    "not_printed": "this report does not print it",
+    "derived": "follows from what is printed here",
+    "computed": "not printed; this program knows it",
+}
+_STYLES = {"fail": "bold red", "explained": "yellow", "rounding": "yellow", "pass": "green"}
+
+
+def as_json_text(explanation: Explanation) -> str:
+    """The explanation as one JSON object; decimals are strings."""
+    return json.dumps(asdict(explanation), default=_json_value)
+
+
+def _json_value(value: Any) -> str:
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+def show_explanation(explanation: Explanation) -> None:
+    """Print where a value stands and what is known of it."""
+    console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+    width = max(MIN_WIDTH, console.width)
+    count = len(explanation.reports)
+    console.print(printable(f"{explanation.deal}, {explanation.distribution_date}"))
+    for number, report in enumerate(explanation.reports, 1):
+        if count > 1:
+            console.print(f"\nreport {number} of {count} of that day: {printable(report.report_id)}")
+        for line in _explained(explanation.name, report, width):
+            console.print(line)
+
+
+def _explained(name: str, report: Explained, width: int) -> Iterator[Text]:
+    yield Text("")
+    status = _STATUSES.get(report.status, report.status)
+    said = "has no value" if report.value is None else f"= {_shown(report.value)}{_unit(report.unit)}"
+    yield Text(printable(f"{name} {said}"), style="bold")
+    yield from _hanging("", f"({status})", width)
+    yield Text("")
+    yield Text(printable(f"source    {report.source.path}"))
+    first = report.cells[0] if report.cells else None
+    place = f", {_place(first)}" if first else ""
+    yield Text(printable(f"          SHA-256 {report.source.sha256[:16]}{place}"))
+    if report.source.note:
+        yield from _hanging("          ", report.source.note, width)
+    if first is not None:
+        yield from _first_cell(first, report, width)
+    if report.cells[1:]:
+        yield Text("")
+        yield Text(f"also at   {_places(len(report.cells) - 1)}")
+        for cell in report.cells[1:]:
+            yield from _other_cell(cell, report, width)
+    yield Text("")
+    if not report.checks:
+        yield Text("checks    none speaks of it")
+        return
+    yield Text(f"checks    {len(report.checks)}")
+    for check in report.checks:
+        yield from _verdict(check, width)
+
+
+def _unit(unit: str) -> str:
+    return "" if unit in ("text", "date", "flag") else f" {unit}"
+
+
+def _places(count: int) -> str:
+    return "another place" if count == 1 else f"{count} other places"
+
+
+def _first_cell(cell: Cell, report: Explained, width: int) -> Iterator[Text]:
+    numbers = range(cell.pieces[0].line - CONTEXT, cell.pieces[-1].line + CONTEXT + 1)
+    lines = [line for line in report.source.lines if line.number in numbers]
+    yield Text("")
+    yield from _excerpt(cell, lines, width) if lines else _as_recorded(cell)
+    yield Text("")
+    yield from _hanging("read by   ", f"{report.layout}, block {cell.block}, rule {cell.rule}", width)
+    labels = [f"{name} {label}" for name, label in (("row", cell.row_label), ("column", cell.column_label)) if label]
+    if labels:
+        yield from _hanging("          ", "; ".join(labels), width)
+
+
+def _other_cell(cell: Cell, report: Explained, width: int) -> Iterator[Text]:
+    numbers = {piece.line for piece in cell.pieces}
+    lines = [line for line in report.source.lines if line.number in numbers]
+    yield Text("")
+    yield from _excerpt(cell, lines, width) if lines else _as_recorded(cell)
+    yield from _hanging("          ", f"{_place(cell)}, rule {cell.rule}", width)
+
+
+def _as_recorded(cell: Cell) -> Iterator[Text]:
+    """A cell whose source cannot be shown."""
+    for piece in cell.pieces:
+        yield Text(printable(f"{piece.line:>6} | ... {piece.raw} ..."))
+
+
+def _excerpt(cell: Cell, lines: Sequence[Line], width: int) -> Iterator[Text]:
+    """The lines with their numbers, and carets under the cell. Long lines are cut around it."""
+    room = width - len(_gutter(0)) - 1  # for the mark of a cut
+    end = max(piece.column_end for piece in cell.pieces)
+    start = min(piece.column_start for piece in cell.pieces)
+    cut = 0 if end <= room else max(0, min(start, end - room))
+    for line in lines:
+        shown = printable(line.text).rstrip()[cut:]
+        fitting = _fitting(shown, room)
+        yield Text(f"{_gutter(line.number, cut=cut > 0)}{fitting}{'>' if fitting != shown else ''}".rstrip())
+        for piece in (piece for piece in cell.pieces if piece.line == line.number):
+            before = cell_len(shown[: max(0, piece.column_start - cut)])
+            under = cell_len(shown[max(0, piece.column_start - cut) : piece.column_end - cut])
+            carets = "^" * max(1, min(under, room - before))
+            yield Text(f"{_gutter(None)}{' ' * before}{carets}", style="bold")
+
+
+def _gutter(number: int | None, *, cut: bool = False) -> str:
+    return f"{'' if number is None else number:>6} |{'<' if cut else ' '}"
+
+
+def _fitting(text: str, room: int) -> str:
+    """As much of a text as fits into so many places of the terminal."""
+    while cell_len(text) > room:
+        text = text[: max(len(text) - max(1, (cell_len(text) - room) // 2), 0)]
+    return text
+
+
+def _place(cell: Cell) -> str:
+    """Such as: line 133, columns 16-27."""
+    return "; ".join(f"line {piece.line}, columns {piece.column_start}-{piece.column_end}" for piece in cell.pieces)
+
+
+def _verdict(check: Verdict, width: int) -> Iterator[Text]:
+    differs = check.difference and check.outcome != "pass"  # an inequality may hold by millions
+    difference = f", difference {_shown(check.difference.normalize())}" if differs else ""
+    line = Text(f"{check.outcome:<15}", style=_STYLES.get(check.outcome, ""))
+    line.append(printable(f"{check.check}: {check.subject}{difference}"), style="default")
+    yield line
+    if check.explanation:
+        yield from _hanging(" " * 15, check.explanation, width)
+
+
+def _hanging(head: str, text: str, width: int) -> Iterator[Text]:
+    """A text in as many lines as it needs, under each other behind its head."""
+    rest = " " * len(head)
+    lines = wrap(printable(text), width, initial_indent=head, subsequent_indent=rest, break_on_hyphens=False)
+    yield from map(Text, lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
