@@ -32,6 +32,8 @@ Relation = Literal["=", "<=", ">="]
 _RELATIONS: tuple[Relation, ...] = ("<=", ">=", "=")
 # Floats carry 15 digits; what is computed with them is compared and told to so many decimals.
 _FLOAT_DECIMALS = 8
+# What is computed must leave room for a difference in `VALUE`.
+_TOO_LARGE = 10.0 ** (VALUE.precision - VALUE.scale - 1)
 
 
 class FormulaError(ValueError):
@@ -246,7 +248,8 @@ def _float(value: pl.Expr) -> pl.Expr:
 
 def _decimal(value: pl.Expr) -> pl.Expr:
     """A computed number as the tables hold it; null where it is too large for that."""
-    return value.round(_FLOAT_DECIMALS).cast(VALUE, strict=False)
+    fitting = pl.when(value.abs() < _TOO_LARGE).then(value)
+    return fitting.round(_FLOAT_DECIMALS).cast(VALUE, strict=False)
 
 
 def _figures(node: Node) -> Iterator[Figure]:
