@@ -149,6 +149,93 @@ def test_the_list_of_rejects_is_cut_and_says_so(tmp_path: Path) -> None:
     assert f"... and 3 more, in {tmp_path}/output/_rejects" in done.stdout
 
 
+# --- explain ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def output(inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("explained") / "output"
+    assert _etl("run", inbox, "--out", folder).returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "printed"),
+    [
+        ("2003-he2 2003-11 A-1 ending_balance", "328,979,574"),
+        ("2003-HE2 2003-11-17 classes A-1 ending_balance", "328,979,574"),
+        ("2003-he2 latest GROUP 1 prepayments", "15,224,950"),
+        ("2003-he2 2003 delinquencies GROUP 2 30-59 balance", "6197784.4"),
+        ("2003-he2 2003 TOTAL foreclosure loan_count", "94"),
+        ("2003-he2 2003 oc_amount", "14,344,337"),
+        ("2003-he2 2003 trigger_event", "NO"),
+        ("2003-he2 2003 reports trustee", "US Bank, NA"),
+        ("2003-he2 2003 trustee", "US Bank, NA"),
+    ],
+)
+def test_a_value_is_explained(output: Path, words: str, printed: str) -> None:
+    done = _etl("explain", output, *words.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    (carets,) = [number for number, line in enumerate(lines) if set(line) == {" ", "|", "^"}]
+    start, end = lines[carets].index("^"), len(lines[carets])
+    assert lines[carets - 1][start:end] == printed
+    assert all(len(line) <= 80 for line in lines if "|" in line)
+
+
+def test_a_whole_deals_name_is_one_argument(output: Path) -> None:
+    name = "Asset Backed Securities Corporation, Home Equity Loan Trust, Series 2003-HE2"
+    done = _etl("explain", output, name, "2003", "GROUP 1", "prepayments", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    said = json.loads(done.stdout)
+    assert said["key"] == {"group_id": "GROUP 1"}
+    assert said["reports"][0]["value"] == "15224950.00"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nosuch", "2003-he2", "2003", "trustee"], "nosuch: there is no such folder"),
+        ([".", "2003-he2", "2003", "trustee"], "holds no tables"),
+        (["output", "2003-xx", "2003", "trustee"], "no deal fits '2003-xx'; there are "),
+        (["output", "series", "2003", "trustee"], "2 deals fit 'series'"),
+        (["output", "2003-he2", "2009", "trustee"], "has no report of '2009'; it has 2003-11-17"),
+        (["output", "2003-he2", "soon", "trustee"], "'soon' is no date"),
+        (["output", "2003-he2", "2003", "TOTAL", "ending_balance"], "fits 2 values"),
+        (["output", "2003-he2", "2003", "nosuch"], "no table has a column"),
+        (["output", "../..", "2003", "trustee"], "no deal fits '../..'"),
+        (["output", "2003-he2", "2003", "x\x1b[31m", "cusip"], "no row fits"),
+        (["output", "2003-he2", "2003"], "COLUMN"),
+    ],
+)
+def test_an_explanation_that_cannot_be_given_is_told_in_a_line(output: Path, arguments: list[str], said: str) -> None:
+    done = _etl("explain", *arguments, cwd=output.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr.splitlines()[-1]
+    assert "\x1b" not in done.stderr
+
+
+def test_a_damaged_file_is_told_in_a_line(inbox: Path, tmp_path: Path) -> None:
+    _etl("run", inbox / "a.txt", "--out", tmp_path / "output")
+    (file,) = (tmp_path / "output" / "classes").rglob("*.parquet")
+    file.write_bytes(b"PAR1")
+    done = _etl("explain", tmp_path / "output", "2003-he2", "2003", "classes", "A-1", "cusip")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"etl: {file}: cannot be read: ")
+    assert done.stderr.endswith("; run `etl run` over its report again\n")
+
+
+def test_sources_are_left_out_when_asked(inbox: Path, tmp_path: Path) -> None:
+    done = _etl("run", inbox, "--out", tmp_path / "output", "--no-sources")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not (tmp_path / "output" / "_sources").exists()
+    done = _etl("explain", tmp_path / "output", "2003-he2", "2003", "oc_amount")
+    assert "the source was not kept; shown from its path" in done.stdout
+
+
+# --- schema -------------------------------------------------------------------------------------------------
+
+
 def test_the_tables_are_listed() -> None:
     done = _etl("schema")
     assert (done.returncode, done.stderr) == (0, "")
@@ -186,6 +273,7 @@ def test_the_version() -> None:
 def test_help_is_given_for_nothing() -> None:
     done = _etl()
     assert "run" in done.stdout + done.stderr
+    assert "explain" in done.stdout + done.stderr
     assert "schema" in done.stdout + done.stderr
 
 
