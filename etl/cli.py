@@ -17,13 +17,25 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from etl.dictionary import dictionary_page
+from etl.dictionary import checks_page, described, dictionary_page
 from etl.errors import EtlError, LayoutError, UsageError
 from etl.explain import explain
+from etl.identities import catalogue
 from etl.lake import Lake
+from etl.lake_checks import check_lake
 from etl.runs import run
 from etl.schema import TABLES, Table, table
-from etl.terminal import as_json_text, printable, show_explanation, show_summary, show_table, show_tables
+from etl.terminal import (
+    as_json_text,
+    lake_checks_as_json,
+    printable,
+    show_checks,
+    show_explanation,
+    show_lake_checks,
+    show_summary,
+    show_table,
+    show_tables,
+)
 from etl.version import __version__
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -64,7 +76,9 @@ def run_command(
     no_sources: Annotated[
         bool, typer.Option("--no-sources", help="Leave out _sources, the compressed texts of the reports.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if a document was rejected.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if a document was rejected or a number is unclaimed.")
+    ] = False,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
     if not out:
@@ -80,8 +94,47 @@ def run_command(
         typer.echo(json.dumps(asdict(summary)))
     else:
         show_summary(summary)
-    if strict and summary.rejected:
+    if strict and (summary.rejected or summary.numbers_unclaimed):
         raise typer.Exit(FAILED)
+
+
+@app.command("check")
+def check_command(
+    output: Annotated[str | None, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")] = None,
+    *,
+    deals: Annotated[
+        list[str] | None, typer.Option("--deal", help="Only this deal, or enough of its name; may be repeated.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything breaks.")] = False,
+    listed: Annotated[bool, typer.Option("--list", help="List the checks instead, without OUTPUT.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="With --list: print as a page.")] = False,
+) -> None:
+    """List what does not add up in a lake: within its reports, and from each to the next of its deal."""
+    if listed:
+        _list_checks(as_json=as_json, as_markdown=as_markdown)
+        return
+    if output is None:
+        raise UsageError("name the folder of the tables: etl check OUTPUT; or list the checks: etl check --list")
+    lake = Lake(Path(output))
+    chosen = sorted({lake.find_deal(deal) for deal in deals}) if deals else None
+    result = check_lake(lake, chosen)
+    if as_json:
+        typer.echo(lake_checks_as_json(result))
+    else:
+        show_lake_checks(result)
+    if strict and result.breaks:
+        raise typer.Exit(FAILED)
+
+
+def _list_checks(*, as_json: bool, as_markdown: bool) -> None:
+    checks = catalogue().checks
+    if as_markdown:
+        typer.echo(checks_page(checks), nl=False)
+    elif as_json:
+        typer.echo(json.dumps([described(check) for check in checks], indent=2))
+    else:
+        show_checks(checks)
 
 
 @app.command("explain")

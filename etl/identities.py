@@ -109,6 +109,7 @@ class Between(Check):
     table: str | None = None
     formula: Formula | None = None
     unchanged: tuple[str, ...] = ()
+    over_gaps: bool = False
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,11 @@ def _accrual(declared: dict[str, Any]) -> Accrual:
 def _between(declared: dict[str, Any]) -> Between:
     formula = _parsed(declared["name"], declared["formula"]) if "formula" in declared else None
     return Between(
-        **_said(declared), table=declared.get("table"), formula=formula, unchanged=tuple(declared.get("unchanged", []))
+        **_said(declared),
+        table=declared.get("table"),
+        formula=formula,
+        unchanged=tuple(declared.get("unchanged", [])),
+        over_gaps=declared.get("over_gaps", False),
     )
 
 

@@ -191,12 +191,11 @@ def with_printed_figures(
         .group_by("row", maintain_order=True)
         .agg(
             text=pl.format("{}{} {} (line {})", whose, "name", "raw", "line").str.join(", "),
-            lines=pl.col("line").unique(maintain_order=True),
+            lines=pl.col("line").filter(~pl.col("earlier")).unique(maintain_order=True),
         )
     )
     joined = checks.with_row_index("row").join(texts, on="row", how="left", maintain_order="left")
-    off = pl.when(pl.col("outcome") != "explained").then(pl.format("off by {}", plain(pl.col("difference"))))
-    said = pl.concat_str([pl.coalesce("explanation", off), pl.col("text")], separator="; printed: ", ignore_nulls=True)
+    said = pl.concat_str(["explanation", pl.format("printed: {}", "text")], separator="; ", ignore_nulls=True)
     return (
         joined.rechunk()
         .with_columns(explanation=pl.when(pl.col("text").is_null()).then("explanation").otherwise(said))
@@ -205,12 +204,16 @@ def with_printed_figures(
 
 
 def plain(value: pl.Expr) -> pl.Expr:
-    """A decimal as text, without the zeros that only say how wide its type is."""
-    return value.cast(pl.String).str.replace(r"\.?0+$", "")
+    """A decimal as a person writes it: thousands parted, without the zeros that only say how wide its type is."""
+    text = value.cast(pl.String).str.replace(r"\.?0+$", "")
+    digits = text.str.extract("([0-9]+)").str.reverse().str.replace_all("([0-9]{3})", "$1,").str.strip_suffix(",")
+    sign = pl.when(text.str.starts_with("-")).then(pl.lit("-")).otherwise(pl.lit(""))
+    return pl.concat_str(sign, digits.str.reverse(), text.str.extract(r"(\.[0-9]+)$").fill_null(""))
 
 
 def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], kinds: pl.DataFrame) -> pl.DataFrame:
-    """Where the figures of a check stand: `row`, `place` (order), `document`, `table`, `key`, `field`, `name`."""
+    """Where the figures of a check stand: `row`, `place` (order), `document`, `table`, `key`, `field`, `name`,
+    `whose` row it is where that is not the subject's, and whether it is of an `earlier` report."""
     rows = told.filter(pl.col("check") == check)
     parts = [pl.DataFrame(schema=_PLACES)]
     for place, figure in enumerate(named):
@@ -233,6 +236,7 @@ def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], k
                 field=pl.lit(figure.field),
                 name=pl.lit(figure.field),
                 whose=whose,
+                earlier=pl.lit(figure.previous),
             ).cast({name: kind for name, kind in _PLACES.items() if name != "document"})
         )
     return pl.concat([part.with_columns(pl.col("document").cast(told.schema["document"])) for part in parts])
@@ -248,6 +252,7 @@ _PLACES = pl.Schema(
         "field": pl.String(),
         "name": pl.String(),
         "whose": pl.String(),
+        "earlier": pl.Boolean(),
     }
 )
 

@@ -25,6 +25,8 @@ from etl.version import __version__
 # bounded whatever the size of the inbox.
 BATCH_BYTES = 16 * 1024 * 1024
 BATCH_DOCUMENTS = 1000
+# Of the numbers of a report that no rule claims, so many are named in the summary.
+UNCLAIMED_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Summary:
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     numbers_found: int = 0
     numbers_claimed: int = 0
+    numbers_unclaimed: int = 0
+    unclaimed: list[dict[str, Any]] = field(default_factory=list)
     checks: dict[str, int] = field(default_factory=dict)
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     same_deal_and_date: list[dict[str, Any]] = field(default_factory=list)
@@ -201,6 +205,7 @@ def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
         summary.rows[name] += frame.height
     summary.numbers_found += int(reports["numbers_found"].sum())
     summary.numbers_claimed += int(reports["numbers_claimed"].sum())
+    summary.numbers_unclaimed = summary.numbers_found - summary.numbers_claimed
     checks = Counter(summary.checks)
     checks.update(dict(batch.tables["checks"].group_by("outcome").len().iter_rows()))
     summary.checks = dict(sorted(checks.items()))
@@ -208,7 +213,18 @@ def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
     failed = (
         batch.tables["checks"].filter(pl.col("outcome") == "fail").join(sources, on="document", maintain_order="left")
     )
-    summary.failed_checks += failed.select("source", "check", "subject", "explanation").to_dicts()
+    summary.failed_checks += failed.select(
+        "source", "check", "subject", pl.col("difference").cast(pl.String), "explanation"
+    ).to_dicts()
+    unclaimed = (
+        batch.tables["records"].filter(pl.col("status") == "unclaimed").group_by("document", maintain_order=True)
+    )
+    places = unclaimed.agg(
+        numbers=pl.len(), first=pl.format("{} in line {}", "raw", "line").head(UNCLAIMED_TOLD).str.join(", ")
+    )
+    summary.unclaimed += (
+        places.join(sources, on="document", maintain_order="left").select("source", "numbers", "first").to_dicts()
+    )
 
 
 def _finish(
@@ -227,6 +243,7 @@ def _finish(
         if outcome.outcome == "rejected"
     ]
     summary.failed_checks.sort(key=lambda failed: str(failed["source"]))
+    summary.unclaimed.sort(key=lambda unclaimed: str(unclaimed["source"]))
     several = {(one["deal"], one["distribution_date"]): one for one in summary.same_deal_and_date}
     summary.same_deal_and_date = [several[key] for key in sorted(several)]
     summary.seconds["total"] = time.perf_counter() - clock

@@ -6,7 +6,8 @@ Text of documents and names of files are printed as they are, but for what could
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 from textwrap import wrap
@@ -17,11 +18,16 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from etl.dictionary import described
 from etl.explain import CONTEXT, Cell, Explained, Explanation, Line, Verdict
+from etl.identities import Check
+from etl.lake_checks import LakeChecks
+from etl.outcomes import OUTCOMES
 from etl.runs import Summary
 from etl.schema import Table
 
 MAX_LINES_SHOWN = 20
+MAX_BREAKS_SHOWN = 40
 MIN_WIDTH = 40
 
 
@@ -35,25 +41,37 @@ def show_summary(summary: Summary) -> None:
         f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
         f"{summary.rejected:,} rejected, {summary.duplicates:,} duplicates"
     )
-    console.print(f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record")
+    console.print(
+        f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record, "
+        f"{summary.numbers_unclaimed:,} unclaimed"
+    )
     if summary.checks:
         console.print("checks: " + ", ".join(f"{count:,} {outcome}" for outcome, count in summary.checks.items()))
     if summary.reports_read:
         console.print(_rows_grid(summary))
     failed = [
-        f"check failed in {check['source']}: {check['check']}: {check['subject']}: {check['explanation']}"
+        f"failed in {check['source']}: {check['check']}: {check['subject']}{_off_by(check)}; {check['explanation']}"
         for check in summary.failed_checks
+    ]
+    unclaimed = [
+        f"unclaimed in {report['source']}: {_numbers(report['numbers'])}: {report['first']}"
+        for report in summary.unclaimed
     ]
     rejected = [
         f"rejected {reject['source']}: {reject['reason_code']}: {reject['message']}; {reject['hint']}"
         for reject in summary.rejects
     ]
+    _show_lines(unclaimed, f"{summary.output}/records", console)
     _show_lines(failed, f"{summary.output}/checks", console)
     _show_lines(rejected, f"{summary.output}/_rejects", console)
     for several in summary.same_deal_and_date:
         ids = ", ".join(several["report_ids"])
         line = f"{several['deal']} {several['distribution_date']}: several different reports stand side by side: {ids}"
         console.print(printable(line), markup=False)
+
+
+def _numbers(count: int) -> str:
+    return "1 number" if count == 1 else f"{count:,} numbers"
 
 
 def _rows_grid(summary: Summary) -> Grid:
@@ -103,6 +121,99 @@ def show_table(shown: Table) -> None:
         for term in shown.terms:
             terms.add_row(term.name, term.unit, Text(term.description))
         console.print(terms)
+
+
+# --- checks -------------------------------------------------------------------------------------------------
+
+
+def show_checks(checks: Sequence[Check]) -> None:
+    """Print what is checked."""
+    console = Console(highlight=False, markup=False)
+    for check in checks:
+        console.print(Text(check.name, style="bold"))
+        for text in (described(check)["formula"], check.statement):
+            for line in _hanging("    ", text, max(MIN_WIDTH, console.width)) if text else ():
+                console.print(line)
+
+
+def lake_checks_as_json(result: LakeChecks) -> str:
+    """The checks of a lake as one JSON object; decimals are strings."""
+
+    def by_check(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+        found: dict[str, dict[str, int]] = {}
+        for (check, outcome), count in sorted(counts.items()):
+            found.setdefault(check, {})[outcome] = count
+        return found
+
+    shown = {
+        "deals": result.deals,
+        "reports": result.reports,
+        "within_reports": by_check(result.within_reports),
+        "between_reports": by_check(result.between_reports),
+        "breaks": result.breaks,
+    }
+    return json.dumps(shown, default=_json_value)
+
+
+def show_lake_checks(result: LakeChecks) -> None:
+    """Print what breaks in a lake: a table of the checks, then each break with its size and its lines."""
+    console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
+    width = max(MIN_WIDTH, console.width)
+    console.print(f"{result.deals:,} deals, {result.reports:,} reports")
+    console.print(f"within reports:  {_by_outcome(result.within_reports)}")
+    console.print(f"between reports: {_by_outcome(result.between_reports)}")
+    if not result.breaks:
+        console.print("nothing breaks")
+        return
+    console.print(_breaks_grid(result.breaks))
+    deal = None
+    for found in result.breaks[:MAX_BREAKS_SHOWN]:
+        if found["deal"] != deal:
+            deal = found["deal"]
+            console.print(f"\n{printable(str(deal))}", style="bold")
+        for line in _break(found, width):
+            console.print(line)
+    if len(result.breaks) > MAX_BREAKS_SHOWN:
+        console.print(f"... and {len(result.breaks) - MAX_BREAKS_SHOWN:,} more; --json gives all of them")
+
+
+def _by_outcome(counts: Mapping[tuple[str, str], int]) -> str:
+    outcomes: Counter[str] = Counter()
+    for (_, outcome), count in counts.items():
+        outcomes[outcome] += count
+    return ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in OUTCOMES if outcomes[outcome]) or "none"
+
+
+def _breaks_grid(breaks: Sequence[dict[str, Any]]) -> Grid:
+    """How often each check breaks, and by how much at the most."""
+    grid = Grid("check", "breaks", "largest", box=None, pad_edge=False)
+    for column in grid.columns[1:]:
+        column.justify = "right"
+    for name in dict.fromkeys(found["check"] for found in breaks):
+        sizes = [abs(found["difference"]) for found in breaks if found["check"] == name and found["difference"]]
+        count = sum(found["check"] == name for found in breaks)
+        grid.add_row(Text(name), f"{count:,}", _amount(max(sizes)) if sizes else "")
+    return grid
+
+
+def _break(found: dict[str, Any], width: int) -> Iterator[Text]:
+    yield Text(printable(f"{found['distribution_date']}  {found['check']}: {found['subject']}{_off_by(found)}"))
+    lines = ", ".join(map(str, found["lines"] or ()))
+    where = f"{found['source']}{f', line {lines}' if lines else ''}"
+    yield Text(f"            {printable(where)}")
+    yield from _hanging("            ", found["explanation"] or "", width)
+
+
+def _off_by(found: Mapping[str, Any]) -> str:
+    """The size of a break, where it has one."""
+    size = Decimal(found["difference"] or 0)
+    return f", off by {_amount(size)}" if size else ""
+
+
+def _amount(value: Decimal) -> str:
+    """A decimal with its thousands parted, without the zeros that only say how wide its type is."""
+    text = f"{value:,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 # --- explanations -------------------------------------------------------------------------------------------

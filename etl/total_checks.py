@@ -99,8 +99,8 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     explanation = (
         pl.when(pl.col("outcome") == "pass").then(None)
         .when(explained).then(left_out)
-        .when(broken).then(pl.format("off by {}{}; {}", plain(pl.col("difference")), others, rows_text))
-        .otherwise(pl.format("off by {}; {}", plain(pl.col("difference")), rows_text))
+        .when(broken).then(pl.format("{}{}", rows_text, others))
+        .otherwise(rows_text)
     )  # fmt: skip
     return judged.select(
         "document",
@@ -211,7 +211,7 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
     )
     window = (pl.col("tolerance") * 2).cast(pl.Float64) + 1
     chance = pl.col("tries") * window / pl.col("omitted").abs().cast(pl.Float64)
-    digits = plain(pl.col("omitted").abs()).str.replace_all("[.0]", "")
+    digits = plain(pl.col("omitted").abs()).str.replace_all("[.,0]", "")
     surprising = (chance < _CHANCE) & (digits.str.len_bytes() > 1)
     left_over = (pl.col("gap") - pl.col("omitted")).abs().cast(pl.Float64)
     ranked = (

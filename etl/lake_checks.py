@@ -1,0 +1,84 @@
+"""A lake → everything in it that does not add up: the stored checks of its reports, and those between months."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from etl.lake import Lake
+from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
+
+# So many reports are compared at a time; a deal's reports stay together.
+REPORTS_AT_A_TIME = 500
+
+_RECORD_COLUMNS = (
+    "report_id", "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit",
+    "printed_decimals", "line",
+)  # fmt: skip
+_BREAK_COLUMNS = (
+    "deal", "distribution_date", "report_id", "check", "subject", "outcome", "expected", "actual", "difference",
+    "tolerance", "explanation", "source", "lines",
+)  # fmt: skip
+
+
+@dataclass
+class LakeChecks:
+    """How the checks of a lake came out: counts by check and outcome, and a row for each that failed."""
+
+    deals: int = 0
+    reports: int = 0
+    within_reports: Counter[tuple[str, str]] = field(default_factory=Counter)
+    between_reports: Counter[tuple[str, str]] = field(default_factory=Counter)
+    breaks: list[dict[str, Any]] = field(default_factory=list)
+
+
+def check_lake(
+    lake: Lake, deals: Sequence[str] | None = None, reports_at_a_time: int = REPORTS_AT_A_TIME
+) -> LakeChecks:
+    """Check all deals of a lake, or those given, some hundred reports at a time.
+
+    The checks within reports are those that the runs wrote. Raises LakeError for files that cannot be read.
+    """
+    result = LakeChecks()
+    for group in lake.chunks(deals, reports_at_a_time):
+        given = read_reports(lake, group)
+        stored, between = given.checks, check_months(given)
+        result.deals += len(group)
+        result.reports += given.reports.height
+        result.within_reports.update(_counts(stored))
+        result.between_reports.update(_counts(between))
+        result.breaks += _breaks([stored, between], given.reports)
+    return result
+
+
+def read_reports(lake: Lake, deals: Sequence[str]) -> Reports:
+    """What the checks between months compare, of all reports of some deals."""
+    reports = lake.read("reports", deals, columns=["report_id", "source"]).with_row_index("document")
+    keys = ["deal", "distribution_date", "report_id"]
+    numbers = reports.select("document", *keys)
+
+    def numbered(frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.join(numbers, on=keys, how="inner", maintain_order="left").drop(keys)
+
+    records = numbered(lake.read("records", deals, columns=_RECORD_COLUMNS))
+    compared = pl.any_horizontal(
+        [(pl.col("table") == table) & pl.col("field").is_in(compared_fields(table)) for table in COMPARED_TABLES]
+    )
+    classes = lake.read("classes", deals, columns=["report_id", "class_key", "class_type", "ending_balance"])
+    return Reports(reports, records.filter(compared), numbered(classes), numbered(lake.read("checks", deals)))
+
+
+def _counts(checks: pl.DataFrame) -> dict[tuple[str, str], int]:
+    counted = checks.group_by("check", "outcome").len()
+    return {(check, outcome): count for check, outcome, count in counted.iter_rows()}
+
+
+def _breaks(checks: Sequence[pl.DataFrame], reports: pl.DataFrame) -> list[dict[str, Any]]:
+    """What failed, report by report, with the source and its lines."""
+    failed = pl.concat([frame.filter(pl.col("outcome") == "fail") for frame in checks], how="diagonal")
+    placed = failed.join(reports, on="document", how="inner", maintain_order="left")
+    return placed.sort("document", maintain_order=True).select(_BREAK_COLUMNS).to_dicts()
