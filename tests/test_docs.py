@@ -77,6 +77,15 @@ def test_the_sql_example_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(duckdb.connect().execute(example).fetchall()) == 3 * 14
 
 
+def test_the_explanation_is_what_the_program_prints(workplace: Path) -> None:
+    (shown,) = _blocks("text")
+    command = next(line for line in README.splitlines() if line.startswith("etl explain ")).partition("#")[0]
+    program = [sys.executable, "-c", "from etl.cli import main; main()", *command.split()[1:]]
+    done = subprocess.run(program, cwd=workplace, capture_output=True, text=True, check=True)
+    printed = done.stdout.replace(f"{workplace}/", "")
+    assert shown in printed
+
+
 def test_the_reason_codes_are_those_of_the_program() -> None:
     explained = set(re.findall(r"`([a-z_]+)`", README.split("### Reason codes")[1].split("## Which")[0]))
     source = "".join(file.read_text() for file in (ROOT / "etl").glob("*.py"))
