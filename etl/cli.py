@@ -23,15 +23,18 @@ from etl.explain import explain
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
+from etl.movements import movements
 from etl.runs import run
 from etl.schema import TABLES, Table, table
 from etl.terminal import (
     as_json_text,
     lake_checks_as_json,
+    movements_as_json,
     printable,
     show_checks,
     show_explanation,
     show_lake_checks,
+    show_movements,
     show_summary,
     show_table,
     show_tables,
@@ -155,6 +158,29 @@ def explain_command(
         typer.echo(as_json_text(explanation))
     else:
         show_explanation(explanation)
+
+
+@app.command("diff")
+def diff_command(
+    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    start: Annotated[str, typer.Argument(help="The earlier date, such as 2003-11-17 or 2003-11.", metavar="FROM")],
+    end: Annotated[str, typer.Argument(help="The later date, such as 2003-12 or latest.", metavar="TO")],
+    *,
+    deal: Annotated[
+        str | None, typer.Option("--deal", help="A deal, or enough of its name; not needed where there is one.")
+    ] = None,
+    report_ids: Annotated[
+        list[str] | None,
+        typer.Option("--report", help="Report to take of a date that has several, by its id; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
+) -> None:
+    """Show what moved between two distributions of a deal, and whether what was paid explains it."""
+    moved = movements(Lake(Path(output)), start, end, deal, report_ids or ())
+    if as_json:
+        typer.echo(movements_as_json(moved))
+    else:
+        show_movements(moved)
 
 
 @app.command("schema")

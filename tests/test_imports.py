@@ -47,6 +47,7 @@ ORDER = [
     "parquet",
     "lake",
     "lake_checks",
+    "movements",
     "explain",
     "runs",
     "api",
