@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Literal
 
@@ -99,17 +99,23 @@ class Formula:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Expressions: both sides, the largest difference that printed rounding explains, the outcome and the
-    names of the figures that are not printed, an empty text where all are.
+    """Expressions: both sides, how far they may be apart to be the same, the largest difference that printed
+    rounding explains, and the names of the figures that are not printed, an empty text where all are.
 
     `outcome` is pass, rounding or fail; null where a figure that must be there is not, or a divisor is 0.
     """
 
     actual: pl.Expr
     expected: pl.Expr
+    exact: pl.Expr
     tolerance: pl.Expr
-    outcome: pl.Expr
     lacking: pl.Expr
+    relation: Relation
+
+    @property
+    def outcome(self) -> pl.Expr:
+        """How both sides compare."""
+        return outcome(beyond(self.actual, self.relation, self.expected), self.exact, self.tolerance)
 
 
 def error_column(name: str) -> str:
@@ -146,10 +152,23 @@ def compare(formula: Formula) -> Comparison:
     return Comparison(
         actual=actual.value,
         expected=right,
+        exact=exact,
         tolerance=tolerance,
-        outcome=outcome(beyond(actual.value, formula.relation, right), exact, tolerance),
         lacking=lacking,
+        relation=formula.relation,
     )
+
+
+def compared(rows: pl.LazyFrame, formula: Formula, name: str) -> pl.LazyFrame:
+    """`rows` with the columns `<name> actual`, `expected`, `tolerance`, `lacking` and `outcome`.
+
+    Each side is computed once; an expression that only refers to others would be computed each time.
+    """
+    sides = compare(formula)
+    parts = ("actual", "expected", "exact", "tolerance", "lacking")
+    staged = rows.with_columns(getattr(sides, part).alias(f"{name} {part}") for part in parts)
+    known = replace(sides, **{part: pl.col(f"{name} {part}") for part in parts})
+    return staged.with_columns(known.outcome.alias(f"{name} outcome"))
 
 
 def beyond(actual: pl.Expr, relation: Relation, expected: pl.Expr) -> pl.Expr:
@@ -219,13 +238,19 @@ def _evaluate(node: Node) -> _Quantity:
         positive = pl.when(inner.value < 0).then(inner.value * 0).otherwise(inner.value)
         return _Quantity(positive, inner.error, inner.exact)
     left, right = _evaluate(node.left), _evaluate(node.right)
-    if node.sign in "+-":
-        if not (left.exact and right.exact):
-            left, right = _as_float(left), _as_float(right)
-        value = left.value + right.value if node.sign == "+" else left.value - right.value
-        return _Quantity(value, left.error + right.error, left.exact)
-    left, right = _as_float(left), _as_float(right)
+    if node.sign not in "+-":
+        return _product(node, _as_float(left), _as_float(right))
+    if not (left.exact and right.exact):
+        left, right = _as_float(left), _as_float(right)
+    value = left.value + right.value if node.sign == "+" else left.value - right.value
+    return _Quantity(value, left.error + right.error, left.exact)
+
+
+def _product(node: _Operation, left: _Quantity, right: _Quantity) -> _Quantity:
+    """A product or quotient: the error is that of the factors at the far ends of their errors."""
     size, divisor = left.value.abs(), right.value.abs()
+    if node.sign == "*" and isinstance(node.right, _Number):
+        return _Quantity(left.value * node.right.value, left.error * node.right.value, exact=False)
     if node.sign == "*":
         error = size * right.error + divisor * left.error + left.error * right.error
         return _Quantity(left.value * right.value, error, exact=False)

@@ -9,7 +9,7 @@ from functools import cached_property
 import polars as pl
 
 from etl.figures import FIGURE_TABLES, first_of_each, wide
-from etl.formulas import Comparison, Figure, Formula, compare, error_column
+from etl.formulas import Figure, compared, error_column
 from etl.identities import REPORT, TOTAL_ROW, Identity
 from etl.rules import TOTAL
 
@@ -103,61 +103,56 @@ def _all_figures(identity: Identity) -> tuple[str, tuple[Figure, ...]]:
 def _checked(rows: pl.LazyFrame, identity: Identity) -> pl.LazyFrame:
     if identity.only_for:
         rows = rows.filter(pl.col(KIND).is_in(identity.only_for))
-    kind = pl.col(KIND)
-    main = compare(identity.formula)
+    rows = compared(rows, identity.formula, "main")
+    for number, condition in enumerate(identity.only_if):
+        rows = compared(rows, condition, f"only if {number}")
+    for number, other in enumerate(identity.otherwise):
+        rows = compared(rows, other.formula, f"otherwise {number}")
     # What divides by nothing has no expected value; that it is printed all the same is to be told.
-    missed = main.outcome.fill_null(pl.when(main.actual != 0).then(pl.lit("fail")))
-    otherwise = pl.coalesce(
-        [
-            *(_otherwise(other.formula, other.only_for, other.because) for other in identity.otherwise),
-            pl.lit(None, pl.String),
-        ]
-    )
-    because = pl.when(missed == "fail").then(otherwise)
-    not_for = (
-        kind.replace_strict(dict(identity.not_for), default=None, return_dtype=pl.String)
-        if identity.not_for
-        else pl.lit(None, pl.String)
-    )
-    reason = pl.coalesce(
-        [
-            not_for,
-            pl.when(main.lacking != "").then(pl.format("not printed: {}", main.lacking)),
-            *(
-                pl.when(~_holds(compare(condition))).then(pl.lit(f"only where {condition.text}"))
-                for condition in identity.only_if
-            ),
-            pl.when(missed.is_null()).then(pl.lit("there is nothing to divide by")),
-        ]
+    missed = pl.col("main outcome").fill_null(pl.when(pl.col("main actual") != 0).then(pl.lit("fail")))
+    told = rows.with_columns(missed=missed).with_columns(
+        reason=pl.coalesce(_reasons(identity)), because=pl.coalesce(_because(identity))
     )
     outcome = (
-        pl.when(reason.is_not_null())
-        .then(pl.lit("not_applicable"))
-        .when(because.is_not_null())
-        .then(pl.lit("explained"))
-        .otherwise(missed)
-    )
-    applies = reason.is_null()
-    return rows.select(
+        pl.when(pl.col("reason").is_not_null()).then(pl.lit("not_applicable"))
+        .when(pl.col("because").is_not_null()).then(pl.lit("explained"))
+        .otherwise("missed")
+    )  # fmt: skip
+    applies = pl.col("reason").is_null()
+    return told.select(
         "document",
         check=pl.lit(identity.name),
         subject="key",
         outcome=outcome,
-        expected=pl.when(applies).then(main.expected),
-        actual=pl.when(applies).then(main.actual),
-        difference=pl.when(applies).then(main.actual - main.expected),
-        tolerance=pl.when(applies).then(main.tolerance),
-        explanation=pl.coalesce(reason, because),
+        expected=pl.when(applies).then("main expected"),
+        actual=pl.when(applies).then("main actual"),
+        difference=pl.when(applies).then(pl.col("main actual") - pl.col("main expected")),
+        tolerance=pl.when(applies).then("main tolerance"),
+        explanation=pl.coalesce("reason", "because"),
     )
 
 
-def _otherwise(formula: Formula, only_for: Sequence[str], because: str) -> pl.Expr:
-    speaks = pl.col(KIND).is_in(only_for) if only_for else pl.lit(value=True)
-    return pl.when(speaks & _holds(compare(formula))).then(pl.lit(because))
+def _reasons(identity: Identity) -> Iterator[pl.Expr]:
+    """Why the identity is not applicable to a row; null where it is."""
+    if identity.not_for:
+        yield pl.col(KIND).replace_strict(dict(identity.not_for), default=None, return_dtype=pl.String)
+    yield pl.when(pl.col("main lacking") != "").then(pl.format("not printed: {}", "main lacking"))
+    for number, condition in enumerate(identity.only_if):
+        yield pl.when(~_holds(f"only if {number}")).then(pl.lit(f"only where {condition.text}"))
+    yield pl.when(pl.col("missed").is_null()).then(pl.lit("there is nothing to divide by"))
 
 
-def _holds(comparison: Comparison) -> pl.Expr:
-    return comparison.outcome.is_in(["pass", "rounding"]).fill_null(value=False)
+def _because(identity: Identity) -> Iterator[pl.Expr]:
+    """Which other reading holds where the identity fails; null where none does."""
+    yield pl.lit(None, pl.String)
+    for number, other in enumerate(identity.otherwise):
+        speaks = pl.col(KIND).is_in(other.only_for) if other.only_for else pl.lit(value=True)
+        holds = (pl.col("missed") == "fail") & speaks & _holds(f"otherwise {number}")
+        yield pl.when(holds).then(pl.lit(other.because))
+
+
+def _holds(name: str) -> pl.Expr:
+    return pl.col(f"{name} outcome").is_in(["pass", "rounding"]).fill_null(value=False)
 
 
 # --- what was compared -----------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import polars as pl
 
 from etl.cells import VALUE
 from etl.figures import FIGURE_TABLES, figures
-from etl.formulas import Figure, Formula, compare, error_column
+from etl.formulas import Figure, Formula, compared, error_column
 from etl.identities import REPORT, Between, catalogue
 from etl.identity_checks import ReportFigures, with_printed_figures
 from etl.outcomes import SCHEMA, shaped
@@ -126,18 +126,18 @@ def _formula(given: Reports, check: Between, table: str, formula: Formula) -> pl
         .join(here, on="document", how="inner", maintain_order="left_right")
         .join(before, on=["previous_document", "key"], how="inner", maintain_order="left")
     )
-    sides = compare(formula)
-    judged = rows.filter(sides.lacking == "").select(
+    sides = compared(rows.lazy(), formula, "main").filter(pl.col("main lacking") == "").collect()
+    judged = sides.select(
         "document",
         "previous_document",
         "previous_source",
         check=pl.lit(check.name),
         subject="key",
-        outcome=sides.outcome,
-        expected=sides.expected,
-        actual=sides.actual,
-        difference=sides.actual - sides.expected,
-        tolerance=sides.tolerance,
+        outcome="main outcome",
+        expected="main expected",
+        actual="main actual",
+        difference=pl.col("main actual") - pl.col("main expected"),
+        tolerance="main tolerance",
         explanation=pl.lit(None, pl.String),
     )
     told = _with_source_before(with_printed_figures(judged, given.figures, {check.name: (table, formula.figures)}))

@@ -52,7 +52,8 @@ def show_summary(summary: Summary) -> None:
     if summary.reports_read:
         console.print(_rows_grid(summary))
     failed = [
-        f"failed in {check['source']}: {check['check']}: {check['subject']}{_off_by(check)}; {check['explanation']}"
+        f"check failed in {check['source']}: {check['check']}: {check['subject']}"
+        f"{_off_by(check)}; {check['explanation']}"
         for check in summary.failed_checks
     ]
     unclaimed = [
