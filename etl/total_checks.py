@@ -9,7 +9,9 @@ out the same rows, so the set that most columns of the family agree with counts.
 - the chance that a wrong total falls on the sum of any set that was tried is below one in a hundred, and the
   sum is no figure that one wrong digit gives (700, 60,000,000).
 
-Else nothing is explained, and the break is told with its size.
+Each part of the set, all classes of a kind or one class, must be no accident either: a single column does not
+tell that a class is left out whose figure there is one wrong digit. Else nothing is explained, and the break is
+told with its size.
 """
 
 from __future__ import annotations
@@ -82,26 +84,14 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
         expected=pl.when(broken).then(pl.col("sum") - pl.col("omitted").fill_null(0)).otherwise("sum"),
         tolerance=pl.when(pl.col("label").is_not_null()).then("tolerance_covered").otherwise("tolerance"),
     ).with_columns(difference=pl.col("total") - pl.col("expected"))
+    known = pl.col("label").is_not_null()
+    without = pl.when(known & broken).then(pl.format(" without {}, as in other totals,", "label")).otherwise(pl.lit(""))
+    added = plain(pl.when(broken).then("expected").otherwise("sum"))
     rows_text = pl.format(
-        "rows in lines {} to {} add up to {}, printed: {} (line {})",
-        "first",
-        "last",
-        plain(pl.col("sum")),
-        "raw",
-        "line",
-    )
-    others = (
-        pl.when(pl.col("label").is_not_null())
-        .then(pl.format("; the total leaves out {}, as other totals do", "label"))
-        .otherwise(pl.lit(""))
+        "rows in lines {} to {}{} add up to {}, printed: {} (line {})", "first", "last", without, added, "raw", "line"
     )
     left_out = pl.format("the total leaves out {}, together {}; {}", "label", plain(pl.col("omitted")), rows_text)
-    explanation = (
-        pl.when(pl.col("outcome") == "pass").then(None)
-        .when(explained).then(left_out)
-        .when(broken).then(pl.format("{}{}", rows_text, others))
-        .otherwise(rows_text)
-    )  # fmt: skip
+    explanation = pl.when(explained).then(left_out).when(pl.col("outcome") != "pass").then(rows_text)
     return judged.select(
         "document",
         check=pl.lit(total.name),
@@ -166,22 +156,26 @@ def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -
         *_CELL, "family", "key", "kind", "value"
     )
     found = _best(columns, members, _kind_sets(members), _single_sets(members))
-    missed = open_families.join(found, on=["document", "family"], how="anti", maintain_order="left")
+    # Sets that do not fit all columns may be a part of what is left out.
+    missed = open_families.join(found.filter("fits_all"), on=["document", "family"], how="anti", maintain_order="left")
     small = members.group_by("document").agg(classes=pl.col("key").n_unique()).filter(pl.col("classes") <= _MAX_CLASSES)
     missed = missed.join(small, on="document", how="semi", maintain_order="left")
-    parts = [found]
+    parts = [pl.DataFrame(schema=_LEFT_OUT)]
     documents = missed["document"].unique(maintain_order=True)
     for at in range(0, documents.len(), _CHUNK):
         here = missed.filter(pl.col("document").is_in(documents[at : at + _CHUNK].implode()))
         some = members.join(here, on=["document", "family"], how="semi", maintain_order="left")
         theirs = columns.join(here, on=["document", "family"], how="semi", maintain_order="left")
         wanted = [_kind_sets(some), _single_sets(some), _kinds_and_one(some), _pairs(some)]
-        parts.append(_best(theirs, some, *wanted))
-    return pl.concat(parts)
+        parts.append(_best(theirs, some, *wanted).select(*_LEFT_OUT))
+    larger = pl.concat(parts)
+    smaller = found.join(larger, on=["document", "family"], how="anti", maintain_order="left")
+    return pl.concat([smaller.select(*_LEFT_OUT), larger])
 
 
 def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `family`, `label` and `keys` of the set that a family leaves out, where that is no accident.
+    """`document`, `family`, `label` and `keys` of the set that a family leaves out, where that is no accident, and
+    `fits_all`: whether all columns of the family agree.
 
     A set is a row of `sets`: `document`, `family`, `rank` (the plainer the lower), `label`, `keys`.
     """
@@ -209,10 +203,6 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
             needed=pl.col("gap").abs() > pl.col("tolerance"),
         )
     )
-    window = (pl.col("tolerance") * 2).cast(pl.Float64) + 1
-    chance = pl.col("tries") * window / pl.col("omitted").abs().cast(pl.Float64)
-    digits = plain(pl.col("omitted").abs()).str.replace_all("[.,0]", "")
-    surprising = (chance < _CHANCE) & (digits.str.len_bytes() > 1)
     left_over = (pl.col("gap") - pl.col("omitted")).abs().cast(pl.Float64)
     ranked = (
         fitted.group_by("set", maintain_order=True)
@@ -220,8 +210,9 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
             pl.col("document", "family", "rank", "label").first(),
             agreeing=pl.col("fits").sum(),
             witnesses=(pl.col("fits") & pl.col("needed")).sum(),
-            surprising=(pl.col("fits") & pl.col("needed") & surprising).any(),
+            surprising=(pl.col("fits") & pl.col("needed") & _surprising()).any(),
             plain=(~pl.col("needed")).sum(),
+            fits_all=pl.col("fits").all(),
             left_over=left_over.filter(pl.col("fits")).sum(),
         )
         .filter((pl.col("witnesses") > 0) & (pl.col("agreeing") >= pl.col("plain")))
@@ -229,17 +220,46 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
             "document", "family", "agreeing", "rank", "left_over", "set", descending=[False, False, True, *[False] * 3]
         )
     )
+    ranked = ranked.join(_frail(ranked, tried, members, fitted), on="set", how="anti", maintain_order="left")
     first = pl.struct("agreeing", "rank").first().over("document", "family")
     alike = ranked.filter(pl.struct("agreeing", "rank") == first)
     chosen = alike.group_by("document", "family", maintain_order=True).agg(
-        pl.col("set", "witnesses", "surprising", "label").first(), others=pl.col("label").slice(1, _OTHERS_TOLD)
+        pl.col("set", "witnesses", "surprising", "label", "fits_all").first(),
+        others=pl.col("label").slice(1, _OTHERS_TOLD),
     )
     chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising"))
     others = pl.format("{}, where {} would fit as well", "label", pl.col("others").list.join(" or "))
     ranked = chosen.with_columns(label=pl.when(pl.col("others").list.len() > 0).then(others).otherwise("label"))
     return ranked.join(tried.select("set", "keys"), on="set", how="left", maintain_order="left").select(
-        "document", "family", "label", "keys"
+        "document", "family", "label", "keys", "fits_all"
     )
+
+
+def _surprising() -> pl.Expr:
+    """Whether it is no accident that `omitted` is the gap of one column: a wrong total hardly falls on it."""
+    window = (pl.col("tolerance") * 2).cast(pl.Float64) + 1
+    chance = pl.col("tries") * window / pl.col("omitted").abs().cast(pl.Float64)
+    digits = plain(pl.col("omitted").abs()).str.replace_all("[.,0]", "")
+    return (chance < _CHANCE) & (digits.str.len_bytes() > 1)
+
+
+def _frail(ranked: pl.DataFrame, tried: pl.DataFrame, members: pl.DataFrame, fitted: pl.DataFrame) -> pl.DataFrame:
+    """`set` of those with a part that a single column asks for, by a figure that may be an accident."""
+    classes = _classes(members).with_columns(of_kind=pl.len().over("document", "family", "kind"))
+    held = tried.join(ranked.select("set"), on="set", how="semi", maintain_order="left")
+    held = held.select("set", "document", "family", key="keys").explode("key")
+    held = held.join(classes, on=["document", "family", "key"], how="inner", maintain_order="left")
+    whole_kind = pl.col("kind").is_in(_KINDS) & (pl.len().over("set", "kind") == pl.col("of_kind"))
+    asking = (
+        held.with_columns(part=pl.when(whole_kind).then("kind").otherwise("key"))
+        .join(members, on=["document", "family", "key"], how="inner", maintain_order="left")
+        .group_by("set", "part", "column", maintain_order=True)
+        .agg(omitted=pl.col("value").sum())
+        .filter(pl.col("omitted") != 0)
+        .join(fitted.filter("fits", "needed").drop("omitted"), on=["set", "column"], how="inner", maintain_order="left")
+    )
+    support = asking.group_by("set", "part").agg(columns=pl.len(), surprising=_surprising().any())
+    return support.filter((pl.col("columns") < _WITNESSES) & ~pl.col("surprising")).select("set").unique()
 
 
 def _classes(members: pl.DataFrame) -> pl.DataFrame:

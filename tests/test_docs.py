@@ -14,7 +14,8 @@ import duckdb
 import pytest
 
 import etl
-from etl.dictionary import dictionary_page
+from etl.dictionary import checks_page, dictionary_page
+from etl.identities import catalogue
 from etl.schema import TABLES, table
 
 ROOT = Path(__file__).parent.parent
@@ -78,12 +79,31 @@ def test_the_sql_example_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_the_explanation_is_what_the_program_prints(workplace: Path) -> None:
-    (shown,) = _blocks("text")
+    (shown,) = [block for block in _blocks("text") if "read by" in block]
     command = next(line for line in README.splitlines() if line.startswith("etl explain ")).partition("#")[0]
     program = [sys.executable, "-c", "from etl.cli import main; main()", *command.split()[1:]]
     done = subprocess.run(program, cwd=workplace, capture_output=True, text=True, check=True)
     printed = done.stdout.replace(f"{workplace}/", "")
     assert shown in printed
+
+
+def test_the_break_is_what_the_program_prints(tmp_path: Path) -> None:
+    (shown,) = [block for block in _blocks("text") if "off by" in block]
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    report = tmp_path / "samples" / "inbox" / "absc-2003-he2_2003-12-15.txt"
+    text = report.read_text()
+    assert "328,979,574" in text.split("\n")[78]
+    report.write_text(text.replace("328,979,574", "328,979,674"))
+    for arguments in (["run", "samples/inbox", "--out", "output"], ["check", "output"]):
+        program = [sys.executable, "-c", "from etl.cli import main; main()", *arguments]
+        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert shown in done.stdout
+    assert "class_roll_forward            1      100" in done.stdout
+
+
+def test_the_catalogue_of_checks_is_current() -> None:
+    page = (ROOT / "docs" / "checks.md").read_text()
+    assert page == checks_page(catalogue().checks), "run: etl check --list --markdown > docs/checks.md"
 
 
 def test_the_reason_codes_are_those_of_the_program() -> None:
