@@ -9,6 +9,7 @@ python -m benchmarks.detection --unnoticed     lists each wrong figure that no c
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ UNDETECTABLE = 0.10
 DETECTABLE = 0.95
 
 _TIDY = ("reports", "classes", "pools", "delinquencies", "measures", "triggers")
+# A number in an explanation; the 1 of class A-1 is none.
+_NUMBER = re.compile(r"(?<![\w-])[0-9][0-9,.]*")
 # Columns that tell which text was read, not what it says.
 _OF_THE_TEXT = ("report_id", "source", "source_sha256", "source_bytes", "checks_passed", "checks_failed")
 
@@ -71,8 +74,8 @@ VERDICTS = pl.Schema(
 class Reading:
     """What became of one text: the reason why it was rejected, or what its checks and its tables say.
 
-    `failed`: check and subject of the checks that failed. `explained`: check, subject and explanation of
-    those that are explained.
+    `failed`: check and subject of the checks that failed. `explained`: check, subject and reason of those
+    that are explained; a reason is an explanation without its numbers.
     """
 
     rejected: str | None
@@ -104,7 +107,8 @@ def readings(texts: Iterable[str], layouts: Sequence[Layout]) -> Iterator[Readin
         read: dict[str, Reading] = {}
         for part in read_safely(_documents(batch), layouts):
             read |= {reject.source: _rejected(reject) for reject in part.rejects}
-            read |= _read(part)
+            if part.tables:
+                read |= _read(part)
         yield from (read[str(number)] for number in range(len(batch)))
 
 
@@ -117,6 +121,9 @@ def _documents(texts: Sequence[str]) -> list[Document]:
 
 
 def _rejected(reject: Reject) -> Reading:
+    """The reading of a rejected text. A text that breaks the program is not noticed: it is a defect to mend."""
+    if reject.reason_code == "internal_error":
+        raise ValueError(f"a mutated text breaks the program: {reject.message}")
     return Reading(reject.reason_code, frozenset(), frozenset(), {})
 
 
@@ -132,7 +139,7 @@ def _read(batch: Batch) -> dict[str, Reading]:
         if outcome == "fail":
             failed[document].add((check, subject))
         else:
-            explained[document].add((check, subject, explanation))
+            explained[document].add((check, subject, _NUMBER.sub("#", explanation)))
     tables = {name: _by_document(batch.tables[name]) for name in (*_TIDY, "records")}
     return {
         source: Reading(
@@ -198,7 +205,7 @@ def verdicts(pairs: Iterable[tuple[Original, Mutation]], layouts: Sequence[Layou
 
     `changed`: the tidy tables differ from the original's, or there are none. `noticed`: the text is
     rejected, or a check fails that did not. `explained`: a check is explained that was not, or that was
-    explained in other words.
+    explained for another reason.
     """
     rows = []
     pending = iter(pairs)
@@ -313,8 +320,8 @@ def _explained(wrong: pl.DataFrame) -> str:
     rows = []
     for name, kinds in [*((kind, [kind]) for kind in DIGITS), ("structural", [*STRUCTURAL])]:
         here = wrong.filter(pl.col("kind").is_in(kinds))
-        away, alone = here.filter("explained"), here.filter(pl.col("explained") & ~pl.col("noticed"))
-        shares = [f"{part.height:,} ({part.height / here.height:.2%})" for part in (away, alone)]
+        here = here.with_columns(alone=pl.col("explained") & ~pl.col("noticed"))
+        shares = [f"{here[outcome].sum():,} ({rate(here, outcome):.2%})" for outcome in ("explained", "alone")]
         rows.append(_row(name, f"{here.height:,}", *shares))
     return _table("wrong figures", ("cases", "explained by a check", "and not noticed by another"), rows)
 

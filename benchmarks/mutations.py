@@ -162,15 +162,19 @@ def dropped_rows(text: str, figures: Sequence[Cell]) -> Iterator[Mutation]:
 
 
 def shifted_columns(text: str, figures: Sequence[Cell]) -> Iterator[Mutation]:
-    """The cells of each column move down by one row; the last one moves to the top."""
+    """The cells of each column of numbers move down by one row; the last one moves to the top.
+
+    Only where some number takes the place of another one: where `N/A` and zero change places, no figure is
+    wrong. CUSIPs do not move: nothing in a report says which class has which.
+    """
     for rows in _rows(figures).values():
         columns: dict[str, list[Cell]] = {}
-        for cell in (cell for row in rows for cell in row):
+        for cell in (cell for row in rows for cell in row if cell.field != CUSIP):
             columns.setdefault(cell.column, []).append(cell)
         for column, below in columns.items():
             above = [below[-1], *below[:-1]]
             edits = [(cell, other.raw) for cell, other in zip(below, above, strict=True)]
-            if any(cell.raw != raw for cell, raw in edits):
+            if any(_differ(cell, other) for cell, other in zip(below, above, strict=True)):
                 what = f"{below[0].block}, column {column}"
                 yield Mutation(SHIFTED_COLUMN, below[0], _with_lines(text, _edited(text, edits)), what)
 
@@ -179,7 +183,7 @@ def exchanged_cells(text: str, figures: Sequence[Cell]) -> Iterator[Mutation]:
     """Two neighbouring numbers of one row change places."""
     for row in (row for rows in _rows(figures).values() for row in rows):
         for left, right in pairwise(row):
-            if None not in (left.value, right.value) and left.value != right.value:
+            if _differ(left, right):
                 edits = [(left, right.raw), (right, left.raw)]
                 what = f"{_place(left)}: {left.raw} and {right.raw}"
                 yield Mutation(EXCHANGED_CELLS, left, _with_lines(text, _edited(text, edits)), what)
@@ -199,6 +203,11 @@ def _rows(figures: Sequence[Cell]) -> dict[str, list[list[Cell]]]:
     for (block, _), row in groupby(figures, key=lambda cell: (cell.block, cell.line)):
         rows.setdefault(block, []).append(list(row))
     return rows
+
+
+def _differ(one: Cell, other: Cell) -> bool:
+    """Whether both are numbers, and not the same one."""
+    return one.value is not None and other.value is not None and one.value != other.value
 
 
 def _raws(row: Sequence[Cell]) -> list[str]:
