@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
 
@@ -167,8 +167,9 @@ def compared(rows: pl.LazyFrame, formula: Formula, name: str) -> pl.LazyFrame:
     sides = compare(formula)
     parts = ("actual", "expected", "exact", "tolerance", "lacking")
     staged = rows.with_columns(getattr(sides, part).alias(f"{name} {part}") for part in parts)
-    known = replace(sides, **{part: pl.col(f"{name} {part}") for part in parts})
-    return staged.with_columns(known.outcome.alias(f"{name} outcome"))
+    actual, expected, exact, tolerance, _ = (pl.col(f"{name} {part}") for part in parts)
+    judged = outcome(beyond(actual, sides.relation, expected), exact, tolerance)
+    return staged.with_columns(judged.alias(f"{name} outcome"))
 
 
 def beyond(actual: pl.Expr, relation: Relation, expected: pl.Expr) -> pl.Expr:

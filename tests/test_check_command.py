@@ -1,0 +1,143 @@
+"""`etl check` as a person or a script meets it, and the strict run that knows unclaimed numbers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import etl
+from etl.identities import catalogue
+
+from .kit import make_deal, render, simulate
+
+
+def _etl(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from etl.cli import main; main()", *map(str, arguments)]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, encoding="utf-8", check=False)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def lakes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`sound`: three months of two deals. `broken`: the same, but one ending balance of the first deal is
+    larger by 1,000 in the second month."""
+    place = tmp_path_factory.mktemp("lakes")
+    for name in ("sound", "broken"):
+        (place / name).mkdir()
+        for seed in (3, 5):
+            for month, report in enumerate(simulate(make_deal(seed), 3)):
+                text = render(report)
+                if (name, seed, month) == ("broken", 3, 1):
+                    text = _with_larger_ending(text, report.classes[0].ending_balance)
+                (place / name / f"{seed}-{month}.txt").write_text(text)
+        etl.run([place / name], place / f"{name}-lake")
+    return place
+
+
+def _with_larger_ending(text: str, printed: str) -> str:
+    assert text.count(printed) == 1
+    return text.replace(printed, f"{int(printed.replace(',', '')) + 1000:,}")
+
+
+def test_nothing_breaks_in_sound_reports(lakes: Path) -> None:
+    done = _etl("check", lakes / "sound-lake", "--strict")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2 deals, 6 reports\nwithin reports:  ")
+    assert done.stdout.endswith("\nnothing breaks\n")
+
+
+def test_a_break_is_told_with_its_size_and_its_line(lakes: Path) -> None:
+    done = _etl("check", lakes / "broken-lake")
+    assert (done.returncode, done.stderr) == (0, "")
+    first = simulate(make_deal(3), 3)[1]
+    larger = f"{int(first.classes[0].ending_balance.replace(',', '')) + 1000:,}"
+    text = (lakes / "broken" / "3-1.txt").read_text().split("\n")
+    (number,) = [number for number, line in enumerate(text, 1) if larger in line]
+    told = done.stdout
+    assert f"{first.distribution_date}  class_roll_forward: A-1, off by 1,000\n" in told
+    assert f"{lakes}/broken/3-1.txt, line {number}" in told.replace("\n            ", " ")
+    assert "class_balance_continues: A-1, off by -1,000\n" in told
+    assert "class_totals: ending_balance, off by -1,000\n" in told
+
+
+def test_strict_tells_breaks_by_the_exit_code(lakes: Path) -> None:
+    assert _etl("check", lakes / "broken-lake", "--strict").returncode == 1
+    assert _etl("check", lakes / "broken-lake", "--strict", "--json").returncode == 1
+
+
+def test_as_json_all_breaks_are_given(lakes: Path) -> None:
+    found = json.loads(_etl("check", lakes / "broken-lake", "--json").stdout)
+    assert (found["deals"], found["reports"]) == (2, 6)
+    assert found["within_reports"]["class_roll_forward"]["fail"] == 1
+    assert found["between_reports"]["class_balance_continues"]["fail"] == 1
+    sizes = {one["check"]: Decimal(one["difference"]) for one in found["breaks"]}
+    assert sizes["class_roll_forward"] == 1000
+    assert sizes["class_balance_continues"] == -1000
+    assert all(one["source"].endswith(".txt") and one["lines"] and one["explanation"] for one in found["breaks"])
+    assert {one["outcome"] for one in found["breaks"]} == {"fail"}
+
+
+def test_one_deal_may_be_chosen(lakes: Path) -> None:
+    every = json.loads(_etl("check", lakes / "broken-lake", "--json").stdout)
+    for seed, breaks in ((3, every["breaks"]), (5, [])):
+        brand = make_deal(seed).name.split()[0]
+        found = json.loads(_etl("check", lakes / "broken-lake", "--json", "--deal", brand).stdout)
+        assert (found["deals"], found["reports"], found["breaks"]) == (1, 3, breaks)
+
+
+def test_the_checks_are_listed() -> None:
+    shown = _etl("check", "--list").stdout
+    listed = json.loads(_etl("check", "--list", "--json").stdout)
+    assert [check["name"] for check in listed] == [check.name for check in catalogue().checks]
+    assert all(check["statement"].endswith(".") and check["reference"] for check in listed)
+    assert all(check["name"] in shown for check in listed)
+
+
+@pytest.mark.parametrize("arguments", [[], ["nosuch"], ["."], [".", "--deal", "x"], ["lake", "--jsn"]])
+def test_a_wrong_call_is_told_in_a_line(tmp_path: Path, arguments: list[str]) -> None:
+    done = _etl("check", *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith(("etl: ", "Error: "))
+
+
+def test_names_of_files_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    report = simulate(make_deal(3), 1)[0]
+    text = _with_larger_ending(render(report), report.classes[0].ending_balance)
+    (tmp_path / "in\x1b[31m[bold].txt").write_text(text)
+    _etl("run", "*.txt", "--out", "lake", cwd=tmp_path)
+    done = _etl("check", "lake", cwd=tmp_path)
+    assert "\x1b" not in done.stdout
+    assert "in [31m[bold].txt, line" in done.stdout
+
+
+# --- unclaimed numbers -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unclaimed(tmp_path: Path) -> Path:
+    text = render(simulate(make_deal(3), 1)[0])
+    file = tmp_path / "report.txt"
+    file.write_text(f"{text}Something else 1,234.56 and 7\n")
+    return file
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_a_strict_run_fails_for_an_unclaimed_number(unclaimed: Path, tmp_path: Path, more: list[str]) -> None:
+    assert _etl("run", unclaimed, "--out", tmp_path / "lake", "--strict", *more).returncode == 1
+    assert _etl("run", unclaimed, "--out", tmp_path / "lake", *more).returncode == 0
+
+
+def test_the_summary_names_unclaimed_numbers(unclaimed: Path, tmp_path: Path) -> None:
+    done = _etl("run", unclaimed, "--out", tmp_path / "lake")
+    line = len(unclaimed.read_text().split("\n")) - 1
+    assert ", 2 unclaimed\n" in done.stdout
+    assert f"unclaimed in {unclaimed}: 2 numbers: 1,234.56 in line {line}, 7 in line {line}\n" in done.stdout
+    summary = json.loads(_etl("run", unclaimed, "--out", tmp_path / "lake", "--json").stdout)
+    assert summary["numbers_found"] - summary["numbers_claimed"] == summary["numbers_unclaimed"] == 2
+    assert [one["numbers"] for one in summary["unclaimed"]] == [2]
