@@ -474,6 +474,13 @@ def test_the_screen_has_all_classes_and_groups(samples: Path, deal: str) -> None
         assert any(line.startswith(f"{name} ") for line in lines) == is_changed
 
 
+def test_the_example_of_the_readme(samples: Path) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    (example,) = [block for block in re.findall(r"```text\n(.*?)```", readme, re.DOTALL) if block.startswith("group ")]
+    shown = _etl("diff", samples, "2003-11", "2003-12", "--deal", "2003-he2").stdout
+    assert example in shown
+
+
 def test_the_screen_tells_what_does_not_add_up(tmp_path: Path) -> None:
     reports = simulate(make_deal(6), 4)
     last = next(row for row in reports[1].classes if row.class_id == "A-1")
