@@ -39,7 +39,7 @@ _DERIVED = {
     ("classes", "class_key"): ("class_id",),
     ("classes", "class_type"): ("class_id",),
     ("classes", "is_notional"): ("class_id",),
-    ("delinquencies", "status"): ("status",),
+    ("delinquencies", "status"): ("status", "bucket"),  # 30-59 days says delinquent too
     ("delinquencies", "bucket"): ("bucket",),
     ("delinquencies", "excludes"): ("excludes",),
 }

@@ -209,6 +209,9 @@ def test_the_place_that_says_what_the_table_has_comes_first(tmp_path: Path) -> N
         (["numbers_found"], "computed", "not printed; this program knows it"),
         (["1", "30-59", "excludes"], "derived", "= foreclosure, bankruptcy, reo"),
         (["reports", "items"], "reported", "= 5, 7"),
+        (["1", "foreclosure", "status"], "derived", "= foreclosure"),
+        (["1", "30-59", "status"], "derived", "= delinquent"),
+        (["1", "30-59", "bucket"], "derived", "= 30-59"),
     ],
 )
 def test_the_status_says_what_kind_of_value_it_is(lake: Lake, words: list[str], status: str, said: str) -> None:
