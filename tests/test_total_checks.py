@@ -12,38 +12,21 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import combinations
 from random import Random
-from typing import Any
 
-import polars as pl
 import pytest
 
-from etl.cells import VALUE
 from etl.identities import catalogue
-from etl.identity_checks import ReportFigures
 from etl.total_checks import check_totals
 
 from .kit import Report, make_deal, render, simulate, truth
 from .kit.figures import parse, reroll, whole
+from .printed import Printed, report_figures
 from .reading import read_texts
 
 BALANCES = ("original_balance", "beginning_balance", "ending_balance")
 PAYMENTS = ("principal_distribution", "interest_distribution", "total_distribution")
 FAMILIES = {"balances": BALANCES, "payments": PAYMENTS}
 COLUMNS = (*BALANCES, *PAYMENTS)
-
-KNOWN = pl.Schema(
-    {
-        "document": pl.UInt32(),
-        "table": pl.String(),
-        "key": pl.String(),
-        "field": pl.String(),
-        "raw": pl.String(),
-        "value": VALUE,
-        "line": pl.Int32(),
-        "half_unit": VALUE,
-        "error": VALUE,
-    }
-)
 
 Rows = Mapping[str, Mapping[str, str]]
 
@@ -123,25 +106,9 @@ class Told:
 
 def judged(sheets: Sequence[Sheet]) -> list[dict[str, Told]]:
     """The outcomes of all totals, by column, of each sheet."""
-    cells: list[tuple[Any, ...]] = []
-    for document, sheet in enumerate(sheets):
-        for line, (key, columns) in enumerate({**sheet.rows, "TOTAL": sheet.total}.items(), 1):
-            for column, raw in columns.items():
-                value = parse(raw)
-                if value is not None:
-                    half = Decimal(5).scaleb(-len(raw.partition(".")[2]) - 1)
-                    cells.append(
-                        (document, "classes", key, column, raw, value, line, half, half if value else Decimal(0))
-                    )
-    known = pl.DataFrame(cells, schema=KNOWN, orient="row")
-    documents = pl.DataFrame({"document": range(len(sheets))}, schema={"document": pl.UInt32})
-    kinds = pl.DataFrame(
-        [(document, key, kind) for document, sheet in enumerate(sheets) for key, kind in sheet.kinds.items()],
-        schema={"document": pl.UInt32, "key": pl.String, "kind": pl.String},
-        orient="row",
-    )
+    reports = [Printed({**sheet.rows, "TOTAL": sheet.total}, sheet.kinds) for sheet in sheets]
     totals = [total for total in catalogue().totals if total.name == "class_totals"]
-    checks = check_totals(ReportFigures(known, documents, kinds), totals)
+    checks = check_totals(report_figures(reports), totals)
     found: list[dict[str, Told]] = [{} for _ in sheets]
     wanted = ("document", "subject", "outcome", "expected", "difference", "tolerance", "explanation")
     for document, column, outcome, expected, difference, tolerance, explanation in checks.select(wanted).iter_rows():
