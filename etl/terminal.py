@@ -6,6 +6,7 @@ Text of documents and names of files are printed as they are, but for what could
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -450,23 +451,26 @@ def _names(head: str, names: Iterable[str]) -> _Column:
 
 
 def _figures(head: str, rows: _Rows, field: str, mark: str = "", *, signed: bool = False) -> _Column:
-    return _Column(head, _aligned([row[field] for row in rows], mark, signed=signed), "right")
+    """A column of figures; what stands before and after has as many decimals on both sides."""
+    sides = [re.sub("_(before|after)$", side, field) for side in ("_before", "_after")]
+    places = _decimals([row[side] for side in dict.fromkeys(sides) for row in rows], mark)
+    return _Column(head, [_figure(row[field], places, mark, signed=signed) for row in rows], "right")
 
 
-def _aligned(values: Sequence[Decimal | int | None], mark: str = "", *, signed: bool = False) -> list[Text]:
-    """Numbers with as many decimals as the one that has most; `-` is not printed. `%` marks fractions."""
-    numbers = [None if value is None else Decimal(value) * (100 if mark else 1) for value in values]
-    places = max((_decimals(number) for number in numbers if number is not None), default=0)
-    return [
-        Text("-" if number is None else f"{number:{'+' if signed and number else ''},.{places}f}{mark}")
-        for number in numbers
-    ]
+def _figure(value: Decimal | int | None, places: int | None = None, mark: str = "", *, signed: bool = False) -> Text:
+    """A number with so many decimals, by default its own; `-` is not printed, `%` marks a fraction."""
+    if value is None:
+        return Text("-")
+    number = Decimal(value) * (100 if mark else 1)
+    own = _decimals([value], mark) if places is None else places
+    return Text(f"{number:{'+' if signed and number else ''},.{own}f}{mark}")
 
 
-def _decimals(number: Decimal) -> int:
-    """How many decimals a number has, without zeros at their end; cents are two."""
-    decimals = len(f"{number:f}".partition(".")[2].rstrip("0"))
-    return 2 if decimals == 1 else decimals
+def _decimals(values: Iterable[Decimal | int | None], mark: str = "") -> int:
+    """How many decimals these numbers need, without zeros at their end; cents are two."""
+    numbers = [Decimal(value) * (100 if mark else 1) for value in values if value is not None]
+    needed = max((len(f"{number:f}".partition(".")[2].rstrip("0")) for number in numbers), default=0)
+    return 2 if needed == 1 else needed
 
 
 def _roll_forward_grid(rows: _Rows, key: str, moved: Movements) -> Grid:
@@ -478,7 +482,7 @@ def _roll_forward_grid(rows: _Rows, key: str, moved: Movements) -> Grid:
         _figures(str(moved.before.distribution_date), rows, "ending_balance_before"),
         _figures("principal", rows, principal),
         _figures("lost", rows, "realized_loss") if any(row["realized_loss"] for row in rows) else None,
-        _Column("added", _aligned(added), "right") if any(added) else None,
+        _figures("added", [{"added": value} for value in added], "added") if any(added) else None,
         _figures(str(moved.after.distribution_date), rows, "ending_balance_after"),
         _Column("adds up", [_adds_up(row) for row in rows]),
     )
@@ -492,7 +496,7 @@ def _added(row: Mapping[str, Any]) -> Decimal | None:
 
 
 def _adds_up(row: Mapping[str, Any]) -> Text:
-    size = _aligned([row["difference"]])[0].plain
+    size = _figure(row["difference"])
     words = {"pass": "adds up", "rounding": f"rounding, {size}", "fail": f"off by {size}"}
     return Text(words.get(row["outcome"], "-"), style=_STYLES.get(row["outcome"], ""))
 
@@ -547,7 +551,7 @@ def _loan_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
 def _measure_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
     def shown(field: str, *, signed: bool = False) -> list[Text]:
         marks = ["%" if row["unit"] == "fraction" else "" for row in rows]
-        return [_aligned([row[field]], mark, signed=signed)[0] for row, mark in zip(rows, marks, strict=True)]
+        return [_figure(row[field], mark=mark, signed=signed) for row, mark in zip(rows, marks, strict=True)]
 
     yield _grid(
         _names(
@@ -565,7 +569,7 @@ def _trigger_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
         answer = {True: "yes", False: "no", None: "-"}[row[f"occurred_{side}"]]
         numbers = [(name, row[f"{name}_{side}"]) for name in ("test_value", "threshold")]
         return ", ".join(
-            [answer, *(f"{name} {_aligned([value], '%')[0]}" for name, value in numbers if value is not None)]
+            [answer, *(f"{name} {_figure(value, mark='%')}" for name, value in numbers if value is not None)]
         )
 
     yield _grid(
