@@ -2,7 +2,7 @@
 
 A balance that is known before, and all that moves it until after, give the balance after: the roll-forward
 identities of `identities.toml`, over any number of distributions. Each printed figure adds its own rounding to
-what the sum may be off by. Where a report in between is missing nothing is added up, and the rows say so.
+what the sum may be off by. Where a report in between is missing or doubled nothing is added up, and the rows say so.
 """
 
 from __future__ import annotations
@@ -68,10 +68,11 @@ class ReadReport:
 
 @dataclass(frozen=True)
 class Gap:
-    """Two distributions that a lake has, and none between them although the deal had one."""
+    """Two neighbouring dates over which nothing can be added up, and why."""
 
     after: dt.date
     before: dt.date
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class Movements:
 
 @dataclass(frozen=True)
 class _Span:
-    """The reports from FROM to TO, in the order of their dates, and where one is missing."""
+    """The reports from FROM to TO, in the order of their dates, and where one is missing or doubled."""
 
     reports: tuple[ReadReport, ...]
     gaps: tuple[Gap, ...]
@@ -167,11 +168,18 @@ def _one_a_date(reports: pl.DataFrame, report_ids: Sequence[str]) -> Iterator[Re
 
 
 def _gaps(reports: pl.DataFrame) -> Iterator[Gap]:
-    """The steps of a deal that are longer than its interval, as the checks between months see them."""
+    """The steps of a deal that are not its interval, as the checks between months see them."""
     nothing = pl.DataFrame()
     steps = Reports(reports.with_row_index("document"), records=nothing, classes=nothing, checks=nothing).pairs
-    longer = steps.filter(pl.col("months") > pl.col("interval")).unique("distribution_date", maintain_order=True)
-    yield from (Gap(*ends) for ends in longer.select("previous_date", "distribution_date").iter_rows())
+    dates = ("previous_date", "distribution_date")
+    reason = (
+        pl.when(pl.col("months") > pl.col("interval"))
+        .then(pl.format("a report is missing between {} and {}", *dates))
+        .when(pl.col("months") == 0)
+        .then(pl.format("{} and {} are in the same month, so one may repeat the other", *dates))
+    )
+    odd = steps.select(*dates, reason=reason).drop_nulls("reason").unique("distribution_date", maintain_order=True)
+    yield from (Gap(*row) for row in odd.iter_rows())
 
 
 def _numbered(rows: pl.DataFrame, span: _Span) -> pl.DataFrame:
@@ -341,11 +349,10 @@ def _judged(
     rows: pl.DataFrame, key: str, rolled: pl.DataFrame, flows: Sequence[str], not_for: pl.Expr, span: _Span
 ) -> pl.DataFrame:
     """The rows with what follows of their balances; `not_for` is the reason of rows that cannot be added up."""
-    missing = [f"{gap.after} and {gap.before}" for gap in span.gaps]
     reason = pl.coalesce(
         pl.when(pl.col("only_in").is_not_null()).then(pl.format("only in the report of {}", "only_in")),
         not_for,
-        pl.lit(f"a report is missing between {', '.join(missing)}" if missing else None, pl.String),
+        pl.lit("; ".join(gap.reason for gap in span.gaps) or None, pl.String),
         pl.format("not printed: {}", "lacking"),
     )
     following = ("expected", "difference", "tolerance")
@@ -354,7 +361,7 @@ def _judged(
     )
     applies = pl.col("reason").is_null()
     kept = [column for column in rows.columns if column not in (*flows, "only_in")]
-    # What some of the reports say was paid is not what was paid.
+    # What reports say was paid is not all that was paid where one is missing, and too much where one is doubled.
     whole = [pl.lit(None).cast(rows.schema[flow]).alias(flow) if span.gaps else pl.col(flow) for flow in flows]
     return judged.select(
         *kept,

@@ -406,7 +406,7 @@ def show_movements(moved: Movements) -> None:
         console.print(printable(f"{name:<6}{report.distribution_date}  {report.report_id}  {report.source}"))
     console.print(f"{count or 'no'} report{'' if count == 1 else 's'} in between")
     for gap in moved.gaps:
-        console.print(f"a report is missing between {gap.after} and {gap.before}", style="yellow")
+        console.print(gap.reason, style="yellow")
     for table, key, grid in (("classes", "class_key", _class_grid), ("pools", "group_id", _group_grid)):
         rows = moved.tables[table].to_dicts()
         console.print(f"\n{table}: does what was paid and lost explain the balances?", style="bold")

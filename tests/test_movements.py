@@ -286,6 +286,22 @@ def test_a_report_that_is_missing_in_between(tmp_path: Path, kept: Sequence[int]
         _compare_classes(between(lake, reports, 0, 1), reports[:2])
 
 
+def test_two_distributions_in_a_month_are_not_added_up(tmp_path: Path) -> None:
+    """A report that is filed again with another date."""
+    reports = simulate(make_deal(6), 3)
+    day = reports[1].distribution_date
+    again = replace(reports[1], distribution_date=day + dt.timedelta(days=1))
+    lake = write_lake(tmp_path, [*reports, again])
+    moved = between(lake, reports, 0, 2)
+    assert [(gap.after, gap.before) for gap in moved.gaps] == [(day, again.distribution_date)]
+    row = by_key("pools", moved.pools)["TOTAL",]
+    assert (row["outcome"], row["total_principal"]) == ("not_applicable", None)
+    said = f"{day} and {again.distribution_date} are in the same month, so one may repeat the other"
+    assert row["reason"] == moved.gaps[0].reason == said
+    _compare_pools(between(lake, reports, 0, 1), reports[:2])
+    _compare_pools(between(lake, [again, reports[2]], 0, 1), reports[1:])
+
+
 def test_a_class_that_is_in_one_report_only(tmp_path: Path) -> None:
     full = simulate(make_deal(6), 2)
     for place, word in ((0, "new"), (1, "gone")):
