@@ -49,7 +49,7 @@ def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
     rows = figures.rows(accrual.table, [accrual.other_balance])
     cells = figures.known.filter((pl.col("table") == accrual.table) & (pl.col("field") == accrual.interest))
     halves = first_of_each(cells).select("document", "key", "half_unit")
-    rows = rows.join(halves, on=["document", "key"], how="left", maintain_order="left")
+    rows = rows.join(halves, on=["document", "key"], how="left", maintain_order="left").rechunk()  # see rejections
 
     def as_float(name: str) -> pl.Expr:
         return pl.col(name).cast(pl.Float64)
@@ -120,7 +120,7 @@ def _judged(rows: pl.DataFrame, days: pl.DataFrame, accrual: Accrual) -> pl.Data
     ]
     nominal = f"{accrual.nominal_days}/{accrual.nominal_basis}"
     methods = [(pl.lit(accrual.nominal_days / accrual.nominal_basis), pl.lit(nominal)), *calendar]
-    dated = rows.join(days, on="document", how="left", maintain_order="left")
+    dated = rows.join(days, on="document", how="left", maintain_order="left").rechunk()
     # The method that comes nearest, plainest first.
     nearest = pl.min_horizontal([_off(years) for years, _ in methods])
     years = pl.coalesce([pl.when(_off(years) == nearest).then(years) for years, _ in methods])
@@ -181,6 +181,7 @@ def _inferred(judged: pl.DataFrame, days: pl.DataFrame, accrual: Accrual) -> pl.
         judged.drop_nulls("method")
         .group_by("document", "method", maintain_order=True)
         .agg(classes=pl.col("subject").str.join(", "))
+        .rechunk()
         .group_by("document", maintain_order=True)
         .agg(methods=pl.format("{}: {}", "method", "classes").str.join("; "))
     )

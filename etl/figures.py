@@ -39,6 +39,7 @@ def figures(records: pl.DataFrame) -> pl.DataFrame:
         records.select(*_COLUMNS, *_PLACES)
         .filter(pl.col("table").cast(pl.String).is_in(FIGURE_TABLES) & pl.col("value").is_not_null())
         .with_columns(pl.col(names).cast(pl.String))
+        .rechunk()  # joins of texts panic over empty chunks, see rejections
     )
     places = (
         cells["printed_decimals"]

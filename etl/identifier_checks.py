@@ -24,12 +24,12 @@ def check_digits(classes: pl.DataFrame, declared: Sequence[CheckDigit]) -> pl.Da
 
 def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
     code = pl.col(check.column)
-    printed = classes.filter(code.is_not_null()).select("document", "class_key", code)
+    printed = classes.filter(code.is_not_null()).select("document", "class_key", code).rechunk()  # see rejections
     length = _LENGTHS[check.method]
     wanted = printed.select(code.unique(maintain_order=True)).with_columns(
         digit=pl.when(code.str.contains(rf"^[0-9A-Z*@#]{{{length - 1}}}[0-9]$")).then(check_digit(code, check.method))
     )
-    judged = printed.join(wanted, on=check.column, how="left", maintain_order="left")
+    judged = printed.join(wanted, on=check.column, how="left", maintain_order="left").rechunk()
     last = code.str.slice(-1)
     no_identifier = (pl.col("class_key") == TOTAL) | is_not_applicable(code)
     outcome = (

@@ -6,6 +6,7 @@ defect of the program, told by name.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from etl.schema import table as declared_table
 
 # Kind of the printed total row, beside the kinds of classes that a layout tells apart.
 TOTAL_ROW = "total"
+# Status and bucket at the end of the key of loans, behind their group.
+LOANS_OF_A_GROUP = r" ((?:outstanding|delinquent|foreclosure|bankruptcy|reo)(?: [^ ]+)?)$"
 # Subject of a check that speaks of the report as a whole.
 REPORT = "report"
 
@@ -195,7 +198,8 @@ def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[
 
 def total_subject(table: str, key: str, column: str) -> str:
     """Subject of the check of a printed total: the column, of loans with their status and bucket."""
-    return f"{key.partition(' ')[2]} {column}" if table == "delinquencies" else column
+    loans = re.search(LOANS_OF_A_GROUP, key) if table == "delinquencies" else None
+    return f"{loans[1]} {column}" if loans else column
 
 
 def _subjects(own: str, figure: Figure, table: str, key: str, field: str, kind: str | None) -> Iterator[str]:

@@ -56,7 +56,7 @@ class ReportFigures:
         for (other, kind), wanted in others.items():
             keys = ["document", "key"] if (table, other) == ("pools", "delinquencies") else ["document"]
             frame = frame.join(self._elsewhere(table, other, kind, wanted), on=keys, how="left", maintain_order="left")
-        return frame
+        return frame.rechunk()  # joins of texts panic over empty chunks, see rejections
 
     def _elsewhere(self, own: str, other: str, kind: str | None, wanted: Sequence[Figure]) -> pl.DataFrame:
         """Figures of another table, as columns with their names: its total, or the rows of a kind."""
@@ -101,8 +101,6 @@ def _all_figures(identity: Identity) -> tuple[str, tuple[Figure, ...]]:
 
 
 def _checked(rows: pl.LazyFrame, identity: Identity) -> pl.LazyFrame:
-    if identity.only_for:
-        rows = rows.filter(pl.col(KIND).is_in(identity.only_for))
     rows = compared(rows, identity.formula, "main")
     for number, condition in enumerate(identity.only_if):
         rows = compared(rows, condition, f"only if {number}")
@@ -119,7 +117,8 @@ def _checked(rows: pl.LazyFrame, identity: Identity) -> pl.LazyFrame:
         .otherwise("missed")
     )  # fmt: skip
     applies = pl.col("reason").is_null()
-    return told.select(
+    speaks_of = pl.col(KIND).is_in(identity.only_for) if identity.only_for else pl.lit(value=True)
+    return told.filter(speaks_of).select(
         "document",
         check=pl.lit(identity.name),
         subject="key",
@@ -179,7 +178,7 @@ def with_printed_figures(
         on=["document", "table", "key", "field"],
         how="inner",
         maintain_order="left",
-    )
+    ).rechunk()  # joins of texts panic over empty chunks, see rejections
     whose = pl.when(pl.col("whose") != "").then(pl.format("{} ", "whose")).otherwise(pl.lit(""))
     texts = (
         printed.sort("row", "place", maintain_order=True)
@@ -209,7 +208,7 @@ def plain(value: pl.Expr) -> pl.Expr:
 def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], kinds: pl.DataFrame) -> pl.DataFrame:
     """Where the figures of a check stand: `row`, `place` (order), `document`, `table`, `key`, `field`, `name`,
     `whose` row it is where that is not the subject's, and whether it is of an `earlier` report."""
-    rows = told.filter(pl.col("check") == check)
+    rows = told.filter(pl.col("check") == check).rechunk()
     parts = [pl.DataFrame(schema=_PLACES)]
     for place, figure in enumerate(named):
         document = "previous_document" if figure.previous else "document"

@@ -108,7 +108,8 @@ def _compared_pairs(given: Reports, check: Between) -> pl.DataFrame:
 def _with_source_before(checks: pl.DataFrame) -> pl.DataFrame:
     """The checks; those that break say in their explanation where the report before stands."""
     told = pl.format("{}; previous: {}", "explanation", "previous_source")
-    return checks.with_columns(explanation=pl.when(pl.col("outcome") == "pass").then("explanation").otherwise(told))
+    explanation = pl.when(pl.col("outcome") == "pass").then("explanation").otherwise(told)
+    return checks.rechunk().with_columns(explanation=explanation)  # see rejections
 
 
 def _formula(given: Reports, check: Between, table: str, formula: Formula) -> pl.DataFrame:
@@ -126,7 +127,7 @@ def _formula(given: Reports, check: Between, table: str, formula: Formula) -> pl
         .join(here, on="document", how="inner", maintain_order="left_right")
         .join(before, on=["previous_document", "key"], how="inner", maintain_order="left")
     )
-    sides = compared(rows.lazy(), formula, "main").filter(pl.col("main lacking") == "").collect()
+    sides = compared(rows.rechunk().lazy(), formula, "main").filter(pl.col("main lacking") == "").collect()
     judged = sides.select(
         "document",
         "previous_document",
@@ -156,6 +157,7 @@ def _unchanged(given: Reports, check: Between, column: str) -> pl.DataFrame:
         _compared_pairs(given, check)
         .join(printed, on="document", how="inner", maintain_order="left_right")
         .join(before, on=["previous_document", "key"], how="inner", maintain_order="left")
+        .rechunk()
     )
     same = pl.col("raw") == pl.col("raw_before")
     changed = pl.format(
@@ -178,7 +180,7 @@ def _unchanged(given: Reports, check: Between, column: str) -> pl.DataFrame:
 
 def _no_month_missing(given: Reports) -> pl.DataFrame:
     """Steps of a deal that are longer than its interval."""
-    steps = given.pairs.filter(pl.col("months") > 0).unique("document", keep="first", maintain_order=True)
+    steps = given.pairs.filter(pl.col("months") > 0).unique("document", keep="first", maintain_order=True).rechunk()
     missing = pl.col("months") - pl.col("interval")
     step = pl.format("{}mo", "interval")
     first = pl.col("previous_date").dt.month_start().dt.offset_by(step)
@@ -200,9 +202,13 @@ def _one_report_a_distribution(given: Reports) -> pl.DataFrame:
     """Dates that have several reports, and months that have several dates."""
     month = pl.col("distribution_date").dt.strftime("%Y-%m")
     named = pl.format("{} of {} in {}", "report_id", "distribution_date", "source")
-    counted = given.reports.with_columns(month=month).with_columns(
-        count=pl.len().over("deal", "month"),
-        all=named.implode().over("deal", "month").list.join("; "),
+    counted = (
+        given.reports.rechunk()
+        .with_columns(month=month)
+        .with_columns(
+            count=pl.len().over("deal", "month"),
+            all=named.implode().over("deal", "month").list.join("; "),
+        )
     )
     several = pl.col("count") > 1
     return counted.select(
@@ -230,7 +236,9 @@ def _same_classes(given: Reports) -> pl.DataFrame:
     return pl.concat(
         [
             stayed.select("document", subject="class_key", outcome=pl.lit("pass")),
-            gone.filter(left > 0).select(
+            gone.filter(left > 0)
+            .rechunk()
+            .select(
                 "document",
                 subject="class_key",
                 outcome=pl.lit("fail"),
@@ -255,7 +263,7 @@ def _accrual_days(given: Reports) -> pl.DataFrame:
     inferred = given.checks.filter(pl.col("check").is_in(days_name)).select(
         "document", days=pl.col("explanation").str.extract(_BY_CALENDAR).cast(pl.Int32)
     )
-    known = given.neighbours.join(inferred.drop_nulls(), on="document", how="inner", maintain_order="left")
+    known = given.neighbours.join(inferred.drop_nulls(), on="document", how="inner", maintain_order="left").rechunk()
     between = (pl.col("distribution_date") - pl.col("previous_date")).dt.total_days()
     off = pl.col("days") - between
     text = pl.format("interest is for {} days; {} lie between the distributions", "days", between)

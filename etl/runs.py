@@ -216,10 +216,8 @@ def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
     summary.failed_checks += failed.select(
         "source", "check", "subject", pl.col("difference").cast(pl.String), "explanation"
     ).to_dicts()
-    unclaimed = (
-        batch.tables["records"].filter(pl.col("status") == "unclaimed").group_by("document", maintain_order=True)
-    )
-    places = unclaimed.agg(
+    unclaimed = batch.tables["records"].filter(pl.col("status") == "unclaimed").rechunk()  # see rejections
+    places = unclaimed.group_by("document", maintain_order=True).agg(
         numbers=pl.len(), first=pl.format("{} in line {}", "raw", "line").head(UNCLAIMED_TOLD).str.join(", ")
     )
     summary.unclaimed += (

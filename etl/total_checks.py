@@ -16,7 +16,8 @@ told with its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import reduce
 from itertools import combinations
 
 import polars as pl
@@ -24,7 +25,7 @@ import polars as pl
 from etl.cells import VALUE
 from etl.figures import first_of_each
 from etl.formulas import outcome, tolerance_of
-from etl.identities import Total
+from etl.identities import LOANS_OF_A_GROUP, Total
 from etl.identity_checks import ReportFigures, plain
 from etl.rules import TOTAL
 
@@ -54,63 +55,74 @@ def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFram
 
 
 def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
-    columns = {column: family for family, columns in total.families.items() for column in columns}
-    cells = figures.known.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(columns)))
-    cells = first_of_each(cells).with_columns(
-        column=_subject(total.table), family=pl.col("field").replace_strict(columns)
+    families = {column: family for family, columns in total.families.items() for column in columns}
+    cells = figures.known.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(families)))
+    cells = (
+        first_of_each(cells)
+        .rechunk()
+        .with_columns(  # joins of texts panic over empty chunks, see rejections
+            column=_subject(total.table), family=pl.col("field").replace_strict(families)
+        )
     )
     is_total = (pl.col("key") == TOTAL) | pl.col("key").str.starts_with(f"{TOTAL} ")
     rows = cells.filter(~is_total)
     printed = cells.filter(is_total).select(*_CELL, "raw", "line", total="value", total_error="error")
-    lines = rows.group_by(_CELL).agg(first=pl.col("line").min(), last=pl.col("line").max())
     compared = _summed(rows, printed)
     sets = _left_out(rows, compared, figures.kinds) if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
     omitted = sets.explode("keys").rename({"keys": "key"})
     covered = _summed(rows.join(omitted, on=["document", "family", "key"], how="anti", maintain_order="left"), printed)
-    judged = (
-        compared.join(
-            covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
-        )
-        .join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
-        .join(lines, on=_CELL, how="left", maintain_order="left")
-        .with_columns(plainly=_outcome("gap", "tolerance"), covered=_outcome("gap_covered", "tolerance_covered"))
-        .with_columns(omitted=pl.col("gap") - pl.col("gap_covered"))
-    )
-    explained = (pl.col("plainly") == "fail") & pl.col("label").is_not_null() & (pl.col("covered") != "fail")
-    broken = (pl.col("plainly") == "fail") & ~explained
-    judged = judged.with_columns(
-        outcome=pl.when(explained).then(pl.lit("explained")).otherwise("plainly"),
-        # A break is measured against the rows that the total covers, an explained difference against all.
-        expected=pl.when(broken).then(pl.col("sum") - pl.col("omitted").fill_null(0)).otherwise("sum"),
+    both = compared.join(
+        covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
+    ).join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
+    return _told(_judged(both).rechunk()).with_columns(check=pl.lit(total.name))
+
+
+def _judged(compared: pl.DataFrame) -> pl.DataFrame:
+    """The outcome of each column, from the sum of all its rows and the sum of those that its total covers."""
+    plainly, covered = _outcome("gap", "tolerance"), _outcome("gap_covered", "tolerance_covered")
+    explained = (plainly == "fail") & pl.col("label").is_not_null() & (covered != "fail")
+    found = compared.with_columns(
+        outcome=pl.when(explained.fill_null(value=False))
+        .then(pl.lit("explained"))
+        .otherwise(plainly.fill_null("not_applicable")),
+        omitted=pl.col("gap") - pl.col("gap_covered").fill_null(pl.col("gap")),
         tolerance=pl.when(pl.col("label").is_not_null()).then("tolerance_covered").otherwise("tolerance"),
-    ).with_columns(difference=pl.col("total") - pl.col("expected"))
-    known = pl.col("label").is_not_null()
-    without = pl.when(known & broken).then(pl.format(" without {}, as in other totals,", "label")).otherwise(pl.lit(""))
-    added = plain(pl.when(broken).then("expected").otherwise("sum"))
+    )
+    # A break is measured against the rows that the total covers, an explained difference against all.
+    broken = pl.col("outcome") == "fail"
+    expected = pl.when(broken).then(pl.col("sum") - pl.col("omitted")).otherwise("sum")
+    return found.with_columns(expected=pl.when(pl.col("total").is_not_null()).then(expected))
+
+
+def _told(judged: pl.DataFrame) -> pl.DataFrame:
+    """The columns of `outcomes.SCHEMA`, with what was added up and what was left out in words."""
+    outcome = pl.col("outcome")
+    known = pl.col("label").is_not_null() & (outcome == "fail")
+    without = pl.when(known).then(pl.format(" without {}, as in other totals,", "label")).otherwise(pl.lit(""))
+    added = plain(pl.col("expected"))
     rows_text = pl.format(
         "rows in lines {} to {}{} add up to {}, printed: {} (line {})", "first", "last", without, added, "raw", "line"
     )
     left_out = pl.format("the total leaves out {}, together {}; {}", "label", plain(pl.col("omitted")), rows_text)
-    explanation = pl.when(explained).then(left_out).when(pl.col("outcome") != "pass").then(rows_text)
     return judged.select(
         "document",
-        check=pl.lit(total.name),
         subject="column",
         outcome="outcome",
         expected="expected",
         actual="total",
-        difference="difference",
-        tolerance="tolerance",
-        explanation=explanation,
-        lines=pl.when(pl.col("outcome") != "pass").then(pl.concat_list("first", "last", "line")),
-    )
+        difference=pl.col("total") - pl.col("expected"),
+        tolerance=pl.when(pl.col("total").is_not_null()).then("tolerance"),
+        explanation=pl.when(outcome == "not_applicable").then(pl.lit("no total is printed"))
+        .when(outcome == "explained").then(left_out)
+        .when(outcome != "pass").then(rows_text),
+        lines=pl.when(outcome.is_in(["rounding", "explained", "fail"])).then(pl.concat_list("first", "last", "line")),
+    )  # fmt: skip
 
 
 def _subject(table: str) -> pl.Expr:
     """What `identities.total_subject` says of a cell."""
     if table == "delinquencies":
-        group = pl.col("key").str.extract(r"^(.*?) (?:delinquent|outstanding|foreclosure|bankruptcy|reo)\b")
-        return pl.format("{} {}", pl.col("key").str.strip_prefix(pl.format("{} ", group)), "field")
+        return pl.format("{} {}", pl.col("key").str.extract(LOANS_OF_A_GROUP), "field")
     return pl.col("field")
 
 
@@ -122,8 +134,10 @@ def _summed(rows: pl.DataFrame, printed: pl.DataFrame) -> pl.DataFrame:
         errors=pl.col("error").sum(),
         largest=pl.col("error").max(),
         uncertain=(pl.col("error") > 0).sum().cast(pl.Int32),
+        first=pl.col("line").min(),
+        last=pl.col("line").max(),
     )
-    both = sums.join(printed, on=_CELL, how="inner", maintain_order="left")
+    both = sums.join(printed, on=_CELL, how="left", maintain_order="left")
     uncertain = pl.col("uncertain") + (pl.col("total_error") > 0).cast(pl.Int32)
     largest = pl.max_horizontal("largest", "total_error")
     tolerance = tolerance_of(uncertain, pl.col("errors") + pl.col("total_error"), largest)
@@ -227,7 +241,7 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
         pl.col("set", "witnesses", "surprising", "label", "fits_all").first(),
         others=pl.col("label").slice(1, _OTHERS_TOLD),
     )
-    chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising"))
+    chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising")).rechunk()
     others = pl.format("{}, where {} would fit as well", "label", pl.col("others").list.join(" or "))
     ranked = chosen.with_columns(label=pl.when(pl.col("others").list.len() > 0).then(others).otherwise("label"))
     return ranked.join(tried.select("set", "keys"), on="set", how="left", maintain_order="left").select(
@@ -264,37 +278,24 @@ def _frail(ranked: pl.DataFrame, tried: pl.DataFrame, members: pl.DataFrame, fit
 
 def _classes(members: pl.DataFrame) -> pl.DataFrame:
     """`document`, `family`, `key`, `kind` of each row, once."""
-    return members.select("document", "family", "key", "kind").unique(
-        ["document", "family", "key"], keep="first", maintain_order=True
-    )
+    keys = ["document", "family", "key"]
+    return members.select(*keys, "kind").unique(keys, keep="first", maintain_order=True).rechunk()
 
 
 def _kind_sets(members: pl.DataFrame) -> pl.DataFrame:
     """All classes of one kind, of two, ..."""
-    classes = _classes(members)
-    present = classes.group_by("document", "family", maintain_order=True).agg(
-        kinds=pl.col("kind").drop_nulls().unique()
-    )
+    grouped = _classes(members).group_by("document", "family", "kind", maintain_order=True)
+    kinds = grouped.agg(names=pl.col("key").str.join(", "), keys=pl.col("key").sort()).rechunk()
+    by_kind = [
+        kinds.filter(pl.col("kind") == kind)
+        .rechunk()
+        .select("document", "family", "keys", label=pl.format("{} ({})", "names", pl.lit(_KIND_NAMES[kind])))
+        for kind in _KINDS
+    ]
     found = [pl.DataFrame(schema=_SETS)]
-    for kinds in _kind_choices():
-        having = present.filter(pl.all_horizontal([pl.col("kinds").list.contains(kind) for kind in kinds]))
-        here = classes.filter(pl.col("kind").is_in(kinds)).join(
-            having, on=["document", "family"], how="semi", maintain_order="left"
-        )
-        named = [
-            pl.format(f"{{}} ({_KIND_NAMES[kind]})", pl.col("key").filter(pl.col("kind") == kind).str.join(", "))
-            for kind in kinds
-        ]
-        sets = here.group_by("document", "family", maintain_order=True).agg(
-            label=pl.concat_str(named, separator=" and "), keys=pl.col("key").sort()
-        )
-        found.append(_ranked(sets, len(kinds)))
-    return pl.concat(found)
-
-
-def _kind_choices() -> Iterator[tuple[str, ...]]:
     for count in range(1, len(_KINDS) + 1):
-        yield from combinations(_KINDS, count)
+        found += [_ranked(reduce(_joined, chosen), count) for chosen in combinations(by_kind, count)]
+    return pl.concat(found)
 
 
 _SETS = pl.Schema(
@@ -333,9 +334,10 @@ def _pairs(members: pl.DataFrame) -> pl.DataFrame:
 
 
 def _joined(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
+    """Each set of `left` with each of `right` that has other classes."""
     both = left.join(right, on=["document", "family"], how="inner", suffix="_more", maintain_order="left_right")
     apart = both.filter(pl.col("keys").list.set_intersection("keys_more").list.len() == 0)
-    return apart.select(
+    return apart.rechunk().select(
         "document",
         "family",
         label=pl.format("{} and {}", "label", "label_more"),
