@@ -32,6 +32,8 @@ from etl.schema import Table
 MAX_LINES_SHOWN = 20
 MAX_BREAKS_SHOWN = 40
 MIN_WIDTH = 40
+# Types with so many decimals have room for any figure; the zeros behind one say nothing.
+_WIDE_DECIMALS = 8
 
 
 def show_summary(summary: Summary) -> None:
@@ -370,7 +372,9 @@ def _hanging(head: str, text: str, width: int) -> Iterator[Text]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        text = f"{value:f}"
+        wide = len(text.partition(".")[2]) >= _WIDE_DECIMALS
+        return text.rstrip("0").rstrip(".") if wide else text
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

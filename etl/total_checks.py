@@ -100,9 +100,9 @@ def _told(judged: pl.DataFrame) -> pl.DataFrame:
     known = pl.col("label").is_not_null() & (outcome == "fail")
     without = pl.when(known).then(pl.format(" without {}, as in other totals,", "label")).otherwise(pl.lit(""))
     added = plain(pl.col("expected"))
-    rows_text = pl.format(
-        "rows in lines {} to {}{} add up to {}, printed: {} (line {})", "first", "last", without, added, "raw", "line"
-    )
+    lines = pl.when(pl.col("first") == pl.col("last")).then(pl.format("line {}", "first"))
+    where = lines.otherwise(pl.format("lines {} to {}", "first", "last"))
+    rows_text = pl.format("rows in {}{} add up to {}, printed: {} (line {})", where, without, added, "raw", "line")
     left_out = pl.format("the total leaves out {}, together {}; {}", "label", plain(pl.col("omitted")), rows_text)
     return judged.select(
         "document",
