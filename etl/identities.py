@@ -182,7 +182,7 @@ def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[
         (identity.name, subject)
         for identity in declared.identities
         if not identity.only_for or identity.table != table or kind in identity.only_for
-        for formula in (identity.formula, *(other.formula for other in identity.otherwise))
+        for formula in identity.formulas
         for figure in formula.figures
         for subject in _subjects(identity.table, figure, table, key, field, kind)
     ]
