@@ -246,8 +246,17 @@ def test_a_figure_moves_no_check_but_those_that_are_named(changed: dict[str, lis
 
 
 def test_an_identity_is_named_for_no_column_that_never_moves_it(changed: dict[str, list[Changed]]) -> None:
-    """A single figure may not move it: a share of nothing stays nothing."""
-    identities = {identity.name for identity in catalogue().identities}
+    """A single figure may not move it: a share of nothing stays nothing. Nor does what another reading looks at,
+    where the first one holds."""
+    declared = catalogue().identities
+    identities = {identity.name for identity in declared}
+    other_readings = {
+        (identity.name, figure.table or identity.table, figure.field)
+        for identity in declared
+        for other in identity.otherwise
+        for figure in other.formula.figures
+        if figure.field not in {one.field for one in identity.formula.figures}
+    }
     named: set[tuple[str, str, str]] = set()
     moved: set[tuple[str, str, str]] = set()
     for copies in (copies for name in REPORTS for copies in changed[name]):
@@ -256,7 +265,7 @@ def test_an_identity_is_named_for_no_column_that_never_moves_it(changed: dict[st
             named |= {(check, table, field) for check, _ in copies.named(table, key, field) if check in applied}
             moved |= {(check, table, field) for check, _ in copies.moved(cell)}
     assert len(named) > 70
-    assert named - moved == set()
+    assert named - moved <= other_readings
 
 
 def test_an_identifier_has_its_check_digit_and_nothing_else() -> None:
