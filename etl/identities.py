@@ -43,6 +43,7 @@ class Otherwise:
     formula: Formula
     because: str
     only_for: tuple[str, ...] = ()
+    not_zero: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,12 @@ ANY_SUBJECT = "*"
 def _identity(declared: dict[str, Any]) -> Identity:
     name = declared["name"]
     others = tuple(
-        Otherwise(_parsed(name, other["formula"]), other["because"], tuple(other.get("only_for", [])))
+        Otherwise(
+            _parsed(name, other["formula"]),
+            other["because"],
+            tuple(other.get("only_for", [])),
+            not_zero=other.get("not_zero", False),
+        )
         for other in declared.get("otherwise", [])
     )
     return Identity(

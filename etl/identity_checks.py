@@ -147,6 +147,8 @@ def _because(identity: Identity) -> Iterator[pl.Expr]:
     for number, other in enumerate(identity.otherwise):
         speaks = pl.col(KIND).is_in(other.only_for) if other.only_for else pl.lit(value=True)
         holds = (pl.col("missed") == "fail") & speaks & _holds(f"otherwise {number}")
+        if other.not_zero:
+            holds &= pl.col(f"otherwise {number} actual") != 0
         yield pl.when(holds).then(pl.lit(other.because))
 
 

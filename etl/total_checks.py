@@ -10,8 +10,8 @@ out the same rows, so the set that most columns of the family agree with counts.
   sum is no figure that one wrong digit gives (700, 60,000,000).
 
 Each part of the set, all classes of a kind or one class, must be no accident either: a single column does not
-tell that a class is left out whose figure there is one wrong digit. Else nothing is explained, and the break is
-told with its size.
+tell that a class is left out whose figure there is one wrong digit. A total of zero speaks for no set: it would
+leave out whatever there is. Else nothing is explained, and the break is told with its size.
 """
 
 from __future__ import annotations
@@ -213,9 +213,11 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
         .join(sums, on=["set", "column"], how="left", maintain_order="left")
         .with_columns(pl.col("omitted").fill_null(0), tries=pl.col("set").n_unique().over("document", "family"))
         .with_columns(
-            fits=(pl.col("gap") - pl.col("omitted")).abs() <= pl.col("tolerance"),
             needed=pl.col("gap").abs() > pl.col("tolerance"),
+            fits=(pl.col("gap") - pl.col("omitted")).abs() <= pl.col("tolerance"),
         )
+        # A total of nothing leaves out whatever there is, so it says nothing.
+        .with_columns(fits=pl.col("fits") & ~(pl.col("needed") & (pl.col("total") == 0)))
     )
     left_over = (pl.col("gap") - pl.col("omitted")).abs().cast(pl.Float64)
     ranked = (
