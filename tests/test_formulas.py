@@ -287,6 +287,20 @@ def test_the_tolerance_is_as_tight_as_rounding_allows(formula: str, data: st.Dat
     assert judge_figures(formula, {**printed, "a": off}).outcome == wanted
 
 
+@pytest.mark.parametrize(
+    ("formula", "a", "outcome"),
+    [
+        ("a = b * c", "2.25", "rounding"),
+        ("a = b * c", "2.26", "fail"),
+        ("a = b / c", "3.00", "rounding"),
+        ("a = b / c", "3.01", "fail"),
+    ],
+)
+def test_errors_of_both_factors_count(formula: str, a: str, outcome: str) -> None:
+    """What is printed as 1 may be 1.5: a product of two is 2.25 at the most, a quotient 1.5 over 0.5."""
+    assert judge(formula, ("a",), a=a, b="1", c="1").outcome == outcome
+
+
 def test_what_is_computed_is_told_to_eight_decimals() -> None:
     judged = judge("a = b / c * 1000", ("b", "c"), a="333.33333", b="1", c="3")
     assert judged == Judged("pass", Decimal("333.33333333"), Decimal("0.000005"), "")

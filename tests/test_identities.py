@@ -303,6 +303,13 @@ def test_a_cell_is_named_by_these_checks(cell: tuple[str, str, str], kind: str |
     assert named <= set(checks_on(*cell, kind))
 
 
+def test_loans_are_named_by_their_own_status() -> None:
+    """Only those that are outstanding are held against the pool."""
+    for status in ("foreclosure", "bankruptcy", "reo", "delinquent 30-59", "delinquent 90+"):
+        named = checks_on("delinquencies", f"GROUP 1 {status}", "balance", None)
+        assert named == [("delinquency_totals", f"{status} balance")]
+
+
 def test_a_figure_that_no_check_uses_is_named_by_none() -> None:
     assert checks_on("measures", "TOTAL", "extraordinary_expenses", None) == []
     assert checks_on("classes", "M-1", "class_id", "subordinate") == []

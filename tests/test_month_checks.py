@@ -169,6 +169,14 @@ STORIES = {
         lambda months: [*months[:3], with_measure(months[2], "servicing_fee", 1), *months[3:]],
         lambda _: [(2, "one_report_a_distribution", "report", 1), (3, "one_report_a_distribution", "report", 1)],
     ),
+    "two dates in a month": Story(
+        lambda months: [*months[:3], on(months[2], months[2].distribution_date + dt.timedelta(1)), *months[3:]],
+        lambda _: [
+            (2, "one_report_a_distribution", "report", 1),
+            (3, "one_report_a_distribution", "report", 1),
+            (4, "accrual_days_are_the_days_between", "report", 1),
+        ],
+    ),
     "a corrected balance in a second report of a date": Story(
         lambda months: [*months[:3], with_class(months[2], "M-1", larger_beginning), *months[3:]],
         lambda _: [

@@ -268,6 +268,12 @@ def test_a_wrong_total_without_any_set_is_measured_against_all_rows() -> None:
     assert not {key for key in SHEETS[0].rows if f"{key} (" in told.explanation}
 
 
+def test_a_total_of_nothing_leaves_out_no_class() -> None:
+    """It would leave out whatever there is."""
+    told = judge(simple_sheet({"A-1": "0", "M-1": "1,234,567"}, "0"))["ending_balance"]
+    assert (told.outcome, told.difference) == ("fail", Decimal(-1_234_567))
+
+
 @pytest.mark.parametrize("size", ["100", "700", "60,000,000", "9,000"])
 @pytest.mark.parametrize("direction", [1, -1])
 def test_what_one_wrong_digit_gives_is_not_explained_by_one_column(size: str, direction: int) -> None:
@@ -293,6 +299,25 @@ def test_a_wrong_digit_in_a_column_is_no_class_left_out_where_the_others_hold(co
         assert {name: one.outcome for name, one in told.items()} == {
             name: "fail" if name == column else "pass" for name in BALANCES
         }
+
+
+@pytest.mark.parametrize("column", BALANCES)
+def test_a_class_that_two_totals_hold_is_not_left_out_of_the_third(column: str) -> None:
+    rows = {"A-1": dict.fromkeys(BALANCES, "345,199,023"), "A-IO": dict.fromkeys(BALANCES, "60,123,457")}
+    plain = Sheet(rows, dict.fromkeys(BALANCES, "405,322,480"), {"A-IO": "notional"})
+    told = judge(plain.off(column, -60_123_457))
+    assert {name: one.outcome for name, one in told.items()} == {
+        name: "fail" if name == column else "pass" for name in BALANCES
+    }
+
+
+@pytest.mark.parametrize(("size", "outcome"), [("137", "fail"), ("13,745,678", "explained")])
+def test_a_small_gap_may_be_an_accident(size: str, outcome: str) -> None:
+    """Three classes are tried, and four rounded figures leave room for two dollars: of a hundred wrong totals that
+    are off by some hundred dollars several fall on 137, but none of millions on 13,745,678."""
+    balances = {"A-1": "345,199,023", "A-2": "183,979,701", "P": size}
+    told = judge(simple_sheet(balances, "529,178,724", P="prepayment_premium"))["ending_balance"]
+    assert told.outcome == outcome
 
 
 def test_two_columns_that_leave_out_the_same_are_no_accident() -> None:
