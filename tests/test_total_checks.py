@@ -414,3 +414,13 @@ def test_many_classes_are_bounded_in_time(classes: int) -> None:
         frozenset({"S-IO", "T-IO"})
     }
     assert {one.outcome for columns in told[3:] for one in columns.values()} == {"fail"}
+
+
+def test_of_many_classes_no_two_are_looked_for() -> None:
+    """Any two of 60 classes are tried, of more only whole kinds and each class by itself."""
+    told = {}
+    for classes in (60, 61):
+        sheet = wide_sheet(classes, Random(classes))
+        pair, one = (judge(sheet.with_total(everywhere(keys))) for keys in ({"A-3", "A-7"}, {"A-3"}))
+        told[classes] = ({one.outcome for one in pair.values()}, {one.outcome for one in one.values()})
+    assert told == {60: ({"explained"}, {"explained"}), 61: ({"fail"}, {"explained"})}
