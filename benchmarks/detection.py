@@ -3,7 +3,7 @@
 python -m benchmarks.detection                 prints the tables
 python -m benchmarks.detection --write         and puts them into docs/detection.md
 python -m benchmarks.detection --reports 3     fewer generated reports, for a quick look
-python -m benchmarks.detection --unnoticed     lists each wrong figure that no check notices
+python -m benchmarks.detection --unnoticed     lists each wrong figure that no check of its report notices
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from benchmarks.extraction import write
 from benchmarks.mutations import (
     ANY_DIGIT,
     DIGITS,
+    LEADING_DIGIT,
     STRUCTURAL,
     TABLES,
     Cell,
@@ -32,10 +33,11 @@ from benchmarks.mutations import (
     changed_digits,
     structural,
 )
+from benchmarks.neighbours import Compared, Failure, compared, failures
 from etl.batch import Batch, read_safely
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout, load_layouts
-from tests.kit import make_deal, random_style, render, simulate
+from tests.kit import absc_2003_he2, make_deal, random_style, render, simulate
 
 REPORTS = 20
 MONTHS = 8
@@ -66,6 +68,7 @@ VERDICTS = pl.Schema(
         "rejected": pl.Boolean(),
         "noticed": pl.Boolean(),
         "explained": pl.Boolean(),
+        "with_neighbours": pl.Boolean(),
     }
 )
 
@@ -75,19 +78,39 @@ class Reading:
     """What became of one text: the reason why it was rejected, or what its checks and its tables say.
 
     `failed`: check and subject of the checks that failed. `explained`: check, subject and reason of those
-    that are explained; a reason is an explanation without its numbers.
+    that are explained; a reason is an explanation without its numbers. `compared`: what the checks between
+    distributions compare.
     """
 
     rejected: str | None
     failed: frozenset[tuple[str, str]]
     explained: frozenset[tuple[str, str, str]]
     tables: dict[str, pl.DataFrame]
+    compared: Compared
+
+
+@dataclass(frozen=True)
+class Months:
+    """The text of a report, and those of the months next to it."""
+
+    before: tuple[str, ...]
+    text: str
+    after: tuple[str, ...]
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """The texts in the order of the months."""
+        return (*self.before, self.text, *self.after)
 
 
 @dataclass(frozen=True)
 class Original:
     """A report without a mistake: its text, its figures, and how it is read. `real` says that the figures are
-    a real deal's."""
+    a real deal's.
+
+    `before` and `after`: the months next to it. `failures`: the checks between distributions that fail among
+    them without a mistake.
+    """
 
     name: str
     real: bool
@@ -95,6 +118,13 @@ class Original:
     layout: Layout
     figures: list[Cell]
     reading: Reading
+    before: tuple[Compared, ...]
+    after: tuple[Compared, ...]
+    failures: frozenset[Failure]
+
+    def months_with(self, reading: Reading) -> list[Compared]:
+        """The months of the deal with this reading in place of the report's own."""
+        return [*self.before, reading.compared, *self.after]
 
 
 # --- reading ----------------------------------------------------------------------------------------------
@@ -124,7 +154,7 @@ def _rejected(reject: Reject) -> Reading:
     """The reading of a rejected text. A text that breaks the program is not noticed: it is a defect to mend."""
     if reject.reason_code == "internal_error":
         raise ValueError(f"a mutated text breaks the program: {reject.message}")
-    return Reading(reject.reason_code, frozenset(), frozenset(), {})
+    return Reading(reject.reason_code, frozenset(), frozenset(), {}, {})
 
 
 def _read(batch: Batch) -> dict[str, Reading]:
@@ -141,12 +171,14 @@ def _read(batch: Batch) -> dict[str, Reading]:
         else:
             explained[document].add((check, subject, _NUMBER.sub("#", explanation)))
     tables = {name: _by_document(batch.tables[name]) for name in (*_TIDY, "records")}
+    between = compared(batch)
     return {
         source: Reading(
             None,
             frozenset(failed[document]),
             frozenset(explained[document]),
             {name: parts[document] for name, parts in tables.items() if document in parts},
+            between[document],
         )
         for document, source in sources.items()
     }
@@ -163,21 +195,54 @@ def _by_document(frame: pl.DataFrame) -> dict[int, pl.DataFrame]:
 
 def originals(number: int, layouts: Sequence[Layout]) -> list[Original]:
     """The sample of each layout, and so many generated reports: each of another deal, month and style."""
-    samples = {layout.name: (layout.file.parent / "sample.txt").read_text(encoding="utf-8") for layout in layouts}
-    generated = {f"deal {seed}": generated_text(seed) for seed in range(number)}
-    texts = samples | generated
-    found = []
-    for (name, text), reading in zip(texts.items(), readings(texts.values(), layouts), strict=True):
-        if reading.rejected:
-            raise ValueError(f"{name} is rejected: {reading.rejected}")
-        layout = _layout_of(reading, layouts)
-        found.append(Original(name, name in samples, text, layout, cells(reading.tables["records"]), reading))
-    return found
+    samples = {layout.name: sample_months(layout) for layout in layouts}
+    generated = {f"deal {seed}": generated_months(seed) for seed in range(number)}
+    known = samples | generated
+    read = readings((text for months in known.values() for text in months.all), layouts)
+    return [
+        _original(name, months, [*islice(read, len(months.all))], layouts, real=name in samples)
+        for name, months in known.items()
+    ]
+
+
+def sample_months(layout: Layout) -> Months:
+    """The sample of a layout; where the test kit goes on from its figures, with the month after it."""
+    sample = (layout.file.parent / "sample.txt").read_text(encoding="utf-8")
+    after = [render(month) for month in absc_2003_he2.following_months(1)] if layout.name == "us-bank-text" else []
+    return Months((), sample, tuple(after))
+
+
+def generated_months(seed: int) -> Months:
+    """A month of deal `seed` between the months before and after it, in a style of its own."""
+    style = random_style(seed)
+    before, text, after = (render(month, style) for month in simulate(make_deal(seed), 3 + seed % MONTHS)[-3:])
+    return Months((before,), text, (after,))
 
 
 def generated_text(seed: int) -> str:
-    """A month of deal `seed`, in a style of its own."""
-    return render(simulate(make_deal(seed), 1 + seed % MONTHS)[-1], random_style(seed))
+    """The month of deal `seed` that is measured."""
+    return generated_months(seed).text
+
+
+def _original(name: str, months: Months, read: Sequence[Reading], layouts: Sequence[Layout], *, real: bool) -> Original:
+    """The report whose months were read so."""
+    for reading in read:
+        if reading.rejected:
+            raise ValueError(f"{name} or a month next to it is rejected: {reading.rejected}")
+    here = len(months.before)
+    before, reading, after = read[:here], read[here], read[here + 1 :]
+    (failed,) = failures([[month.compared for month in read]])
+    return Original(
+        name,
+        real,
+        months.text,
+        _layout_of(reading, layouts),
+        cells(reading.tables["records"]),
+        reading,
+        tuple(month.compared for month in before),
+        tuple(month.compared for month in after),
+        failed,
+    )
 
 
 def _layout_of(reading: Reading, layouts: Sequence[Layout]) -> Layout:
@@ -205,19 +270,39 @@ def verdicts(pairs: Iterable[tuple[Original, Mutation]], layouts: Sequence[Layou
 
     `changed`: the tidy tables differ from the original's, or there are none. `noticed`: the text is
     rejected, or a check fails that did not. `explained`: a check is explained that was not, or that was
-    explained for another reason.
+    explained for another reason. `with_neighbours`, of any digit alone: it is noticed, or a check between
+    distributions fails that did not, where the report stands between the months next to it.
     """
     rows = []
     pending = iter(pairs)
     while batch := list(islice(pending, BATCH)):
-        read = readings((mutation.text for _, mutation in batch), layouts)
-        rows += [_verdict(*pair, reading) for pair, reading in zip(batch, read, strict=True)]
+        read = [*readings((mutation.text for _, mutation in batch), layouts)]
+        between = _failures_between(batch, read)
+        rows += [_verdict(*pair, reading, failed) for pair, reading, failed in zip(batch, read, between, strict=True)]
     return pl.DataFrame(rows, schema=VERDICTS, orient="row")
 
 
-def _verdict(original: Original, mutation: Mutation, read: Reading) -> tuple[object, ...]:
+def _failures_between(
+    pairs: Sequence[tuple[Original, Mutation]], read: Sequence[Reading]
+) -> list[frozenset[Failure] | None]:
+    """The checks between distributions that fail with each mutation of any digit that is read; None for others."""
+    measured = [
+        number
+        for number, ((_, mutation), reading) in enumerate(zip(pairs, read, strict=True))
+        if mutation.kind == ANY_DIGIT and reading.rejected is None
+    ]
+    failed = failures([pairs[number][0].months_with(read[number]) for number in measured])
+    by_number = dict(zip(measured, failed, strict=True))
+    return [by_number.get(number) for number in range(len(pairs))]
+
+
+def _verdict(
+    original: Original, mutation: Mutation, read: Reading, between: frozenset[Failure] | None
+) -> tuple[object, ...]:
     before, cell = original.reading, mutation.cell
     rejected = read.rejected is not None
+    noticed = rejected or not read.failed <= before.failed
+    together = noticed or (between is not None and not between <= original.failures)
     return (
         original.name,
         original.real,
@@ -229,8 +314,9 @@ def _verdict(original: Original, mutation: Mutation, read: Reading) -> tuple[obj
         mutation.change,
         rejected or not _same_tables(before, read),
         rejected,
-        rejected or not read.failed <= before.failed,
+        noticed,
         not read.explained <= before.explained,
+        together if mutation.kind == ANY_DIGIT else None,
     )
 
 
@@ -244,6 +330,10 @@ def _same_tables(one: Reading, other: Reading) -> bool:
 
 
 # --- the page ---------------------------------------------------------------------------------------------
+
+# What stands next to a report in its lake: to a generated one, and to the sample.
+BEFORE_AND_AFTER = "with the months before and after"
+AFTER = "with the month after"
 
 DOLLARS = pl.col("table").is_in(["classes", "pools"]) & (pl.col("unit") == "usd")
 GROUPS = {
@@ -297,12 +387,22 @@ def _summary(wrong: pl.DataFrame) -> str:
         columns = []
         for real in (True, False):
             here = wrong.filter(group & (pl.col("real") == real))
-            columns += [
-                f"{here.filter(kind=ANY_DIGIT).height:,}",
-                *(_percent(here.filter(kind=kind)) for kind in DIGITS),
-            ]
+            columns += [f"{here.filter(kind=ANY_DIGIT).height:,}", *_of_digits(here)]
         rows.append(_row(name, *columns))
-    return _table("one digit changed in", _beside("cells", *DIGITS), rows)
+    real_columns, generated_columns = ("cells", *_digits(AFTER)), ("cells", *_digits(BEFORE_AND_AFTER))
+    heads = [f"real: {name}" for name in real_columns] + [f"generated: {name}" for name in generated_columns]
+    return _table("one digit changed in", heads, rows)
+
+
+def _digits(neighbours: str) -> tuple[str, ...]:
+    """The heads of the columns that `_of_digits` gives."""
+    return (ANY_DIGIT, neighbours, LEADING_DIGIT)
+
+
+def _of_digits(found: pl.DataFrame) -> tuple[str, ...]:
+    """The rates of any digit, of any digit with neighbours, and of leading digits."""
+    any_digit = found.filter(kind=ANY_DIGIT)
+    return _percent(any_digit), _percent(any_digit, "with_neighbours"), _percent(found.filter(kind=LEADING_DIGIT))
 
 
 def _by_kind(wrong: pl.DataFrame) -> str:
@@ -334,32 +434,43 @@ def _by_column(wrong: pl.DataFrame) -> str:
             _row(
                 f"{table} `{field}`",
                 f"{here.filter(kind=ANY_DIGIT).height:,}",
-                *(_percent(here.filter(kind=kind)) for kind in DIGITS),
-                *(_percent(real.filter(kind=kind)) for kind in DIGITS),
+                *_of_digits(here),
+                *_of_digits(real),
             )
         )
-    return _table("column", ("cells", *DIGITS, *(f"real: {kind}" for kind in DIGITS)), rows)
+    heads = ("cells", *_digits(BEFORE_AND_AFTER), *(f"real: {name}" for name in _digits(AFTER)))
+    return _table("column", heads, rows)
 
 
 def _hardly_noticed(wrong: pl.DataFrame) -> str:
-    """The columns in which a wrong digit is noticed never or not always."""
-    never, partly = [], []
+    """The columns in which a wrong digit is noticed never, only in a lake, or not always."""
+    never, more, partly = [], [], []
     for table, field, here in _columns(wrong.filter(kind=ANY_DIGIT)):
-        row = (f"{table} `{field}`", f"{here.height:,}", _percent(here))
-        missed = here.filter(~pl.col("noticed"))["change"].drop_nulls().sort()
-        if rate(here) < UNDETECTABLE:
+        alone, together = rate(here), rate(here, "with_neighbours")
+        row = (f"{table} `{field}`", f"{here.height:,}", _percent(here), _percent(here, "with_neighbours"))
+        if together > alone:
+            more.append(_row(*row, *_missed(here, "noticed")))
+        if together < UNDETECTABLE:
             never.append(_row(*row))
-        elif rate(here) < DETECTABLE:
-            changes = [_plain(missed[len(missed) // 2]), _plain(missed[-1])] if len(missed) else ["", ""]
-            partly.append(_row(*row, *changes))
-    missed_by = "The last columns say by how much a value was wrong that went unnoticed"
+        elif together < DETECTABLE:
+            partly.append(_row(*row, *_missed(here, "with_neighbours")))
+    rates = ("cells", ANY_DIGIT, BEFORE_AND_AFTER)
+    by_how_much = "The last columns say by how much a value was wrong that"
     parts = [
-        f"Not detectable, the rate of any digit is below {UNDETECTABLE:.0%}:",
-        _table("column", ("cells", ANY_DIGIT), never),
-        f"Partly detectable, the rate is below {DETECTABLE:.0%}. {missed_by}:",
-        _table("column", ("cells", ANY_DIGIT, "median", "largest"), partly),
+        f"Not detectable, the rate of any digit is below {UNDETECTABLE:.0%} in both ways:",
+        _table("column", rates, never),
+        f"Noticed more often {BEFORE_AND_AFTER}. {by_how_much} the report's own checks did not notice:",
+        _table("column", (*rates, "median", "largest"), more),
+        f"Partly detectable, the rate is below {DETECTABLE:.0%} in both ways. {by_how_much} went unnoticed in both:",
+        _table("column", (*rates, "median", "largest"), partly),
     ]
     return "\n\n".join(parts)
+
+
+def _missed(found: pl.DataFrame, outcome: str) -> tuple[str, str]:
+    """By how much the values were wrong that went unnoticed: the median and the largest."""
+    missed = found.filter(~pl.col(outcome))["change"].drop_nulls().sort()
+    return (_plain(missed[len(missed) // 2]), _plain(missed[-1])) if len(missed) else ("", "")
 
 
 def _columns(wrong: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
@@ -398,7 +509,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection", description=__doc__.partition("\n")[0])
     parser.add_argument("--reports", type=int, default=REPORTS, help=f"generated reports ({REPORTS})")
     parser.add_argument("--write", action="store_true", help="rewrite the tables in docs/detection.md")
-    parser.add_argument("--unnoticed", action="store_true", help="list each wrong figure that is not noticed")
+    parser.add_argument("--unnoticed", action="store_true", help="list each wrong figure that its report does not show")
     given = parser.parse_args(arguments)
     if given.reports < 0:
         parser.error("--reports must not be negative")
@@ -407,8 +518,8 @@ def main(arguments: Sequence[str]) -> int:
     found = verdicts(((report, mutation) for report in reports for mutation in mutations(report)), layouts)
     if given.unnoticed:
         missed = found.filter(pl.col("changed") & ~pl.col("noticed"))
-        for report, kind, what in missed.select("report", "kind", "what").iter_rows():
-            print(f"{report}: {kind}: {what}")
+        for report, kind, what, in_lake in missed.select("report", "kind", "what", "with_neighbours").iter_rows():
+            print(f"{report}: {kind}: {what}{f' (noticed {BEFORE_AND_AFTER})' if in_lake else ''}")
     text = page(reports, found)
     print(text)
     if given.write:

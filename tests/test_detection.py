@@ -9,7 +9,7 @@ from itertools import zip_longest
 import polars as pl
 import pytest
 
-from benchmarks import detection
+from benchmarks import detection, neighbours
 from benchmarks.detection import DOLLARS, Original, mutations, originals, rate, readings, verdicts
 from benchmarks.extraction import BEGIN, END
 from benchmarks.mutations import (
@@ -27,8 +27,11 @@ from benchmarks.mutations import (
 from etl.batch import Batch, read_safely
 from etl.documents import Document, Reject
 from etl.layout import Layout
+from etl.month_checks import Reports, check_months
 
 GENERATED = 2
+# Of so many reports, the cells alone that checks between distributions compare.
+GENERATED_IN_LAKES = 8
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +69,83 @@ def test_hardly_a_wrong_figure_has_an_excuse_and_nothing_else(found: pl.DataFram
     assert rate(alone, "alone") < 0.01
 
 
-def _missed(found: pl.DataFrame) -> list[str]:
-    missed = found.filter(~pl.col("noticed")).select("report", "what")
+def _missed(found: pl.DataFrame, outcome: str = "noticed") -> list[str]:
+    missed = found.filter(~pl.col(outcome)).select("report", "what")
     return [f"{report}: {what}" for report, what in missed.iter_rows()]
+
+
+# --- with the months before and after ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def in_lakes(layouts: tuple[Layout, ...]) -> pl.DataFrame:
+    """The verdict on each wrong digit that a check between distributions could notice, and on one that none could."""
+    fields = ("original_balance", "beginning_balance", "cusip", "realized_losses_cumulative", "servicing_fee")
+    pairs = [
+        (report, mutation)
+        for report in originals(GENERATED_IN_LAKES, layouts)
+        for mutation in _of_kind(report, ANY_DIGIT)
+        if mutation.cell.field in fields
+    ]
+    return verdicts(pairs, layouts).filter("changed")
+
+
+# The sample has no month before it, so nothing more is known of what it begins with.
+@pytest.mark.parametrize(
+    ("field", "real", "floor"),
+    [
+        ("original_balance", True, 1),
+        ("original_balance", False, 0.99),
+        ("beginning_balance", False, 0.99),
+        ("cusip", True, 1),
+        ("cusip", False, 0.99),
+        ("realized_losses_cumulative", True, 1),
+        ("realized_losses_cumulative", False, 1),
+    ],
+)
+def test_a_wrong_digit_is_noticed_between_the_months(
+    in_lakes: pl.DataFrame,
+    field: str,
+    real: bool,  # noqa: FBT001
+    floor: float,
+) -> None:
+    here = in_lakes.filter(field=field, real=real)
+    for table in here["table"].unique():
+        of_table = here.filter(table=table)
+        assert rate(of_table, "with_neighbours") >= floor, _missed(of_table, "with_neighbours")
+
+
+@pytest.mark.parametrize(("field", "real"), [("beginning_balance", True), ("servicing_fee", False)])
+def test_what_no_month_before_tells_is_noticed_no_more(in_lakes: pl.DataFrame, field: str, real: bool) -> None:  # noqa: FBT001
+    here = in_lakes.filter(field=field, real=real)
+    assert here.height >= GENERATED_IN_LAKES
+    assert here["with_neighbours"].equals(here["noticed"])
+    assert rate(here) < 1
+
+
+def test_months_without_a_mistake_break_no_check(reports: list[Original]) -> None:
+    """Each deal keeps to itself, though all copies are of the same report."""
+    for report in reports:
+        months = report.months_with(report.reading)
+        assert len(months) == (2 if report.real else 3)
+        assert report.failures == frozenset()
+        assert neighbours.failures([months, months, months]) == [frozenset()] * 3
+    assert neighbours.failures([]) == []
+
+
+def test_a_failure_is_told_of_its_own_deal_and_month(reports: list[Original]) -> None:
+    report = reports[1]
+    months = report.months_with(report.reading)
+    same_twice = [months[0], months[0], months[2]]
+    sound, broken = neighbours.failures([months, same_twice])
+    assert sound == frozenset()
+    assert {(0, "one_report_a_distribution", "report"), (1, "one_report_a_distribution", "report")} < broken
+    assert (2, "no_month_missing", "report") in broken
+
+
+def test_other_kinds_are_not_measured_between_the_months(found: pl.DataFrame) -> None:
+    measured = found.group_by(pl.col("kind") == ANY_DIGIT).agg(known=pl.col("with_neighbours").is_not_null().mean())
+    assert dict(measured.iter_rows()) == {True: 1, False: 0}
 
 
 # --- mutations --------------------------------------------------------------------------------------------
@@ -181,6 +258,36 @@ def test_without_checks_no_wrong_digit_is_noticed(
     assert rate(blind) == 0
 
 
+def test_without_checks_between_months_no_more_is_noticed(
+    reports: list[Original], layouts: tuple[Layout, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def all_pass(given: Reports) -> pl.DataFrame:
+        return check_months(given).with_columns(outcome=pl.lit("pass"))
+
+    report = reports[0]
+    losses = [(report, one) for one in _of_kind(report, ANY_DIGIT) if one.cell.field == "realized_losses_cumulative"]
+    others = [(report, one) for one in _of_kind(report, ANY_DIGIT) if one.cell.field == "original_balance"]
+    seeing = verdicts(losses + others, layouts)
+    assert rate(seeing, "with_neighbours") > rate(seeing)
+    monkeypatch.setattr(neighbours, "check_months", all_pass)
+    blind = verdicts(losses + others, layouts)
+    assert blind["with_neighbours"].equals(blind["noticed"])
+    assert blind["noticed"].equals(seeing["noticed"])
+
+
+def test_a_failed_check_between_months_counts_only_if_it_is_new(
+    reports: list[Original], layouts: tuple[Layout, ...]
+) -> None:
+    report = reports[1]
+    wrong = next(one for one in _of_kind(report, ANY_DIGIT) if one.cell.field == "realized_losses_cumulative")
+    (reading,) = readings([wrong.text], layouts)
+    (failed,) = neighbours.failures([report.months_with(reading)])
+    assert failed
+    verdict = verdicts([(report, wrong), (replace(report, failures=failed), wrong)], layouts)
+    assert verdict["noticed"].to_list() == [False, False]
+    assert verdict["with_neighbours"].to_list() == [True, False]
+
+
 def test_what_changes_no_table_is_no_mutation(reports: list[Original], layouts: tuple[Layout, ...]) -> None:
     report = reports[0]
     mutation = next(mutations(report))
@@ -220,6 +327,8 @@ def test_every_row_of_the_page_names_what_it_measures(reports: list[Original], f
         assert kind in text
     for name in (*detection.GROUPS, "classes `original_balance`", "measures `oc_excess`"):
         assert f"| {name} |" in text
+    assert f"| real: {detection.AFTER} |" in text
+    assert f"| generated: {detection.BEFORE_AND_AFTER} |" in text
     page = detection.PAGE.read_text(encoding="utf-8")
     assert "python -m benchmarks.detection --write" in page
     assert (page.count(BEGIN), page.count(END)) == (1, 1)
