@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import polars as pl
 
 from etl.batch import Batch
-from etl.identities import catalogue
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
 
 # What the checks between distributions compare of one report: the frames of `Reports`, without `document`.
@@ -29,12 +28,11 @@ def compared(batch: Batch) -> dict[int, Compared]:
     """What the checks between distributions compare of each report of the batch, by its document."""
     tables = batch.tables
     sources = tables["reports"].select("document", "source")
-    days = [accrual.days_name for accrual in catalogue().accruals]
     frames = {
         "reports": batch.identity.select("document", "distribution_date", "report_id").join(sources, on="document"),
         "records": tables["records"].select("document", *_RECORDS).filter(_is_compared()),
         "classes": tables["classes"].select("document", "class_key", "class_type", "ending_balance"),
-        "checks": tables["checks"].select("document", "check", "explanation").filter(pl.col("check").is_in(days)),
+        "checks": tables["checks"].select("document", "check", "subject", "outcome", "actual", "explanation"),
     }
     texts = {name: frame.with_columns(pl.col(pl.Enum).cast(pl.String)) for name, frame in frames.items()}
     parts = {

@@ -139,8 +139,7 @@ def test_a_failure_is_told_of_its_own_deal_and_month(reports: list[Original]) ->
     same_twice = [months[0], months[0], months[2]]
     sound, broken = neighbours.failures([months, same_twice])
     assert sound == frozenset()
-    assert {(0, "one_report_a_distribution", "report"), (1, "one_report_a_distribution", "report")} < broken
-    assert (2, "no_month_missing", "report") in broken
+    assert {(1, "one_report_a_distribution", "report"), (2, "no_month_missing", "report")} < broken
 
 
 def test_other_kinds_are_not_measured_between_the_months(found: pl.DataFrame) -> None:
