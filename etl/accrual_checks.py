@@ -1,9 +1,10 @@
 """Interest = balance x rate x days / basis, where the report prints no days.
 
-Fixed classes usually accrue over 30 days of a 360-day year, floating ones over the days by the calendar since the
-distribution before. Those are the same for all classes of a report, and the distribution before was on a
-weekday. So for each report the number of days is taken that most classes agree with; a class then must
-agree with it or with 30/360. Where a single class asks for it, the days must lead back about a month to the day.
+Fixed classes usually accrue over months of 30 days in a 360-day year, floating ones over the days by the calendar
+since the distribution before. Both are the same for all classes of a report, so both are inferred from what most
+classes agree with: a period of 1, 3, 6 or 12 months, and a number of days that leads back to a weekday. A class
+then must agree with one of them; nothing else is tried for it. Where a single class asks for days by the
+calendar, they must lead back by whole months, but for the days that a distribution is put off.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from etl.cells import VALUE
 from etl.figures import first_of_each
 from etl.formulas import Figure, error_column
 from etl.identities import REPORT, Accrual
-from etl.identity_checks import KIND, ReportFigures, with_printed_figures
+from etl.identity_checks import KIND, ReportFigures, plain, with_printed_figures
 
 _SATURDAY = 6
 # A distribution is put off by a weekend and a holiday at the most.
 _DAYS_PUT_OFF = 4
+# Decimals of what is computed here, which are those that floats have to spare.
+_DECIMALS = 6
 
 
 def check_accruals(figures: ReportFigures, accruals: Sequence[Accrual], identity: pl.DataFrame) -> pl.DataFrame:
@@ -33,19 +36,19 @@ def check_accruals(figures: ReportFigures, accruals: Sequence[Accrual], identity
 
 def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -> list[pl.DataFrame]:
     rows = _rows(figures, accrual)
-    days = _days(rows, accrual, identity)
-    judged = _judged(rows, days, accrual)
-    named = (
-        Figure(None, None, accrual.interest),
-        Figure(None, None, accrual.balance),
-        Figure(None, None, accrual.rate),
-    )
-    classes = with_printed_figures(judged.drop("method"), figures, {accrual.name: (accrual.table, named)})
-    return [classes, _inferred(judged, days, accrual)]
+    periods = _periods(rows, accrual)
+    days = _days(rows.join(periods, on="document", how="left", maintain_order="left"), accrual, identity)
+    dated = rows.join(periods, on="document", how="left", maintain_order="left")
+    judged = _judged(dated.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
+    named = [Figure(None, None, name) for name in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)]
+    told = {accrual.name: (accrual.table, (*named, accrual.other_balance))}
+    classes = with_printed_figures(judged.drop("method", "method_days", "accrues"), figures, told)
+    return [classes, _inferred(judged, accrual)]
 
 
 def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
-    """A row for each class: `balance`, `rate`, `interest` as floats and their errors, and what 30/360 gives."""
+    """A row for each class, in floats: `interest` with the half unit of its last digit, a year's interest with its
+    error, the same on the other balance, the shortfall; and whether the identity speaks of it."""
     rows = figures.rows(accrual.table, [accrual.other_balance])
     cells = figures.known.filter((pl.col("table") == accrual.table) & (pl.col("field") == accrual.interest))
     halves = first_of_each(cells).select("document", "key", "half_unit")
@@ -54,32 +57,35 @@ def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
     def as_float(name: str) -> pl.Expr:
         return pl.col(name).cast(pl.Float64)
 
-    balance, rate = as_float(accrual.balance), as_float(accrual.rate)
-    balance_error, rate_error = as_float(error_column(accrual.balance)), as_float(error_column(accrual.rate))
-    selected = rows.select(
+    rate, rate_error = as_float(accrual.rate), as_float(error_column(accrual.rate))
+    yearly, yearly_error = _product(
+        as_float(accrual.balance), as_float(error_column(accrual.balance)), rate, rate_error
+    )
+    other = accrual.other_balance.name
+    other_yearly, other_error = _product(as_float(other), as_float(error_column(other)), rate, rate_error)
+    needed = (accrual.interest, accrual.balance, accrual.rate)
+    missing = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in needed]
+    excluded = pl.col("kind").is_in(list(accrual.not_for)).fill_null(value=False)
+    return rows.select(
         "document",
         "key",
         pl.col(KIND).alias("kind"),
         interest=as_float(accrual.interest),
         printed=pl.col(accrual.interest),
         half_unit=as_float("half_unit"),
-        yearly=balance * rate,
-        yearly_error=balance * rate_error + rate * balance_error + balance_error * rate_error,
-        other_yearly=as_float(accrual.other_balance.name) * rate,
-        other_error=as_float(accrual.other_balance.name) * rate_error,
-        lacking=pl.concat_str(
-            [
-                pl.when(pl.col(name).is_null()).then(pl.lit(name))
-                for name in (accrual.interest, accrual.balance, accrual.rate)
-            ],
-            separator=", ",
-            ignore_nulls=True,
-        ),
-    )
-    nominal = accrual.nominal_days / accrual.nominal_basis
-    fits = _off(nominal) <= _allowed(nominal)
-    applies = (pl.col("lacking") == "") & ~pl.col("kind").is_in(list(accrual.not_for)).fill_null(value=False)
-    return selected.with_columns(applies=applies, nominal=fits)
+        yearly=yearly,
+        yearly_error=yearly_error,
+        other_yearly=other_yearly,
+        other_error=other_error,
+        shortfall=as_float(accrual.shortfall).fill_null(0),
+        shortfall_error=as_float(error_column(accrual.shortfall)).fill_null(0),
+        lacking=pl.concat_str(missing, separator=", ", ignore_nulls=True),
+    ).with_columns(accrues=(pl.col("lacking") == "") & ~excluded & (pl.col("yearly") != 0))
+
+
+def _product(left: pl.Expr, left_error: pl.Expr, right: pl.Expr, right_error: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """A product and its error."""
+    return left * right, left.abs() * right_error + right.abs() * left_error + left_error * right_error
 
 
 def _off(years: float | pl.Expr) -> pl.Expr:
@@ -90,19 +96,46 @@ def _allowed(years: float | pl.Expr) -> pl.Expr:
     return pl.col("half_unit") + pl.col("yearly_error") * years
 
 
+def _fits(years: float | pl.Expr) -> pl.Expr:
+    return _off(years) <= _allowed(years)
+
+
+def _periods(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
+    """`document` and `nominal`: the years that fixed classes accrue over, by the period that most classes fit."""
+    asked = rows.filter("accrues")
+    years = {months: months * accrual.nominal_days / accrual.nominal_basis for months in accrual.months}
+    counted = asked.group_by("document", maintain_order=True).agg(
+        _fits(nominal).sum().alias(str(months)) for months, nominal in years.items()
+    )
+    most = pl.max_horizontal([str(months) for months in years])
+    nominal = pl.coalesce([pl.when(pl.col(str(months)) == most).then(nominal) for months, nominal in years.items()])
+    return counted.select("document", nominal=nominal)
+
+
 def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.DataFrame:
-    """`document` and `days` by the calendar, for the reports that have a class which agrees with them."""
-    asking = rows.filter(pl.col("applies") & ~pl.col("nominal") & (pl.col("yearly") > 0))
-    spans = pl.DataFrame({"days": range(accrual.shortest_days, accrual.longest_days + 1)}, schema={"days": pl.Int32})
-    dated = identity.select("document", "distribution_date").join(spans, how="cross")
-    before = pl.col("distribution_date") - pl.duration(days="days")
-    a_month = pl.col("distribution_date") - pl.col("distribution_date").dt.offset_by("-1mo")
-    possible = dated.filter(before.dt.weekday() < _SATURDAY).with_columns(
-        put_off=(pl.col("days") - a_month.dt.total_days()).abs()
+    """`document` and `days` by the calendar, for the reports that have a class which agrees with them.
+
+    `rows` has `nominal` too. Each class that does not fit it proposes the days that its interest is for.
+    """
+    asking = rows.filter(pl.col("accrues") & ~_fits(pl.col("nominal")))
+    proposed = pl.concat_list(
+        [(pl.col("interest") / pl.col("yearly") * basis).round() for basis in accrual.calendar_bases]
     )
-    agreeing = pl.any_horizontal(
-        [_off(pl.col("days") / basis) <= _allowed(pl.col("days") / basis) for basis in accrual.calendar_bases]
+    spans = (
+        asking.select("document", days=proposed)
+        .explode("days")
+        .filter(pl.col("days").is_between(accrual.shortest_days, accrual.longest_days))
     )
+    spans = spans.select("document", pl.col("days").cast(pl.Int32)).unique(maintain_order=True)
+    dated = spans.join(
+        identity.select("document", "distribution_date"), on="document", how="inner", maintain_order="left"
+    )
+    date = pl.col("distribution_date")
+    whole = [(date - date.dt.offset_by(f"-{months}mo")).dt.total_days() for months in accrual.months]
+    put_off = pl.min_horizontal([(pl.col("days") - length).abs() for length in whole])
+    before = date - pl.duration(days="days")
+    possible = dated.filter(before.dt.weekday() < _SATURDAY).with_columns(put_off=put_off)
+    agreeing = pl.any_horizontal([_fits(pl.col("days") / basis) for basis in accrual.calendar_bases])
     counted = (
         possible.join(asking, on="document", how="inner", maintain_order="left")
         .group_by("document", "days", maintain_order=True)
@@ -113,89 +146,131 @@ def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.Da
     return best.unique("document", keep="first", maintain_order=True).select("document", "days")
 
 
-def _judged(rows: pl.DataFrame, days: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
-    """The outcome for each class, with the `method` that it agrees with."""
-    calendar = [
-        (pl.col("days") / basis, pl.format(f"ACT/{basis}, {{}} days", "days")) for basis in accrual.calendar_bases
-    ]
-    nominal = f"{accrual.nominal_days}/{accrual.nominal_basis}"
-    methods = [(pl.lit(accrual.nominal_days / accrual.nominal_basis), pl.lit(nominal)), *calendar]
-    dated = rows.join(days, on="document", how="left", maintain_order="left").rechunk()
-    # The method that comes nearest, plainest first.
-    nearest = pl.min_horizontal([_off(years) for years, _ in methods])
-    years = pl.coalesce([pl.when(_off(years) == nearest).then(years) for years, _ in methods])
-    method = pl.coalesce([pl.when(_off(years) == nearest).then(name) for years, name in methods])
-    near = dated.with_columns(years=years, method=method)
-    off, allowed = _off(pl.col("years")), _allowed(pl.col("years"))
-    kept = accrual.nominal_days / accrual.nominal_basis
-    by_other = (pl.col("interest") - pl.col("other_yearly") * kept).abs() <= pl.col("half_unit") + pl.col(
-        "other_error"
-    ) * kept
-    otherwise = pl.col("kind").is_in(list(accrual.other_kinds)) & by_other
-    reason = pl.coalesce(
-        pl.col("kind").replace_strict(dict(accrual.not_for), default=None, return_dtype=pl.String),
-        pl.when(pl.col("lacking") != "").then(pl.format("not printed: {}", "lacking")),
-    )
-    fits = pl.when(off <= pl.col("half_unit")).then(pl.lit("pass")).when(off <= allowed).then(pl.lit("rounding"))
+def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
+    """The outcome for each class, with the `method` that it agrees with and the `method_days`."""
+    rows = rows.with_columns(pl.col("nominal").fill_null(accrual.nominal_days / accrual.nominal_basis))
+    near = _with_nearest_method(rows, accrual).with_columns(reason=_reason(accrual))
+    near = near.with_columns(because=_other_reading(accrual))
+    fits = pl.col("off") <= pl.col("allowed")
     outcome = (
-        pl.when(reason.is_not_null()).then(pl.lit("not_applicable"))
-        .when(off <= allowed).then(fits)
-        .when(otherwise).then(pl.lit("explained"))
+        pl.when(pl.col("reason").is_not_null()).then(pl.lit("not_applicable"))
+        .when(pl.col("off") <= pl.col("half_unit")).then(pl.lit("pass"))
+        .when(fits).then(pl.lit("rounding"))
+        .when(pl.col("because").is_not_null()).then(pl.lit("explained"))
         .otherwise(pl.lit("fail"))
     )  # fmt: skip
-    implied = pl.col("interest") * accrual.nominal_basis / pl.col("yearly")
-    implied_text = (
-        pl.when(implied.is_finite())
-        .then(pl.format("interest for {} days of 360", implied.round(3)))
-        .otherwise(pl.lit("interest without balance or rate"))
-    )
-    told = near.with_columns(reason=reason, outcome=outcome)
-    return told.select(
+    judged = near.with_columns(outcome=outcome)
+    # A break is measured against the reading that comes nearest.
+    by_other = (pl.col("outcome") == "fail") & pl.col("on_other_balance") & (pl.col("other_off") < pl.col("off"))
+    due = pl.when(by_other).then("other_due").otherwise(pl.col("yearly") * pl.col("years"))
+    error = pl.when(by_other).then("other_allowed").otherwise("allowed")
+    applies = pl.col("reason").is_null()
+    expected = _decimal(due)
+    return judged.select(
         "document",
+        "accrues",
         check=pl.lit(accrual.name),
         subject="key",
         outcome="outcome",
-        expected=pl.when(pl.col("reason").is_null()).then(_decimal(pl.col("yearly") * pl.col("years"))),
-        actual=pl.when(pl.col("reason").is_null()).then("printed"),
-        difference=pl.when(pl.col("reason").is_null()).then(
-            pl.col("printed") - _decimal(pl.col("yearly") * pl.col("years"))
-        ),
-        tolerance=pl.when(pl.col("reason").is_null()).then(_decimal(allowed)),
-        explanation=pl.coalesce(
-            "reason",
-            pl.when(pl.col("outcome") == "explained").then(pl.lit(accrual.other_because)),
-            pl.when(pl.col("outcome") == "fail").then(pl.format("{}; nearest is {}", implied_text, "method")),
-            "method",
-        ),
-        method=pl.when(pl.col("outcome").is_in(["pass", "rounding"]) & (pl.col("yearly") > 0)).then("method"),
+        expected=pl.when(applies).then(expected),
+        actual=pl.when(applies).then("printed"),
+        difference=pl.when(applies).then(pl.col("printed") - expected),
+        tolerance=pl.when(applies).then(_decimal(error)),
+        explanation=_explanation(accrual, by_other),
+        method=pl.when(fits & pl.col("accrues")).then("method"),
+        method_days="method_days",
+    )
+
+
+def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
+    """The rows with the method that comes nearest (`years`, `method`, `method_days`, `off`, `allowed`), whether it
+    pays a printed shortfall less (`unpaid`), and what the other balance gives (`other_due`, `other_off`,
+    `other_allowed`) where the class is of a kind for which that counts (`on_other_balance`)."""
+    nominal_days = (pl.col("nominal") * accrual.nominal_basis).round().cast(pl.Int32)
+    nominal_name = pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")
+    methods = [(pl.col("nominal"), nominal_name, nominal_days)]
+    methods += [(pl.col("days") / basis, pl.lit(f"ACT/{basis}"), pl.col("days")) for basis in accrual.calendar_bases]
+    nearest = pl.min_horizontal([_off(years) for years, _, _ in methods])
+    years, name, days = (  # the plainest first
+        pl.coalesce([pl.when(_off(method[0]) == nearest).then(method[part]) for method in methods]) for part in range(3)
+    )
+    due = pl.col("interest") + pl.col("shortfall")
+    unpaid = [
+        (due - pl.col("yearly") * method[0]).abs() <= _allowed(method[0]) + pl.col("shortfall_error")
+        for method in methods
+    ]
+    near = rows.with_columns(
+        years=years,
+        method=name,
+        method_days=days,
+        unpaid=pl.any_horizontal(unpaid) & (pl.col("shortfall") > 0),
+        on_other_balance=pl.col("kind").is_in(list(accrual.other_kinds)).fill_null(value=False),
+        other_due=pl.col("other_yearly") * pl.col("nominal"),
+        other_allowed=pl.col("half_unit") + pl.col("other_error") * pl.col("nominal"),
+    )
+    return near.with_columns(
+        off=_off(pl.col("years")),
+        allowed=_allowed(pl.col("years")),
+        other_off=(pl.col("interest") - pl.col("other_due")).abs(),
+    )
+
+
+def _reason(accrual: Accrual) -> pl.Expr:
+    """Why the identity does not speak of a class; null where it does."""
+    misses_other = pl.col("on_other_balance") & pl.col("other_yearly").is_null() & (pl.col("off") > pl.col("allowed"))
+    return pl.coalesce(
+        pl.col("kind").replace_strict(dict(accrual.not_for), default=None, return_dtype=pl.String),
+        pl.when(pl.col("lacking") != "").then(pl.format("not printed: {}", "lacking")),
+        pl.when(misses_other).then(pl.lit(f"not printed: {accrual.other_balance.name}")),
+    )
+
+
+def _other_reading(accrual: Accrual) -> pl.Expr:
+    """Which other reading holds: a rate on another balance, or interest of which a printed part was not paid."""
+    on_other = pl.col("on_other_balance") & (pl.col("other_off") <= pl.col("other_allowed"))
+    gives = plain(_decimal(pl.col("other_due")))
+    return (
+        pl.when(on_other).then(pl.format("{}, which gives {}", pl.lit(accrual.other_because), gives))
+        .when("unpaid").then(pl.lit(accrual.shortfall_because))
+    )  # fmt: skip
+
+
+def _explanation(accrual: Accrual, by_other: pl.Expr) -> pl.Expr:
+    named = pl.format("{}, {} days", "method", "method_days")
+    implied = pl.col("interest") * accrual.nominal_basis / pl.col("yearly")
+    for_days = pl.format(f"interest for {{}} days of {accrual.nominal_basis}; nearest is {{}}", implied.round(3), named)
+    failed = (
+        pl.when(by_other).then(pl.format("nearest is: {}", pl.lit(accrual.other_because)))
+        .when(implied.is_finite()).then(for_days)
+        .otherwise(pl.lit("interest without balance or rate"))
+    )  # fmt: skip
+    return pl.coalesce(
+        "reason",
+        pl.when(pl.col("outcome") == "explained").then("because"),
+        pl.when(pl.col("outcome") == "fail").then(failed),
+        pl.when(pl.col("accrues")).then(named),
     )
 
 
 def _decimal(value: pl.Expr) -> pl.Expr:
-    return value.round(6).cast(VALUE, strict=False)
+    return value.round(_DECIMALS).cast(VALUE, strict=False)
 
 
-def _inferred(judged: pl.DataFrame, days: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
-    """The days of each report, and which classes accrue in which way."""
+def _inferred(judged: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
+    """The days of each report by method (the subject), and the classes that accrue so."""
     by_method = (
         judged.drop_nulls("method")
         .group_by("document", "method", maintain_order=True)
-        .agg(classes=pl.col("subject").str.join(", "))
-        .rechunk()
-        .group_by("document", maintain_order=True)
-        .agg(methods=pl.format("{}: {}", "method", "classes").str.join("; "))
+        .agg(actual=pl.col("method_days").first().cast(VALUE), explanation=pl.col("subject").str.join(", "))
+        .select("document", "actual", "explanation", subject="method", outcome=pl.lit("pass"))
     )
-    asked = judged.filter(pl.col("outcome") != "not_applicable").select("document").unique(maintain_order=True)
-    frame = asked.join(by_method, on="document", how="left", maintain_order="left")
-    frame = frame.join(days, on="document", how="left", maintain_order="left")
-    inferred = pl.coalesce("days", pl.lit(accrual.nominal_days))
-    found = pl.when(pl.col("methods").is_not_null())
-    return frame.select(
+    asked = judged.group_by("document", maintain_order=True).agg(pl.col("accrues").any())
+    rest = asked.join(by_method, on="document", how="anti", maintain_order="left").select(
         "document",
-        check=pl.lit(accrual.days_name),
         subject=pl.lit(REPORT),
-        outcome=found.then(pl.lit("pass")).otherwise(pl.lit("fail")),
-        expected=pl.lit(None, VALUE),
-        actual=found.then(inferred).cast(VALUE),
-        explanation=pl.coalesce("methods", pl.lit("no number of days fits the interest of any class")),
+        outcome=pl.when(pl.col("accrues")).then(pl.lit("fail")).otherwise(pl.lit("not_applicable")),
+        explanation=pl.when(pl.col("accrues"))
+        .then(pl.lit("no number of days fits the interest of any class"))
+        .otherwise(pl.lit("no class has a balance and a rate")),
     )
+    return pl.concat([by_method, rest], how="diagonal").with_columns(check=pl.lit(accrual.days_name))

@@ -44,7 +44,7 @@ def evaluate(
             check_identities(printed, declared.identities),
             check_accruals(printed, declared.accruals, identity),
             check_totals(printed, declared.totals),
-            check_digits(tables["classes"], declared.check_digits),
+            check_digits(tables["classes"], extraction.records, declared.check_digits),
             check_reading(extraction, said, numbers, layout),
         ]
     )

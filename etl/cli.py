@@ -117,6 +117,8 @@ def check_command(
     if listed:
         _list_checks(as_json=as_json, as_markdown=as_markdown)
         return
+    if as_markdown:
+        raise UsageError("--markdown goes with --list: etl check --list --markdown")
     if output is None:
         raise UsageError("name the folder of the tables: etl check OUTPUT; or list the checks: etl check --list")
     lake = Lake(Path(output))

@@ -62,7 +62,7 @@ exact, they must be printed alike. Outcomes:
 
 In formulas, `name` is a column of the row, `table.name` the total of another table, `table[kind].name` the sum of its
 rows of a kind, `previous.name` the same column one distribution earlier; `name?` counts as nothing where it is not
-printed.
+printed; `name!` is taken as exact.
 """
 
 
@@ -91,11 +91,11 @@ def _speaks_of(check: Check) -> tuple[str, str]:
     if isinstance(check, CheckDigit):
         return f"each {check.column} of {check.table}", ""
     if isinstance(check, Between):
-        over = f"each row of {check.table} and the same row" if check.table else "each report and the one"
+        over = f"each row of {check.table} and the same row" if check.table else "each report and that"
         formula = check.formula.text if check.formula else ""
         same = " and ".join(f"{column} = previous.{column}" for column in check.unchanged)
         return f"{over} one distribution earlier", formula or same
-    return "each report", ""
+    return "each report, block or field", ""
 
 
 def _check_section(check: Check) -> str:
@@ -105,6 +105,10 @@ def _check_section(check: Check) -> str:
     if isinstance(check, Identity | Accrual) and check.not_for:
         lines += ["", "Not applicable:", ""]
         lines += [f"- {kind}: {reason}" for kind, reason in check.not_for.items()]
+    if isinstance(check, Identity) and check.only_if:
+        lines += ["", f"Only where {' and '.join(f'`{condition.text}`' for condition in check.only_if)}."]
+    if isinstance(check, Between) and check.over_gaps:
+        lines += ["", "Also over missing reports, and within one distribution."]
     if others := list(_other_readings(check)):
         lines += ["", "Explained where this holds instead:", "", *others]
     return "\n".join([*lines, "", f"Reference: {check.reference}.", ""])
@@ -114,6 +118,8 @@ def _other_readings(check: Check) -> Iterator[str]:
     if isinstance(check, Identity):
         for other in check.otherwise:
             kinds = f" ({', '.join(other.only_for)})" if other.only_for else ""
-            yield f"- `{other.formula.text}`{kinds}: {other.because}"
+            printed = ", where it is not zero" if other.not_zero else ""
+            yield f"- `{other.formula.text}`{printed}{kinds}: {other.because}"
     elif isinstance(check, Accrual):
         yield f"- balance `{check.other_balance.name}` ({', '.join(check.other_kinds)}): {check.other_because}"
+        yield f"- interest and `{check.shortfall}` together: {check.shortfall_because}"

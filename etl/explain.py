@@ -1,7 +1,7 @@
 """A tidy value → where it is printed, what read it, and which checks speak of it.
 
 Nothing is read again: the records of the lake say where a value stands, its kept source shows it, and
-the checks of the same report say whether it holds.
+the checks of the same report, and those between it and its neighbours, say whether it holds.
 """
 
 from __future__ import annotations
@@ -18,16 +18,20 @@ import polars as pl
 from etl.cells import date as printed_day
 from etl.documents import Document, document_from_bytes, read_document, source_path
 from etl.errors import LakeError, UsageError
-from etl.identities import ANY_SUBJECT, checks_on
+from etl.identities import ANY_SUBJECT, between_checks_on, checks_on
 from etl.lake import Lake, listed, quoted
+from etl.lake_checks import read_reports
+from etl.month_checks import check_months
 from etl.schema import Table, table, unit_of
 from etl.sources import read_source, source_file
 
 # Tables whose values a report prints.
 EXPLAINED = ("reports", "classes", "pools", "delinquencies", "measures", "triggers")
 CONTEXT = 2
+# Checks between distributions look at so many dates before and after.
+_NEAR = 2
 # What the status of a value says beside those of records.
-NOT_PRINTED, DERIVED, COMPUTED = "not_printed", "derived", "computed"
+NOT_PRINTED, DERIVED, COMPUTED, RECORDS_LOST = "not_printed", "derived", "computed", "records_lost"
 
 # Tables with a name in the row rather than over the column: where that name stands, and its value.
 _NAME_OF = {"measures": "measure", "triggers": "trigger"}
@@ -96,13 +100,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of a check that uses the value."""
+    """The outcome of a check that uses the value; `later` is the date of the report after, where it is one of
+    that."""
 
     check: str
     subject: str
     outcome: str
     difference: Any
     explanation: str | None
+    later: dt.date | None = None
 
 
 @dataclass(frozen=True)
@@ -154,9 +160,11 @@ def explain(lake: Lake, deal: str, date: str, words: Sequence[str]) -> Explanati
     day = lake.find_date(slug, date)
     asked = _find_row(lake, slug, day, words)
     tidy = _only(lake.read(asked.table, [slug], [day]), asked.key)
-    records = lake.read("records", [slug], [day]).filter(_belongs(asked))
+    every_record = lake.read("records", [slug], [day])
+    records = every_record.filter(_belongs(asked))
     checks = lake.read("checks", [slug], [day])
     reports = lake.read("reports", [slug], [day])
+    between = _between_checks(lake, slug, day)
     answers = (
         _explained(
             lake,
@@ -164,7 +172,10 @@ def explain(lake: Lake, deal: str, date: str, words: Sequence[str]) -> Explanati
             report,
             next(tidy.filter(report_id=report["report_id"]).iter_rows(named=True), {}),
             records.filter(report_id=report["report_id"]),
-            checks.filter(report_id=report["report_id"]),
+            pl.concat(
+                [checks.filter(report_id=report["report_id"]), _own(between, report["report_id"])], how="diagonal"
+            ),
+            lost=every_record.filter(report_id=report["report_id"]).is_empty(),
         )
         for report in reports.iter_rows(named=True)
     )
@@ -342,6 +353,8 @@ def _explained(
     tidy: Mapping[str, Any],
     records: pl.DataFrame,
     checks: pl.DataFrame,
+    *,
+    lost: bool,
 ) -> Explained:
     value = tidy.get(asked.column)
     cells = _first_first(_cells(records), value)
@@ -351,7 +364,7 @@ def _explained(
         layout=report["layout"],
         value=value,
         unit=_unit_of_term(asked) if unit is None else unit,
-        status=_status(asked, value, cells),
+        status=RECORDS_LOST if lost else _status(asked, value, cells),
         source=_source(lake, report, cells),
         cells=cells,
         checks=tuple(_verdicts(checks, _checks_on(asked, tidy))),
@@ -453,26 +466,47 @@ def _original(path: str, sha256: str) -> Document | None:
 # --- the checks ---------------------------------------------------------------------------------------------
 
 
-def _checks_on(asked: _Row, tidy: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Check and subject of those that use the value."""
+def _checks_on(asked: _Row, tidy: Mapping[str, Any]) -> list[tuple[str, str, bool]]:
+    """Check and subject of those that use the value, and whether it is a check of the report after."""
     if asked.table == "reports":
-        return [("repeated_fields_agree", field) for field in _fields(asked)]
+        return [("repeated_fields_agree", field, False) for field in _fields(asked)]
     name = _NAME_OF.get(asked.table)
     key = " ".join(value for column, value in asked.key.items() if value and column != name)
     field = asked.key[name] if name else asked.column
-    return checks_on(asked.table, key, field or asked.column, tidy.get("class_type"))
+    within = checks_on(asked.table, key, field or asked.column, tidy.get("class_type"))
+    between = between_checks_on(asked.table, key, field or asked.column)
+    return [*((check, subject, False) for check, subject in within), *between]
 
 
-def _verdicts(checks: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> Iterator[Verdict]:
+def _between_checks(lake: Lake, deal: str, day: dt.date) -> pl.DataFrame:
+    """The checks between the reports of this day and their neighbours, those of the next distribution too: the
+    columns of `checks`, `report_id` and `later` (null for the reports of this day)."""
+    dates = lake.dates(deal)
+    place = dates.index(day)
+    given = read_reports(lake, [deal], dates[max(0, place - _NEAR) : place + _NEAR + 1])
+    reports = given.reports.select("document", "report_id", date="distribution_date")
+    found = check_months(given).join(reports, on="document", how="inner", maintain_order="left")
+    wanted = found.filter(pl.col("date").is_in(dates[place : place + 2]) & (pl.col("check") != "tables_are_whole"))
+    return wanted.with_columns(later=pl.when(pl.col("date") > day).then("date")).drop("document", "date")
+
+
+def _own(between: pl.DataFrame, report_id: str) -> pl.DataFrame:
+    """Those of one report, and of the reports after."""
+    return between.filter((pl.col("report_id") == report_id) | pl.col("later").is_not_null())
+
+
+def _verdicts(checks: pl.DataFrame, uses_of: Sequence[tuple[str, str, bool]]) -> Iterator[Verdict]:
     """The outcomes of these checks, contradictions first."""
     uses = [
-        (pl.col("check") == check) & ((pl.col("subject") == subject) | (subject == ANY_SUBJECT))
-        for check, subject in pairs
+        (pl.col("check") == check)
+        & ((pl.col("subject") == subject) | (subject == ANY_SUBJECT))
+        & (pl.col("later").is_not_null() == later)
+        for check, subject, later in uses_of
     ]
     found = checks.filter(pl.any_horizontal(uses)) if uses else checks.clear()
     order = {outcome: number for number, outcome in enumerate(_WORST_FIRST)}
     ranked = found.sort(
         pl.col("outcome").replace_strict(order, default=len(order), return_dtype=pl.Int32), maintain_order=True
     )
-    names = ("check", "subject", "outcome", "difference", "explanation")
+    names = ("check", "subject", "outcome", "difference", "explanation", "later")
     yield from (Verdict(**row) for row in ranked.select(names).iter_rows(named=True))

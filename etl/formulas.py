@@ -10,6 +10,7 @@ A formula looks as a person would write it:
   `table[kind].name` the sum of its rows of a kind;
 - `previous.name` is the same column one distribution earlier;
 - `name?` counts as nothing where the report does not print it; any other figure must be there;
+- `name!` is exact as it is printed, whatever its decimals;
 - `positive(...)` is nothing where it would be negative.
 
 Every figure has a value and an error: half a unit of its last printed digit. Sums add errors up, products and
@@ -49,6 +50,7 @@ class Figure:
     field: str
     optional: bool = False
     previous: bool = False
+    exact: bool = False
 
     @property
     def name(self) -> str:
@@ -261,7 +263,7 @@ def _product(node: _Operation, left: _Quantity, right: _Quantity) -> _Quantity:
 
 
 def _error(figure: Figure) -> pl.Expr:
-    return pl.col(error_column(figure.name)).fill_null(0)
+    return pl.lit(0).cast(VALUE) if figure.exact else pl.col(error_column(figure.name)).fill_null(0)
 
 
 def _as_float(quantity: _Quantity) -> _Quantity:
@@ -298,10 +300,10 @@ def _is_sum(node: Node) -> bool:
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9]+)|(?P<positive>positive(?=\())"
-    r"|(?P<figure>(?:previous\.)?(?:[a-z_]+(?:\[[a-z_]+\])?\.)?[a-z][a-z0-9_]*\??)|(?P<sign>[-+*/()]))"
+    r"|(?P<figure>(?:previous\.)?(?:[a-z_]+(?:\[[a-z_]+\])?\.)?[a-z][a-z0-9_]*[?!]?)|(?P<sign>[-+*/()]))"
 )
 _FIGURE = re.compile(
-    r"(?P<previous>previous\.)?(?:(?P<table>[a-z_]+)(?:\[(?P<kind>[a-z_]+)\])?\.)?(?P<field>[a-z0-9_]+)(?P<optional>\?)?"
+    r"(?P<previous>previous\.)?(?:(?P<table>[a-z_]+)(?:\[(?P<kind>[a-z_]+)\])?\.)?(?P<field>[a-z0-9_]+)(?P<mark>[?!])?"
 )
 
 
@@ -368,4 +370,11 @@ class _Parser:
 def _read_figure(text: str) -> Figure:
     parts = _FIGURE.fullmatch(text)
     assert parts is not None, "a token of a figure has its form"
-    return Figure(parts["table"], parts["kind"], parts["field"], bool(parts["optional"]), bool(parts["previous"]))
+    return Figure(
+        table=parts["table"],
+        kind=parts["kind"],
+        field=parts["field"],
+        optional=parts["mark"] == "?",
+        previous=bool(parts["previous"]),
+        exact=parts["mark"] == "!",
+    )

@@ -16,10 +16,18 @@ _VALUES = {character: str(value) for value, character in enumerate(string.digits
 _LENGTHS = {"cusip": 9, "isin": 12}
 
 
-def check_digits(classes: pl.DataFrame, declared: Sequence[CheckDigit]) -> pl.DataFrame:
-    """The outcome for each class that prints an identifier. `classes` has `document`, `class_key` and the
-    columns of the tidy table. Columns as `outcomes.SCHEMA`."""
-    return pl.concat([_checked(classes, check) for check in declared], how="diagonal")
+def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequence[CheckDigit]) -> pl.DataFrame:
+    """The outcome for each class that prints an identifier. `classes` and `records` have `document` and the
+    columns of their tables. Columns as `outcomes.SCHEMA`."""
+    checks = pl.concat([_checked(classes, check) for check in declared], how="diagonal")
+    columns = {check.column: check.name for check in declared}
+    cells = records.select("document", "field", "class_key", "line").with_columns(pl.col("field").cast(pl.String))
+    cells = cells.filter(pl.col("field").is_in(list(columns))).select(
+        "document", check=pl.col("field").replace_strict(columns), subject="class_key", line="line"
+    )
+    keys = ["document", "check", "subject"]
+    placed = checks.join(cells.unique(keys, keep="first"), on=keys, how="left", maintain_order="left")
+    return placed.with_columns(lines=pl.when(pl.col("outcome") == "fail").then(pl.concat_list("line"))).drop("line")
 
 
 def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:

@@ -16,13 +16,14 @@ from typing import Any
 
 from etl.errors import SchemaError
 from etl.formulas import Figure, Formula, FormulaError, parse
+from etl.layout import LOAN_STATUSES
 from etl.rules import TOTAL
 from etl.schema import table as declared_table
 
 # Kind of the printed total row, beside the kinds of classes that a layout tells apart.
 TOTAL_ROW = "total"
 # Status and bucket at the end of the key of loans, behind their group.
-LOANS_OF_A_GROUP = r" ((?:outstanding|delinquent|foreclosure|bankruptcy|reo)(?: [^ ]+)?)$"
+LOANS_OF_A_GROUP = rf" ((?:{'|'.join(LOAN_STATUSES)})(?: .+)?)$"
 # Subject of a check that speaks of the report as a whole.
 REPORT = "report"
 
@@ -89,8 +90,11 @@ class Accrual(Check):
     nominal_days: int
     nominal_basis: int
     calendar_bases: tuple[int, ...]
+    months: tuple[int, ...]
     shortest_days: int
     longest_days: int
+    shortfall: str
+    shortfall_because: str
     not_for: Mapping[str, str]
     other_kinds: tuple[str, ...]
     other_balance: Figure
@@ -133,10 +137,6 @@ class Catalogue:
         return (
             *self.identities, *self.accruals, *self.totals, *self.check_digits, *self.readings, *self.between,
         )  # fmt: skip
-
-    def identities_of(self, table: str) -> tuple[Identity, ...]:
-        """The identities over the rows of a table."""
-        return tuple(identity for identity in self.identities if identity.table == table)
 
 
 @cache
@@ -191,9 +191,25 @@ def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[
         if total.table == table and field in total.columns:
             found += [(total.name, total_subject(table, key, field))]
     for accrual in declared.accruals:
-        if accrual.table == table and field in (accrual.interest, accrual.balance, accrual.rate):
-            found += [(accrual.name, key), (accrual.days_name, REPORT)]
+        if accrual.table == table and field in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall):
+            found += [(accrual.name, key), (accrual.days_name, ANY_SUBJECT)]
     found += [(check.name, key) for check in declared.check_digits if (check.table, check.column) == (table, field)]
+    return list(dict.fromkeys(found))
+
+
+def between_checks_on(table: str, key: str, field: str) -> list[tuple[str, str, bool]]:
+    """Check and subject of every check between distributions that uses a printed cell, and whether it is that of
+    the report after."""
+    found = []
+    for check in catalogue().between:
+        if check.table != table:
+            continue
+        for figure in check.formula.figures if check.formula else ():
+            if figure.field == field:
+                subject = check.formula.actual.field if table == "measures" and check.formula else key
+                found.append((check.name, subject, figure.previous))
+        if field in check.unchanged:
+            found += [(check.name, key, later) for later in (False, True)]
     return list(dict.fromkeys(found))
 
 
@@ -255,11 +271,15 @@ def _total(declared: dict[str, Any]) -> Total:
 
 def _accrual(declared: dict[str, Any]) -> Accrual:
     other = declared["otherwise"]
-    names = ("days_name", "table", "interest", "balance", "rate", "nominal_days", "nominal_basis")
+    names = (
+        "days_name", "table", "interest", "balance", "rate", "nominal_days", "nominal_basis", "shortest_days",
+        "longest_days", "shortfall", "shortfall_because", "not_for",
+    )  # fmt: skip
     return Accrual(
         **_said(declared),
-        **{name: declared[name] for name in (*names, "shortest_days", "longest_days", "not_for")},
+        **{name: declared[name] for name in names},
         calendar_bases=tuple(declared["calendar_bases"]),
+        months=tuple(declared["months"]),
         other_kinds=tuple(other["only_for"]),
         other_balance=_parsed(declared["name"], f"{other['balance']} = 0").actual,
         other_because=other["because"],

@@ -11,6 +11,7 @@ import polars as pl
 from etl.figures import FIGURE_TABLES, first_of_each, wide
 from etl.formulas import Figure, compared, error_column
 from etl.identities import REPORT, TOTAL_ROW, Identity
+from etl.outcomes import MAX_LINES
 from etl.rules import TOTAL
 
 KIND = "kind of row"
@@ -32,8 +33,9 @@ class ReportFigures:
     def tables(self) -> dict[str, pl.DataFrame]:
         """Each table wide, with the kind of its rows in `kind of row`."""
         frames = {name: wide(self.known, name) for name in FIGURE_TABLES}
+        # A class that prints no figure at all is a row too.
         kinds = self.kinds.select("document", "key", pl.col("kind").alias(KIND))
-        frames["classes"] = frames["classes"].join(kinds, on=["document", "key"], how="left", maintain_order="left")
+        frames["classes"] = kinds.join(frames["classes"], on=["document", "key"], how="left", maintain_order="left")
         total = pl.when(pl.col("key") == TOTAL).then(pl.lit(TOTAL_ROW))
         return {
             name: frame.with_columns(
@@ -142,14 +144,15 @@ def _reasons(identity: Identity) -> Iterator[pl.Expr]:
 
 
 def _because(identity: Identity) -> Iterator[pl.Expr]:
-    """Which other reading holds where the identity fails; null where none does."""
+    """Which other reading holds where the identity fails, and what it gives; null where none does."""
     yield pl.lit(None, pl.String)
     for number, other in enumerate(identity.otherwise):
         speaks = pl.col(KIND).is_in(other.only_for) if other.only_for else pl.lit(value=True)
         holds = (pl.col("missed") == "fail") & speaks & _holds(f"otherwise {number}")
         if other.not_zero:
             holds &= pl.col(f"otherwise {number} actual") != 0
-        yield pl.when(holds).then(pl.lit(other.because))
+        expected = plain(pl.col(f"otherwise {number} expected"))
+        yield pl.when(holds).then(pl.format("{}, which gives {}", pl.lit(other.because), expected))
 
 
 def _holds(name: str) -> pl.Expr:
@@ -186,16 +189,19 @@ def with_printed_figures(
         printed.sort("row", "place", maintain_order=True)
         .group_by("row", maintain_order=True)
         .agg(
-            text=pl.format("{}{} {} (line {})", whose, "name", "raw", "line").str.join(", "),
-            lines=pl.col("line").filter(~pl.col("earlier")).unique(maintain_order=True),
+            text=pl.format("{}{} {} (line {})", whose, "name", "raw", "line").head(MAX_LINES).str.join(", "),
+            more=pl.len().cast(pl.Int64) - MAX_LINES,
+            lines=pl.col("line").filter(~pl.col("earlier")).unique(maintain_order=True).head(MAX_LINES),
         )
     )
     joined = checks.with_row_index("row").join(texts, on="row", how="left", maintain_order="left")
-    said = pl.concat_str(["explanation", pl.format("printed: {}", "text")], separator="; ", ignore_nulls=True)
+    more = pl.when(pl.col("more") > 0).then(pl.format(" and {} more", "more")).otherwise(pl.lit(""))
+    printed_text = pl.format("printed: {}{}", "text", more)
+    said = pl.concat_str(["explanation", printed_text], separator="; ", ignore_nulls=True)
     return (
         joined.rechunk()
         .with_columns(explanation=pl.when(pl.col("text").is_null()).then("explanation").otherwise(said))
-        .drop("row", "text")
+        .drop("row", "text", "more")
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from etl.lake import Lake
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
+from etl.schema import TABLES
 
 # So many reports are compared at a time; a deal's reports stay together.
 REPORTS_AT_A_TIME = 500
@@ -55,21 +57,36 @@ def check_lake(
     return result
 
 
-def read_reports(lake: Lake, deals: Sequence[str]) -> Reports:
-    """What the checks between months compare, of all reports of some deals."""
+def read_reports(lake: Lake, deals: Sequence[str], dates: Sequence[dt.date] | None = None) -> Reports:
+    """What the checks between months compare, of all reports of some deals; with `dates` the reports of other dates
+    are only listed."""
     reports = lake.read("reports", deals, columns=["report_id", "source"]).with_row_index("document")
     keys = ["deal", "distribution_date", "report_id"]
     numbers = reports.select("document", *keys)
 
-    def numbered(frame: pl.DataFrame) -> pl.DataFrame:
-        return frame.join(numbers, on=keys, how="inner", maintain_order="left").drop(keys)
+    def read(name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        rows = lake.read(name, deals, dates, columns)
+        return rows.join(numbers, on=keys, how="inner", maintain_order="left").drop(keys)
 
-    records = numbered(lake.read("records", deals, columns=_RECORD_COLUMNS))
+    records, checks = read("records", _RECORD_COLUMNS), read("checks")
+    classes = read("classes", ["report_id", "class_key", "class_type", "ending_balance"])
+    held = {"records": records, "checks": checks, "classes": classes}
+    held |= {name: read(name, ["report_id"]) for name in TABLES if name not in (*held, "reports")}
     compared = pl.any_horizontal(
         [(pl.col("table") == table) & pl.col("field").is_in(compared_fields(table)) for table in COMPARED_TABLES]
     )
-    classes = lake.read("classes", deals, columns=["report_id", "class_key", "class_type", "ending_balance"])
-    return Reports(reports, records.filter(compared), numbered(classes), numbered(lake.read("checks", deals)))
+    asked = numbers if dates is None else numbers.filter(pl.col("distribution_date").is_in(list(dates)))
+    return Reports(reports, records.filter(compared), classes, checks, _lost(asked, records, held))
+
+
+def _lost(reports: pl.DataFrame, records: pl.DataFrame, held: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Tables of a report that are not there: records and checks, which every report has, and those that its records
+    tell of."""
+    told = records.select("document", "table").unique().filter(pl.col("table").is_in(list(held)))
+    always = reports.select("document").join(pl.DataFrame({"table": ["records", "checks"]}), how="cross")
+    there = [frame.select("document").unique().with_columns(table=pl.lit(name)) for name, frame in held.items()]
+    lost = pl.concat([always, told]).join(pl.concat(there), on=["document", "table"], how="anti")
+    return lost.sort("document", "table")
 
 
 def _counts(checks: pl.DataFrame) -> dict[tuple[str, str], int]:

@@ -26,6 +26,9 @@ PACKAGED = Path(__file__).parent / "layouts"
 # Kinds of classes, which the checks treat differently.
 CLASS_TYPES = ("notional", "over_collateralization", "prepayment_premium", "residual", "senior", "subordinate")
 
+# What the contract calls the standing of loans.
+LOAN_STATUSES = ("outstanding", "delinquent", "foreclosure", "bankruptcy", "reo")
+
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
 
@@ -328,6 +331,9 @@ class _Reader:
             self._fail(f"{where}.labels", "a label means a field, or a table with status and bucket")
         self._known_keys(declared, ("status", "bucket", "blank"), f"{where}.labels")
         blank = tuple(declared.get("blank", []))
+        status = declared.get("status")
+        if status is not None and status not in LOAN_STATUSES:
+            self._fail(f"{where}.labels", f"there is no status {status!r}{_nearest(status, LOAN_STATUSES)}")
         return Meaning(status=declared.get("status"), bucket=declared.get("bucket"), blank=blank)
 
     def _references(self, blocks: Sequence[Block]) -> None:

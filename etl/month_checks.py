@@ -7,7 +7,7 @@ the order of their dates; where a date has several, each is held against each of
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
@@ -16,14 +16,20 @@ from etl.cells import VALUE
 from etl.figures import FIGURE_TABLES, figures
 from etl.formulas import Figure, Formula, compared, error_column
 from etl.identities import REPORT, Between, catalogue
-from etl.identity_checks import ReportFigures, with_printed_figures
+from etl.identity_checks import ReportFigures, plain, with_printed_figures
 from etl.outcomes import SCHEMA, shaped
 
-# Months from one distribution to the next that deals have: monthly, quarterly, twice a year, yearly. Two
-# reports alone say nothing of a deal's interval.
-_INTERVALS = (12, 6, 3)
+# Days of a month on average: 16 days or more after a distribution comes another one.
+_DAYS_OF_A_MONTH = 30.44
+# Months from one distribution to the next that deals have: monthly, quarterly, twice a year, yearly.
+_INTERVALS = (1, 3, 6, 12)
+# How often a deal must go from one distribution to the next in so many months that this is its interval.
 _ENOUGH_STEPS = 2
-_BY_CALENDAR = r"ACT/[0-9]+, ([0-9]+) days"
+# Where a distribution has several reports, so many are held against the next one.
+_MAX_COMPARED = 5
+_MAX_NAMED = 10
+_BY_CALENDAR = "ACT/"
+LOST = pl.Schema({"document": pl.UInt32(), "table": pl.String()})
 
 
 @dataclass(frozen=True)
@@ -31,13 +37,15 @@ class Reports:
     """Reports of whole deals, and what of them is compared.
 
     `reports`: `document` (numbers them), `deal`, `distribution_date`, `report_id`, `source`. `records`, `classes`
-    and `checks`: the declared columns and `document`.
+    and `checks`: the declared columns and `document`. `lost`: `document` and `table` of files that are not there
+    though others of the report tell of them.
     """
 
     reports: pl.DataFrame
     records: pl.DataFrame
     classes: pl.DataFrame
     checks: pl.DataFrame
+    lost: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=LOST))
 
     @cached_property
     def figures(self) -> ReportFigures:
@@ -47,25 +55,8 @@ class Reports:
 
     @cached_property
     def pairs(self) -> pl.DataFrame:
-        """Each report with each of the distribution before: `document`, `previous_document`, `deal`, the two
-        dates, `previous_source`, `months` from one to the other, and `interval` (that of the deal in months)."""
-        dates = self.reports.select("deal", "distribution_date").unique().sort("deal", "distribution_date")
-        month = pl.col("distribution_date").dt.year().cast(pl.Int32) * 12 + pl.col("distribution_date").dt.month()
-        steps = dates.with_columns(
-            previous_date=pl.col("distribution_date").shift(1).over("deal"),
-            months=(month - month.shift(1)).over("deal"),
-        ).drop_nulls("previous_date")
-        of_deal = steps.filter(pl.col("months") > 0).group_by("deal").agg(interval=_interval())
-        steps = steps.join(of_deal, on="deal", how="left").with_columns(pl.col("interval").fill_null(1))
-        earlier = self.reports.select(
-            "deal", previous_date="distribution_date", previous_document="document", previous_source="source"
-        )
-        here = self.reports.select("deal", "distribution_date", "document")
-        return (
-            here.join(steps, on=["deal", "distribution_date"], how="inner", maintain_order="left")
-            .join(earlier, on=["deal", "previous_date"], how="inner", maintain_order="left_right")
-            .sort("document", "previous_document")
-        )
+        """The reports that are held against each other, as `pair_reports` gives them."""
+        return pair_reports(self.reports, accrual_days(self.checks))
 
     @cached_property
     def neighbours(self) -> pl.DataFrame:
@@ -73,14 +64,59 @@ class Reports:
         return self.pairs.filter(pl.col("months") == pl.col("interval"))
 
 
-def _interval() -> pl.Expr:
-    """The longest usual interval that all steps of a deal are a multiple of."""
-    months = pl.col("months")
-    enough = pl.len() >= _ENOUGH_STEPS
-    longest = pl.lit(1, pl.Int32)
-    for interval in reversed(_INTERVALS):
-        longest = pl.when((months % interval == 0).all() & enough).then(interval).otherwise(longest)
-    return longest
+def accrual_days(checks: pl.DataFrame) -> pl.DataFrame:
+    """`document`, `days` (the most that interest was computed for) and `by_calendar` (those by the calendar), as
+    the reports' own checks inferred them."""
+    names = [accrual.days_name for accrual in catalogue().accruals]
+    inferred = checks.filter(pl.col("check").is_in(names) & pl.col("actual").is_not_null())
+    by_calendar = pl.col("actual").filter(pl.col("subject").str.starts_with(_BY_CALENDAR)).first()
+    return inferred.group_by("document", maintain_order=True).agg(
+        days=pl.col("actual").max().cast(pl.Int32), by_calendar=by_calendar.cast(pl.Int32)
+    )
+
+
+def pair_reports(reports: pl.DataFrame, accrued: pl.DataFrame) -> pl.DataFrame:
+    """Each report with those of the distribution before, and with the one before it of the same distribution.
+
+    `reports` as in `Reports`, `accrued` as `accrual_days` gives it. Reports of dates less than half a month apart are
+    of one distribution. Columns: `document`, `previous_document`, `deal`, the two dates, `previous_source`, `months`
+    from one to the other (0: the same distribution), and `interval`: the months that should lie between them, by the
+    days that interest was computed for, else by the step that the deal takes most often, else one.
+    """
+    dates = reports.select("deal", "distribution_date").unique().sort("deal", "distribution_date")
+    gap = _months("distribution_date", pl.col("distribution_date").shift(1).over("deal"))
+    dates = dates.with_columns(gap=gap)
+    dates = dates.with_columns(distribution=(pl.col("gap") > 0).fill_null(value=True).cum_sum().over("deal"))
+    usual = dates.filter(pl.col("gap").is_in(_INTERVALS)).group_by("deal", "gap").len()
+    usual = usual.filter(pl.col("len") >= _ENOUGH_STEPS)
+    usual = usual.sort("deal", "len", "gap", descending=[False, True, False]).unique("deal", keep="first")
+    here = (
+        reports.join(dates, on=["deal", "distribution_date"], how="left")
+        .sort("document")
+        .select("document", "deal", "distribution_date", "distribution", "source")
+    )
+    before = {"document": "previous_document", "distribution_date": "previous_date", "source": "previous_source"}
+    several = pl.int_range(pl.len()).over("deal", "distribution") < _MAX_COMPARED
+    earlier = here.filter(several).with_columns(pl.col("distribution") + 1).rename(before)
+    ordered = here.sort("deal", "distribution", "distribution_date", "document")
+    shifted = [pl.col(name).shift(1).over("deal", "distribution").alias(new) for name, new in before.items()]
+    same = ordered.with_columns(shifted).drop_nulls("previous_document")
+    columns = ["document", "previous_document", "deal", "distribution_date", "previous_date", "previous_source"]
+    pairs = pl.concat(
+        [
+            here.join(earlier, on=["deal", "distribution"], how="inner").select(columns),
+            same.select(columns),
+        ]
+    )
+    own = accrued.select("document", own=(pl.col("days") / _DAYS_OF_A_MONTH).round().cast(pl.Int32).clip(1))
+    pairs = pairs.join(own, on="document", how="left").join(usual.select("deal", "gap"), on="deal", how="left")
+    months = _months("distribution_date", pl.col("previous_date"))
+    found = pairs.with_columns(months=months, interval=pl.coalesce("own", "gap", pl.lit(1)).cast(pl.Int32))
+    return found.drop("own", "gap").sort("document", "previous_document").rechunk()
+
+
+def _months(date: str, before: pl.Expr) -> pl.Expr:
+    return ((pl.col(date) - before).dt.total_days() / _DAYS_OF_A_MONTH).round().cast(pl.Int32)
 
 
 def check_months(given: Reports) -> pl.DataFrame:
@@ -97,11 +133,11 @@ def _checked(given: Reports, check: Between) -> Iterator[pl.DataFrame]:
     elif check.unchanged:
         yield from (_unchanged(given, check, column) for column in check.unchanged)
     else:
-        yield _BY_DATES[check.name](given).with_columns(check=pl.lit(check.name))
+        yield _BY_REPORTS[check.name](given).with_columns(check=pl.lit(check.name))
 
 
 def _compared_pairs(given: Reports, check: Between) -> pl.DataFrame:
-    pairs = given.pairs.filter(pl.col("months") > 0) if check.over_gaps else given.neighbours
+    pairs = given.pairs if check.over_gaps else given.neighbours
     return pairs.select("document", "previous_document", "previous_source")
 
 
@@ -114,9 +150,11 @@ def _with_source_before(checks: pl.DataFrame) -> pl.DataFrame:
 
 def _formula(given: Reports, check: Between, table: str, formula: Formula) -> pl.DataFrame:
     """The outcome for each row that both reports have and that prints what the formula needs."""
-    here = given.figures.tables[table]
     named = [figure for figure in formula.figures if figure.previous]
-    before = here.select(
+    own = [figure.field for figure in formula.figures if not figure.previous]
+    wide = given.figures.tables[table]
+    here = wide.select("document", "key", *own, *(error_column(name) for name in own))
+    before = wide.select(
         previous_document="document",
         key="key",
         **{figure.name: figure.field for figure in named},
@@ -163,7 +201,7 @@ def _unchanged(given: Reports, check: Between, column: str) -> pl.DataFrame:
     changed = pl.format(
         "{} is {} (line {}), it was {} (line {})", pl.lit(column), "raw", "line", "raw_before", "line_before"
     )
-    checked = rows.sort("document", "line").select(
+    checked = rows.sort("document", "previous_document", "line").select(
         "document",
         "previous_source",
         check=pl.lit(check.name),
@@ -180,45 +218,57 @@ def _unchanged(given: Reports, check: Between, column: str) -> pl.DataFrame:
 
 def _no_month_missing(given: Reports) -> pl.DataFrame:
     """Steps of a deal that are longer than its interval."""
-    steps = given.pairs.filter(pl.col("months") > 0).unique("document", keep="first", maintain_order=True).rechunk()
+    later = given.pairs.filter(pl.col("months") > 0).sort("document", "previous_date", descending=[False, True])
+    steps = later.unique("document", keep="first", maintain_order=True).rechunk()
     missing = pl.col("months") - pl.col("interval")
-    step = pl.format("{}mo", "interval")
-    first = pl.col("previous_date").dt.month_start().dt.offset_by(step)
+    first = pl.col("previous_date").dt.month_start().dt.offset_by(pl.format("{}mo", "interval"))
     until = pl.col("distribution_date").dt.month_start()
     between = pl.date_ranges(first, until, "1mo", closed="left").list.gather_every(pl.col("interval"))
-    text = pl.format("no report for {}", between.list.eval(pl.element().dt.strftime("%Y-%m")).list.join(", "))
+    named = between.list.eval(pl.element().dt.strftime("%Y-%m")).list.head(_MAX_NAMED).list.join(", ")
+    text = pl.format("no report for {}; the one before is of {}", named, "previous_date")
+    late = missing > 0
     return steps.select(
         "document",
         subject=pl.lit(REPORT),
-        outcome=pl.when(missing == 0).then(pl.lit("pass")).otherwise(pl.lit("fail")),
+        outcome=pl.when(late).then(pl.lit("fail")).otherwise(pl.lit("pass")),
         expected=pl.col("interval").cast(VALUE),
         actual=pl.col("months").cast(VALUE),
         difference=missing.cast(VALUE),
-        explanation=pl.when(missing != 0).then(text),
+        explanation=pl.when(late).then(text),
     )
 
 
 def _one_report_a_distribution(given: Reports) -> pl.DataFrame:
-    """Dates that have several reports, and months that have several dates."""
-    month = pl.col("distribution_date").dt.strftime("%Y-%m")
-    named = pl.format("{} of {} in {}", "report_id", "distribution_date", "source")
-    counted = (
-        given.reports.rechunk()
-        .with_columns(month=month)
-        .with_columns(
-            count=pl.len().over("deal", "month"),
-            all=named.implode().over("deal", "month").list.join("; "),
-        )
+    """Distributions that have several reports, of one date or of dates less than half a month apart."""
+    doubled = given.pairs.filter(pl.col("months") == 0).select("document", other="previous_document")
+    both = pl.concat([doubled, doubled.select(document="other", other="document")])
+    named = given.reports.select(
+        "document", name=pl.format("{} of {} in {}", "report_id", "distribution_date", "source")
+    ).rename({"document": "other"})
+    others = both.join(named, on="other", how="left").sort("document", "other").rechunk()
+    told = others.group_by("document", maintain_order=True).agg(
+        text=pl.format("another report of this distribution: {}", "name").head(_MAX_NAMED).str.join("; ")
     )
-    several = pl.col("count") > 1
-    return counted.select(
+    every = given.reports.select("document").join(told, on="document", how="left", maintain_order="left")
+    several = pl.col("text").is_not_null()
+    return every.select(
         "document",
         subject=pl.lit(REPORT),
         outcome=pl.when(several).then(pl.lit("fail")).otherwise(pl.lit("pass")),
-        expected=pl.lit(1).cast(VALUE),
-        actual=pl.col("count").cast(VALUE),
-        difference=(pl.col("count").cast(pl.Int64) - 1).cast(VALUE),
-        explanation=pl.when(several).then(pl.format("{} reports in {}: {}", "count", "month", "all")),
+        explanation="text",
+    )
+
+
+def _tables_are_whole(given: Reports) -> pl.DataFrame:
+    """Reports of which a table is lost."""
+    tables = given.lost.group_by("document", maintain_order=True).agg(pl.col("table").str.join(", "))
+    every = given.reports.select("document").join(tables, on="document", how="left", maintain_order="left").rechunk()
+    whole = pl.col("table").is_null()
+    return every.select(
+        "document",
+        subject=pl.lit(REPORT),
+        outcome=pl.when(whole).then(pl.lit("pass")).otherwise(pl.lit("fail")),
+        explanation=pl.format("the report has no rows in {} any more: run `etl run` over it again", "table"),
     )
 
 
@@ -244,7 +294,7 @@ def _same_classes(given: Reports) -> pl.DataFrame:
                 outcome=pl.lit("fail"),
                 expected=left,
                 difference=-left,
-                explanation=pl.format("the class had a balance of {} and is not printed any more", "ending_balance"),
+                explanation=pl.format("the class had a balance of {} and is not printed any more", plain(left)),
             ),
             new.select(
                 "document",
@@ -259,30 +309,28 @@ def _same_classes(given: Reports) -> pl.DataFrame:
 
 def _accrual_days(given: Reports) -> pl.DataFrame:
     """The inferred days by the calendar against those between the dates."""
-    days_name = [accrual.days_name for accrual in catalogue().accruals]
-    inferred = given.checks.filter(pl.col("check").is_in(days_name)).select(
-        "document", days=pl.col("explanation").str.extract(_BY_CALENDAR).cast(pl.Int32)
-    )
-    known = given.neighbours.join(inferred.drop_nulls(), on="document", how="inner", maintain_order="left").rechunk()
+    inferred = accrual_days(given.checks).drop_nulls("by_calendar")
+    known = given.neighbours.join(inferred, on="document", how="inner", maintain_order="left").rechunk()
     between = (pl.col("distribution_date") - pl.col("previous_date")).dt.total_days()
-    off = pl.col("days") - between
-    text = pl.format("interest is for {} days; {} lie between the distributions", "days", between)
+    off = pl.col("by_calendar") - between
+    text = pl.format("interest is for {} days; {} have passed since {}", "by_calendar", between, "previous_date")
     return known.select(
         "document",
         subject=pl.lit(REPORT),
         outcome=pl.when(off == 0).then(pl.lit("pass")).otherwise(pl.lit("fail")),
         expected=between.cast(VALUE),
-        actual=pl.col("days").cast(VALUE),
+        actual=pl.col("by_calendar").cast(VALUE),
         difference=off.cast(VALUE),
         explanation=pl.when(off != 0).then(text),
     )
 
 
-_BY_DATES = {
+_BY_REPORTS = {
     "same_classes": _same_classes,
     "accrual_days_are_the_days_between": _accrual_days,
     "no_month_missing": _no_month_missing,
     "one_report_a_distribution": _one_report_a_distribution,
+    "tables_are_whole": _tables_are_whole,
 }
 
 

@@ -19,7 +19,7 @@ from etl.errors import UsageError
 from etl.figures import figures, first_of_each
 from etl.formulas import outcome, tolerance_of
 from etl.lake import Lake, listed, quoted
-from etl.month_checks import Reports
+from etl.month_checks import accrual_days, pair_reports
 from etl.rules import TOTAL
 from etl.schema import table
 
@@ -128,7 +128,8 @@ def movements(lake: Lake, start: str, end: str, deal: str | None = None, report_
         raise UsageError(f"{first} and {last} {same}; give an earlier date and then a later one")
     reports = lake.read("reports", [slug], columns=["report_id", "source"])
     here = reports.filter(pl.col("distribution_date").is_between(first, last))
-    gaps = tuple(gap for gap in _gaps(reports) if first <= gap.after < last)
+    checks = lake.read("checks", [slug], columns=["report_id", "check", "subject", "actual"])
+    gaps = tuple(gap for gap in _gaps(reports, checks) if first <= gap.after < last)
     span = _Span(tuple(_one_a_date(here, report_ids)), gaps)
     dates = [report.distribution_date for report in span.reports]
     tables = {name: _numbered(lake.read(name, [slug], dates), span) for name in COMPARED}
@@ -167,16 +168,18 @@ def _one_a_date(reports: pl.DataFrame, report_ids: Sequence[str]) -> Iterator[Re
         raise UsageError(f"{'; '.join(open_dates)}; choose one a date with --report ID")
 
 
-def _gaps(reports: pl.DataFrame) -> Iterator[Gap]:
+def _gaps(reports: pl.DataFrame, checks: pl.DataFrame) -> Iterator[Gap]:
     """The steps of a deal that are not its interval, as the checks between months see them."""
-    nothing = pl.DataFrame()
-    steps = Reports(reports.with_row_index("document"), records=nothing, classes=nothing, checks=nothing).pairs
+    numbered = reports.with_row_index("document")
+    keys = ["deal", "distribution_date", "report_id"]
+    accrued = accrual_days(checks.join(numbered.select("document", *keys), on=keys, how="inner"))
+    steps = pair_reports(numbered, accrued).filter(pl.col("previous_date") < pl.col("distribution_date"))
     dates = ("previous_date", "distribution_date")
     reason = (
         pl.when(pl.col("months") > pl.col("interval"))
         .then(pl.format("a report is missing between {} and {}", *dates))
         .when(pl.col("months") == 0)
-        .then(pl.format("{} and {} are in the same month, so one may repeat the other", *dates))
+        .then(pl.format("{} and {} are less than half a month apart, so one may repeat the other", *dates))
     )
     odd = steps.select(*dates, reason=reason).drop_nulls("reason").unique("distribution_date", maintain_order=True)
     yield from (Gap(*row) for row in odd.iter_rows())

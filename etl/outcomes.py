@@ -8,6 +8,10 @@ import polars as pl
 
 from etl.cells import VALUE
 
+# So many figures are named in an explanation, and so many lines; of longer texts so many characters are kept.
+MAX_LINES = 20
+MAX_EXPLANATION = 2000
+
 PASSED = ("pass", "rounding", "explained")
 OUTCOMES = (*PASSED, "fail", "not_applicable")
 
@@ -40,7 +44,10 @@ def shaped(frames: Iterable[pl.DataFrame], document: pl.DataType | None = None) 
         )
         for frame in frames
     ]
-    return pl.concat([empty, *columns])
+    whole = pl.concat([empty, *columns])
+    too_long = pl.col("explanation").str.len_chars() > MAX_EXPLANATION
+    cut = pl.col("explanation").str.head(MAX_EXPLANATION) + "..."
+    return whole.rechunk().with_columns(explanation=pl.when(too_long).then(cut).otherwise("explanation"))
 
 
 def counted(checks: pl.DataFrame) -> pl.DataFrame:

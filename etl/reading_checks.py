@@ -8,7 +8,7 @@ import polars as pl
 
 from etl.cells import count_numbers, date
 from etl.layout import Layout
-from etl.outcomes import SCHEMA, shaped
+from etl.outcomes import MAX_LINES, SCHEMA, shaped
 from etl.records import Extraction
 
 _DATES = ("distribution_date", "report_date")
@@ -44,7 +44,7 @@ def check_reading(extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFr
     return shaped(
         [
             _joined_blocks(extraction.joins),
-            _every_number_claimed(numbers),
+            _every_number_claimed(numbers, extraction.records),
             _repeated_fields(said),
             _expected_lines(extraction, numbers.select("document"), layout),
             _same_groups(extraction.records),
@@ -72,11 +72,18 @@ def _joined_blocks(joins: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _every_number_claimed(numbers: pl.DataFrame) -> pl.DataFrame:
-    """Every numeric token of the document is claimed by a record."""
+def _every_number_claimed(numbers: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+    """Every numeric token of the document is claimed by a record; the first of the others are named."""
+    left = records.filter(pl.col("status") == "unclaimed").rechunk()  # see rejections
+    named = pl.format("{} (line {})", "raw", "line").head(MAX_LINES).str.join(", ")
+    first = left.group_by("document", maintain_order=True).agg(
+        named=named, lines=pl.col("line").unique(maintain_order=True).head(MAX_LINES)
+    )
     frame = numbers.select("document", subject=pl.lit("report"), expected="numbers_found", actual="numbers_claimed")
-    explanation = pl.format("{} of {} numbers are claimed by a record", "actual", "expected")
-    return _compared(frame, "every_number_claimed", explanation)
+    frame = frame.join(first, on="document", how="left", maintain_order="left")
+    claimed = pl.format("{} of {} numbers are claimed by a record", "actual", "expected")
+    unclaimed = pl.format("{}; unclaimed: {}", claimed, "named")
+    return _compared(frame, "every_number_claimed", pl.coalesce(unclaimed, claimed))
 
 
 def _repeated_fields(said: pl.DataFrame) -> pl.DataFrame:

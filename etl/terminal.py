@@ -26,7 +26,7 @@ from etl.lake_checks import LakeChecks
 from etl.movements import Movements
 from etl.outcomes import OUTCOMES
 from etl.rules import TOTAL
-from etl.runs import Summary
+from etl.runs import UNCLAIMED_TOLD, Summary
 from etl.schema import Table
 
 MAX_LINES_SHOWN = 20
@@ -61,6 +61,7 @@ def show_summary(summary: Summary) -> None:
     ]
     unclaimed = [
         f"unclaimed in {report['source']}: {_numbers(report['numbers'])}: {report['first']}"
+        f"{_and_more(report['numbers'])}"
         for report in summary.unclaimed
     ]
     rejected = [
@@ -74,6 +75,10 @@ def show_summary(summary: Summary) -> None:
         ids = ", ".join(several["report_ids"])
         line = f"{several['deal']} {several['distribution_date']}: several different reports stand side by side: {ids}"
         console.print(printable(line), markup=False)
+
+
+def _and_more(count: int) -> str:
+    return f" and {count - UNCLAIMED_TOLD:,} more" if count > UNCLAIMED_TOLD else ""
 
 
 def _numbers(count: int) -> str:
@@ -168,8 +173,10 @@ def show_lake_checks(result: LakeChecks) -> None:
     console.print(f"{result.deals:,} deals, {result.reports:,} reports")
     console.print(f"within reports:  {_by_outcome(result.within_reports)}")
     console.print(f"between reports: {_by_outcome(result.between_reports)}")
+    for reason, count in _explained_checks(result.within_reports).items():
+        console.print(f"explained: {reason}: {count:,}")
     if not result.breaks:
-        console.print("nothing breaks")
+        console.print("nothing breaks" if result.reports else "the lake holds no report: nothing was checked")
         return
     console.print(_breaks_grid(result.breaks))
     deal = None
@@ -190,6 +197,11 @@ def _by_outcome(counts: Mapping[tuple[str, str], int]) -> str:
     return ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in OUTCOMES if outcomes[outcome]) or "none"
 
 
+def _explained_checks(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """How many outcomes of each check were explained."""
+    return {check: count for (check, outcome), count in sorted(counts.items()) if outcome == "explained"}
+
+
 def _breaks_grid(breaks: Sequence[dict[str, Any]]) -> Grid:
     """How often each check breaks, and by how much at the most."""
     grid = Grid("check", "breaks", "largest", box=None, pad_edge=False)
@@ -204,9 +216,9 @@ def _breaks_grid(breaks: Sequence[dict[str, Any]]) -> Grid:
 
 def _break(found: dict[str, Any], width: int) -> Iterator[Text]:
     yield Text(printable(f"{found['distribution_date']}  {found['check']}: {found['subject']}{_off_by(found)}"))
-    lines = ", ".join(map(str, found["lines"] or ()))
-    where = f"{found['source']}{f', line {lines}' if lines else ''}"
-    yield Text(f"            {printable(where)}")
+    lines = found["lines"] or ()
+    place = f", line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
+    yield from _hanging("            ", f"{found['source']}{place}", width)
     yield from _hanging("            ", found["explanation"] or "", width)
 
 
@@ -231,6 +243,7 @@ _STATUSES = {
     "not_printed": "this report does not print it",
     "derived": "follows from what is printed here",
     "computed": "not printed; this program knows it",
+    "records_lost": "the records of this report are lost: run `etl run` over it again",
 }
 _STYLES = {"fail": "bold red", "explained": "yellow", "rounding": "yellow", "pass": "green"}
 
@@ -357,7 +370,8 @@ def _verdict(check: Verdict, width: int) -> Iterator[Text]:
     differs = check.difference and check.outcome != "pass"  # an inequality may hold by millions
     difference = f", difference {_shown(check.difference.normalize())}" if differs else ""
     line = Text(f"{check.outcome:<15}", style=_STYLES.get(check.outcome, ""))
-    line.append(printable(f"{check.check}: {check.subject}{difference}"), style="default")
+    later = f", of {check.later}" if check.later else ""
+    line.append(printable(f"{check.check}: {check.subject}{later}{difference}"), style="default")
     yield line
     if check.explanation:
         yield from _hanging(" " * 15, check.explanation, width)

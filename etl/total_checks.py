@@ -10,8 +10,9 @@ out the same rows, so the set that most columns of the family agree with counts.
   sum is no figure that one wrong digit gives (700, 60,000,000).
 
 Each part of the set, all classes of a kind or one class, must be no accident either: a single column does not
-tell that a class is left out whose figure there is one wrong digit. A total of zero speaks for no set: it would
-leave out whatever there is. Else nothing is explained, and the break is told with its size.
+tell that a class is left out whose figure there is one wrong digit, nor that an ordinary class is left out at all.
+A total of zero speaks for no set: it would leave out whatever there is. Else nothing is explained, and the break is
+told with its size.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _MAX_CLASSES = 60
 # Of sets that fit as well as the chosen one, so many are told.
 _OTHERS_TOLD = 3
 # Reports that are looked at more closely at a time, to bound memory.
-_CHUNK = 50
+_CHUNK = 20
 _CELL = ["document", "column"]
 
 
@@ -74,7 +75,8 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     both = compared.join(
         covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
     ).join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
-    return _told(_judged(both).rechunk()).with_columns(check=pl.lit(total.name))
+    checks = [_told(_judged(both).rechunk()), _without_rows(printed, rows)]
+    return pl.concat(checks, how="diagonal").with_columns(check=pl.lit(total.name))
 
 
 def _judged(compared: pl.DataFrame) -> pl.DataFrame:
@@ -115,8 +117,29 @@ def _told(judged: pl.DataFrame) -> pl.DataFrame:
         explanation=pl.when(outcome == "not_applicable").then(pl.lit("no total is printed"))
         .when(outcome == "explained").then(left_out)
         .when(outcome != "pass").then(rows_text),
-        lines=pl.when(outcome.is_in(["rounding", "explained", "fail"])).then(pl.concat_list("first", "last", "line")),
+        lines=pl.when(outcome.is_in(["rounding", "explained", "fail"])).then(
+            pl.concat_list("first", "last", "line").list.unique(maintain_order=True)
+        ),
     )  # fmt: skip
+
+
+def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Totals of columns in which no row has a figure. They break where they are not zero and the table has rows."""
+    alone = printed.join(rows, on=_CELL, how="anti", maintain_order="left").join(
+        rows.select("document", has_rows=pl.lit(value=True)).unique(), on="document", how="left", maintain_order="left"
+    )
+    broken = pl.col("has_rows").is_not_null() & (pl.col("total") != 0)
+    return alone.rechunk().select(
+        "document",
+        subject="column",
+        outcome=pl.when(broken).then(pl.lit("fail")).otherwise(pl.lit("not_applicable")),
+        expected=pl.when(broken).then(pl.lit(0).cast(VALUE)),
+        actual=pl.when(broken).then("total"),
+        difference=pl.when(broken).then("total"),
+        tolerance=pl.when(broken).then("total_error"),
+        explanation=pl.format("no row has a figure, printed: {} (line {})", "raw", "line"),
+        lines=pl.when(broken).then(pl.concat_list("line")),
+    )
 
 
 def _subject(table: str) -> pl.Expr:
@@ -193,62 +216,60 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
 
     A set is a row of `sets`: `document`, `family`, `rank` (the plainer the lower), `label`, `keys`.
     """
-    tried = (
-        pl.concat(sets).unique(["document", "family", "keys"], keep="first", maintain_order=True).with_row_index("set")
+    family = ["document", "family"]
+    tried = pl.concat(sets).unique([*family, "keys"], keep="first", maintain_order=True).with_row_index("set")
+    fitted = _fitted(columns, members, tried)
+    ranked = _ranked_by_fit(fitted)
+    ranked = ranked.join(_frail(ranked, tried, members, fitted), on="set", how="anti", maintain_order="left")
+    first = pl.struct("agreeing", "rank").first().over(family)
+    alike = ranked.filter(pl.struct("agreeing", "rank") == first).group_by(family, maintain_order=True)
+    chosen = alike.agg(
+        pl.col("set", "witnesses", "surprising", "label", "fits_all").first(),
+        others=pl.col("label").slice(1, _OTHERS_TOLD),
     )
+    chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising")).rechunk()
+    others = pl.format("{}, where {} would fit as well", "label", pl.col("others").list.join(" or "))
+    label = pl.when(pl.col("others").list.len() > 0).then(others).otherwise("label")
+    with_keys = chosen.join(tried.select("set", "keys"), on="set", how="left", maintain_order="left")
+    return with_keys.select(*family, label, "keys", "fits_all")
+
+
+def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:
+    """Each set with each column of its family: what it would leave out, whether the column needs to leave out
+    something, whether this set fits, and how many sets were tried."""
     exploded = tried.explode("keys").rename({"keys": "key"}).select("set", "document", "family", "key")
     sums = (
         exploded.join(members, on=["document", "family", "key"], how="inner")
         .group_by("set", "column")
         .agg(omitted=pl.col("value").sum())
     )
-    fitted = (
-        tried.drop("keys")
-        .join(
-            columns.select(*_CELL, "family", "gap", "tolerance", "total"),
-            on=["document", "family"],
-            how="inner",
-            maintain_order="left",
-        )
-        .join(sums, on=["set", "column"], how="left", maintain_order="left")
-        .with_columns(pl.col("omitted").fill_null(0), tries=pl.col("set").n_unique().over("document", "family"))
-        .with_columns(
-            needed=pl.col("gap").abs() > pl.col("tolerance"),
-            fits=(pl.col("gap") - pl.col("omitted")).abs() <= pl.col("tolerance"),
-        )
-        # A total of nothing leaves out whatever there is, so it says nothing.
-        .with_columns(fits=pl.col("fits") & ~(pl.col("needed") & (pl.col("total") == 0)))
-    )
+    asked = columns.select(*_CELL, "family", "gap", "tolerance", "total")
+    both = tried.drop("keys").join(asked, on=["document", "family"], how="inner", maintain_order="left")
+    both = both.join(sums, on=["set", "column"], how="left", maintain_order="left")
+    needed = pl.col("gap").abs() > pl.col("tolerance")
+    fits = (pl.col("gap") - pl.col("omitted")).abs() <= pl.col("tolerance")
+    # A total of nothing leaves out whatever there is, so it says nothing.
+    return both.with_columns(
+        pl.col("omitted").fill_null(0), tries=pl.col("set").n_unique().over("document", "family"), needed=needed
+    ).with_columns(fits=fits & ~(pl.col("needed") & (pl.col("total") == 0)))
+
+
+def _ranked_by_fit(fitted: pl.DataFrame) -> pl.DataFrame:
+    """The sets that some column needs and that no fewer columns agree with than with leaving out nothing; for each
+    family the best first."""
     left_over = (pl.col("gap") - pl.col("omitted")).abs().cast(pl.Float64)
-    ranked = (
-        fitted.group_by("set", maintain_order=True)
-        .agg(
-            pl.col("document", "family", "rank", "label").first(),
-            agreeing=pl.col("fits").sum(),
-            witnesses=(pl.col("fits") & pl.col("needed")).sum(),
-            surprising=(pl.col("fits") & pl.col("needed") & _surprising()).any(),
-            plain=(~pl.col("needed")).sum(),
-            fits_all=pl.col("fits").all(),
-            left_over=left_over.filter(pl.col("fits")).sum(),
-        )
-        .filter((pl.col("witnesses") > 0) & (pl.col("agreeing") >= pl.col("plain")))
-        .sort(
-            "document", "family", "agreeing", "rank", "left_over", "set", descending=[False, False, True, *[False] * 3]
-        )
+    counted = fitted.group_by("set", maintain_order=True).agg(
+        pl.col("document", "family", "rank", "label").first(),
+        agreeing=pl.col("fits").sum(),
+        witnesses=(pl.col("fits") & pl.col("needed")).sum(),
+        surprising=(pl.col("fits") & pl.col("needed") & _surprising()).any(),
+        plain=(~pl.col("needed")).sum(),
+        fits_all=pl.col("fits").all(),
+        left_over=left_over.filter(pl.col("fits")).sum(),
     )
-    ranked = ranked.join(_frail(ranked, tried, members, fitted), on="set", how="anti", maintain_order="left")
-    first = pl.struct("agreeing", "rank").first().over("document", "family")
-    alike = ranked.filter(pl.struct("agreeing", "rank") == first)
-    chosen = alike.group_by("document", "family", maintain_order=True).agg(
-        pl.col("set", "witnesses", "surprising", "label", "fits_all").first(),
-        others=pl.col("label").slice(1, _OTHERS_TOLD),
-    )
-    chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising")).rechunk()
-    others = pl.format("{}, where {} would fit as well", "label", pl.col("others").list.join(" or "))
-    ranked = chosen.with_columns(label=pl.when(pl.col("others").list.len() > 0).then(others).otherwise("label"))
-    return ranked.join(tried.select("set", "keys"), on="set", how="left", maintain_order="left").select(
-        "document", "family", "label", "keys", "fits_all"
-    )
+    order = ["document", "family", "agreeing", "rank", "left_over", "set"]
+    usable = counted.filter((pl.col("witnesses") > 0) & (pl.col("agreeing") >= pl.col("plain")))
+    return usable.sort(order, descending=[name == "agreeing" for name in order])
 
 
 def _surprising() -> pl.Expr:
@@ -260,7 +281,10 @@ def _surprising() -> pl.Expr:
 
 
 def _frail(ranked: pl.DataFrame, tried: pl.DataFrame, members: pl.DataFrame, fitted: pl.DataFrame) -> pl.DataFrame:
-    """`set` of those with a part that a single column asks for, by a figure that may be an accident."""
+    """`set` of those with a part that a single column asks for, by a figure that may be an accident.
+
+    That a single column leaves out an ordinary class is always taken for one: totals are there to cover those.
+    """
     classes = _classes(members).with_columns(of_kind=pl.len().over("document", "family", "kind"))
     held = tried.join(ranked.select("set"), on="set", how="semi", maintain_order="left")
     held = held.select("set", "document", "family", key="keys").explode("key")
@@ -270,12 +294,14 @@ def _frail(ranked: pl.DataFrame, tried: pl.DataFrame, members: pl.DataFrame, fit
         held.with_columns(part=pl.when(whole_kind).then("kind").otherwise("key"))
         .join(members, on=["document", "family", "key"], how="inner", maintain_order="left")
         .group_by("set", "part", "column", maintain_order=True)
-        .agg(omitted=pl.col("value").sum())
+        .agg(omitted=pl.col("value").sum(), ordinary=(~pl.col("kind").is_in(_KINDS)).fill_null(value=True).any())
         .filter(pl.col("omitted") != 0)
         .join(fitted.filter("fits", "needed").drop("omitted"), on=["set", "column"], how="inner", maintain_order="left")
     )
-    support = asking.group_by("set", "part").agg(columns=pl.len(), surprising=_surprising().any())
-    return support.filter((pl.col("columns") < _WITNESSES) & ~pl.col("surprising")).select("set").unique()
+    support = asking.group_by("set", "part").agg(
+        columns=pl.len(), no_accident=(_surprising() & ~pl.col("ordinary")).any()
+    )
+    return support.filter((pl.col("columns") < _WITNESSES) & ~pl.col("no_accident")).select("set").unique()
 
 
 def _classes(members: pl.DataFrame) -> pl.DataFrame:

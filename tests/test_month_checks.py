@@ -22,7 +22,7 @@ from etl.deals import deal_slug
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import LakeChecks, check_lake
-from etl.month_checks import Reports
+from etl.month_checks import pair_reports
 
 from .kit import Report, make_deal, render, simulate
 from .kit.figures import parse, whole
@@ -109,10 +109,26 @@ def a_day_later(months: Months) -> Months:
     return [*months[:2], on(months[2], months[2].distribution_date + dt.timedelta(1)), *months[3:]]
 
 
-def quarterly(months: Months) -> Months:
+def three_months_apart(months: Months) -> Months:
     """The same reports, dated three months apart, on a Monday to Friday."""
     days = [dt.date(2003, 1, 15), dt.date(2003, 4, 15), dt.date(2003, 7, 15), dt.date(2003, 10, 15)]
     return [on(month, day) for month, day in zip(months, days, strict=False)]
+
+
+def quarterly(months: Months) -> Months:
+    """The same with interest for three months: by 30/360 where it was so, else for the days by the calendar."""
+    dated = three_months_apart(months)
+    spans = [90, *(days(dated, at) for at in range(1, len(dated)))]
+    return [
+        replace(report, classes=tuple(for_a_quarter(row, span) for row in report.classes))
+        for report, span in zip(dated, spans, strict=True)
+    ]
+
+
+def for_a_quarter(row: ClassRow, by_calendar: int) -> ClassRow:
+    yearly = (parse(row.beginning_balance) or Decimal(0)) * (parse(row.pass_through_rate) or Decimal(0))
+    nominal = abs(amount(row.interest_distribution) - yearly * 30 / 360) < 1
+    return replace(row, interest_distribution=whole(round(yearly * (90 if nominal else by_calendar) / 360)))
 
 
 STORIES = {
@@ -157,23 +173,22 @@ STORIES = {
         lambda months: [*months[:2], *(with_class(month, "M-1", other_cusip) for month in months[3:])],
         lambda _: [(2, "no_month_missing", "report", 1), (2, "identifiers_stay", "M-1", None)],
     ),
-    "a quarterly deal": Story(
-        lambda months: quarterly(months[:4]),
-        lambda months: [
-            (at, "accrual_days_are_the_days_between", "report", days(months, at) - days(quarterly(months[:4]), at))
-            for at in (1, 2, 3)
-            if days(months, at) != 30
-        ],
+    "a quarterly deal": Story(lambda months: quarterly(months[:4])),
+    "two quarterly reports alone": Story(lambda months: quarterly(months[:2])),
+    "a monthly deal of which every third report is there": Story(
+        lambda months: three_months_apart(months[:4]),
+        lambda _: [(at, "no_month_missing", "report", 2) for at in (1, 2, 3)],
     ),
     "two reports of a date": Story(
         lambda months: [*months[:3], with_measure(months[2], "servicing_fee", 1), *months[3:]],
-        lambda _: [(2, "one_report_a_distribution", "report", 1), (3, "one_report_a_distribution", "report", 1)],
+        lambda _: [(2, "one_report_a_distribution", "report", None), (3, "one_report_a_distribution", "report", None)],
     ),
     "two dates in a month": Story(
         lambda months: [*months[:3], on(months[2], months[2].distribution_date + dt.timedelta(1)), *months[3:]],
         lambda _: [
-            (2, "one_report_a_distribution", "report", 1),
-            (3, "one_report_a_distribution", "report", 1),
+            (2, "one_report_a_distribution", "report", None),
+            (3, "one_report_a_distribution", "report", None),
+            (3, "accrual_days_are_the_days_between", "report", -1),
             (4, "accrual_days_are_the_days_between", "report", 1),
         ],
     ),
@@ -181,8 +196,20 @@ STORIES = {
         lambda months: [*months[:3], with_class(months[2], "M-1", larger_beginning), *months[3:]],
         lambda _: [
             (3, "class_balance_continues", "M-1", 1_000),
-            (2, "one_report_a_distribution", "report", 1),
-            (3, "one_report_a_distribution", "report", 1),
+            (2, "one_report_a_distribution", "report", None),
+            (3, "one_report_a_distribution", "report", None),
+        ],
+    ),
+    "a CUSIP that the second of two dates in a month changes": Story(
+        lambda months: [
+            *months[:3],
+            on(with_class(months[2], "M-1", other_cusip), months[2].distribution_date + dt.timedelta(1)),
+        ],
+        lambda _: [
+            (2, "one_report_a_distribution", "report", None),
+            (3, "one_report_a_distribution", "report", None),
+            (3, "accrual_days_are_the_days_between", "report", -1),
+            *[(3, "identifiers_stay", "M-1", None)] * 2,
         ],
     ),
     "a class that goes with a balance": Story(
@@ -316,16 +343,16 @@ def test_a_changed_identifier_shows_both(checked: LakeChecks) -> None:
 def test_missing_months_are_named(checked: LakeChecks, name: str, missing: list[int]) -> None:
     (row,) = broken(checked, name)
     months = [f"{DEALS[name][at].distribution_date:%Y-%m}" for at in missing]
-    assert row["explanation"] == f"no report for {', '.join(months)}"
+    before = DEALS[name][missing[0] - 1].distribution_date
+    assert row["explanation"] == f"no report for {', '.join(months)}; the one before is of {before}"
     assert (row["expected"], row["actual"]) == (1, 1 + len(missing))
 
 
 def test_reports_of_a_date_name_one_another(checked: LakeChecks) -> None:
     rows = broken(checked, "two reports of a date")
-    said = {row["explanation"] for row in rows}
-    assert len(rows) == 2
-    assert len(said) == 1
-    assert all(row["report_id"] in next(iter(said)) for row in rows)
+    first, second = rows
+    assert f"another report of this distribution: {second['report_id']} of " in first["explanation"]
+    assert f"another report of this distribution: {first['report_id']} of " in second["explanation"]
 
 
 def test_everything_else_was_compared(lake: Lake) -> None:
@@ -391,12 +418,11 @@ def test_a_lake_counts_its_deals_and_reports(checked: LakeChecks) -> None:
     ("steps", "interval"),
     [
         ((1, 1, 1), 1), ((1, 2, 1), 1), ((2, 2, 2), 1), ((3, 3, 3), 3), ((3, 6, 3), 3), ((3, 3), 3), ((3, 4), 1),
-        ((6, 6), 6), ((6, 12), 6), ((12, 12, 12), 12), ((3,), 1), ((12,), 1), ((1,), 1),
+        ((6, 6), 6), ((6, 12), 1), ((1, 3, 3, 3), 3), ((12, 12, 12), 12), ((3,), 1), ((12,), 1), ((1,), 1),
     ],
 )  # fmt: skip
-def test_the_interval_of_a_deal_is_the_longest_that_all_steps_are_a_multiple_of(
-    steps: tuple[int, ...], interval: int
-) -> None:
+def test_the_interval_of_a_deal_is_its_most_frequent_step(steps: tuple[int, ...], interval: int) -> None:
+    """Where the reports have no interest by which the days can be told."""
     months = [sum(steps[:number]) for number in range(len(steps) + 1)]
     dates = [dt.date(2003 + month // 12, month % 12 + 1, 25) for month in months]
     reports = pl.DataFrame(
@@ -409,8 +435,8 @@ def test_the_interval_of_a_deal_is_the_longest_that_all_steps_are_a_multiple_of(
         },
         schema_overrides={"document": pl.UInt32},
     )
-    empty = pl.DataFrame()
-    pairs = Reports(reports, empty, empty, empty).pairs
+    nothing = pl.DataFrame(schema={"document": pl.UInt32, "days": pl.Int32})
+    pairs = pair_reports(reports, nothing)
     assert pairs["months"].to_list() == list(steps)
     assert set(pairs["interval"]) == {interval}
 
