@@ -258,17 +258,17 @@ def _ranked_by_fit(fitted: pl.DataFrame) -> pl.DataFrame:
     """The sets that some column needs and that no fewer columns agree with than with leaving out nothing; for each
     family the best first."""
     left_over = (pl.col("gap") - pl.col("omitted")).abs().cast(pl.Float64)
-    counted = fitted.group_by("set", maintain_order=True).agg(
-        pl.col("document", "family", "rank", "label").first(),
+    witnesses = fitted.filter("fits", "needed").group_by("set").agg(witnesses=pl.len(), surprising=_surprising().any())
+    asked_for = fitted.join(witnesses, on="set", how="inner", maintain_order="left")
+    counted = asked_for.group_by("set", maintain_order=True).agg(
+        pl.col("document", "family", "rank", "label", "witnesses", "surprising").first(),
         agreeing=pl.col("fits").sum(),
-        witnesses=(pl.col("fits") & pl.col("needed")).sum(),
-        surprising=(pl.col("fits") & pl.col("needed") & _surprising()).any(),
         plain=(~pl.col("needed")).sum(),
         fits_all=pl.col("fits").all(),
         left_over=left_over.filter(pl.col("fits")).sum(),
     )
     order = ["document", "family", "agreeing", "rank", "left_over", "set"]
-    usable = counted.filter((pl.col("witnesses") > 0) & (pl.col("agreeing") >= pl.col("plain")))
+    usable = counted.filter(pl.col("agreeing") >= pl.col("plain"))
     return usable.sort(order, descending=[name == "agreeing" for name in order])
 
 
