@@ -68,6 +68,7 @@ VERDICTS = pl.Schema(
         "rejected": pl.Boolean(),
         "noticed": pl.Boolean(),
         "explained": pl.Boolean(),
+        "taken_up": pl.Boolean(),
         "with_neighbours": pl.Boolean(),
     }
 )
@@ -78,13 +79,14 @@ class Reading:
     """What became of one text: the reason why it was rejected, or what its checks and its tables say.
 
     `failed`: check and subject of the checks that failed. `explained`: check, subject and reason of those
-    that are explained; a reason is an explanation without its numbers. `compared`: what the checks between
-    distributions compare.
+    that are explained; a reason is an explanation without its numbers. `explanations`: the same with the numbers.
+    `compared`: what the checks between distributions compare.
     """
 
     rejected: str | None
     failed: frozenset[tuple[str, str]]
     explained: frozenset[tuple[str, str, str]]
+    explanations: frozenset[tuple[str, str, str]]
     tables: dict[str, pl.DataFrame]
     compared: Compared
 
@@ -154,7 +156,7 @@ def _rejected(reject: Reject) -> Reading:
     """The reading of a rejected text. A text that breaks the program is not noticed: it is a defect to mend."""
     if reject.reason_code == "internal_error":
         raise ValueError(f"a mutated text breaks the program: {reject.message}")
-    return Reading(reject.reason_code, frozenset(), frozenset(), {}, {})
+    return Reading(reject.reason_code, frozenset(), frozenset(), frozenset(), {}, {})
 
 
 def _read(batch: Batch) -> dict[str, Reading]:
@@ -169,13 +171,14 @@ def _read(batch: Batch) -> dict[str, Reading]:
         if outcome == "fail":
             failed[document].add((check, subject))
         else:
-            explained[document].add((check, subject, _NUMBER.sub("#", explanation)))
+            explained[document].add((check, subject, explanation))
     tables = {name: _by_document(batch.tables[name]) for name in (*_TIDY, "records")}
     between = compared(batch)
     return {
         source: Reading(
             None,
             frozenset(failed[document]),
+            frozenset((check, subject, _NUMBER.sub("#", text)) for check, subject, text in explained[document]),
             frozenset(explained[document]),
             {name: parts[document] for name, parts in tables.items() if document in parts},
             between[document],
@@ -270,7 +273,8 @@ def verdicts(pairs: Iterable[tuple[Original, Mutation]], layouts: Sequence[Layou
 
     `changed`: the tidy tables differ from the original's, or there are none. `noticed`: the text is
     rejected, or a check fails that did not. `explained`: a check is explained that was not, or that was
-    explained for another reason. `with_neighbours`, of any digit alone: it is noticed, or a check between
+    explained for another reason. `taken_up`: nothing notices the wrong figure, and it stands in the numbers of an
+    explanation. `with_neighbours`, of any digit alone: it is noticed, or a check between
     distributions fails that did not, where the report stands between the months next to it.
     """
     rows = []
@@ -316,6 +320,7 @@ def _verdict(
         rejected,
         noticed,
         not read.explained <= before.explained,
+        not noticed and not read.explanations <= before.explanations,
         together if mutation.kind == ANY_DIGIT else None,
     )
 
@@ -421,9 +426,11 @@ def _explained(wrong: pl.DataFrame) -> str:
     for name, kinds in [*((kind, [kind]) for kind in DIGITS), ("structural", [*STRUCTURAL])]:
         here = wrong.filter(pl.col("kind").is_in(kinds))
         here = here.with_columns(alone=pl.col("explained") & ~pl.col("noticed"))
-        shares = [f"{here[outcome].sum():,} ({rate(here, outcome):.2%})" for outcome in ("explained", "alone")]
+        outcomes = ("explained", "alone", "taken_up")
+        shares = [f"{here[outcome].sum():,} ({rate(here, outcome):.2%})" for outcome in outcomes]
         rows.append(_row(name, f"{here.height:,}", *shares))
-    return _table("wrong figures", ("cases", "explained by a check", "and not noticed by another"), rows)
+    heads = ("cases", "explained by a check", "and not noticed by another", "taken up by an explanation, not noticed")
+    return _table("wrong figures", heads, rows)
 
 
 def _by_column(wrong: pl.DataFrame) -> str:

@@ -64,6 +64,10 @@ def test_hardly_a_wrong_digit_is_explained(found: pl.DataFrame) -> None:
     assert rate(found.filter(kind=ANY_DIGIT), "explained") < 0.01
 
 
+def test_hardly_a_wrong_digit_is_taken_up_by_an_explanation(found: pl.DataFrame) -> None:
+    assert rate(found.filter(kind=ANY_DIGIT), "taken_up") < 0.01
+
+
 def test_hardly_a_wrong_figure_has_an_excuse_and_nothing_else(found: pl.DataFrame) -> None:
     alone = found.select(alone=pl.col("explained") & ~pl.col("noticed"))
     assert rate(alone, "alone") < 0.01
