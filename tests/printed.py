@@ -46,7 +46,9 @@ def half_unit(raw: str) -> Decimal:
 
 
 def report_figures(reports: Sequence[Printed]) -> ReportFigures:
-    """The figures of a batch of reports, numbered in this order; each row stands on a line of its own."""
+    """The figures of a batch of reports, numbered in this order; each row stands on a line of its own.
+
+    Each class has a kind, or none: one that prints no figure is a row too."""
     cells: list[tuple[Any, ...]] = []
     for document, report in enumerate(reports):
         rows = [("classes", *row) for row in report.classes.items()] + [("pools", *row) for row in report.pools.items()]
@@ -57,6 +59,6 @@ def report_figures(reports: Sequence[Printed]) -> ReportFigures:
                     half = half_unit(raw)
                     error = half if value or raw.endswith("%") else Decimal(0)
                     cells.append((document, table, key, column, raw, value, line, half, error))
-    kinds = [(number, *kind) for number, report in enumerate(reports) for kind in report.kinds.items()]
+    kinds = [(number, key, report.kinds.get(key)) for number, report in enumerate(reports) for key in report.classes]
     documents = pl.DataFrame({"document": range(len(reports))}, schema={"document": pl.UInt32})
     return ReportFigures(pl.DataFrame(cells, KNOWN, orient="row"), documents, pl.DataFrame(kinds, KINDS, orient="row"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
@@ -14,6 +14,7 @@ from etl.accrual_checks import check_accruals
 from etl.identities import catalogue
 
 from .kit import make_deal, render, simulate
+from .kit.figures import whole
 from .printed import Printed, report_figures
 from .reading import read_texts
 
@@ -48,7 +49,13 @@ class Told:
     actual: Decimal | None
     difference: Decimal | None
     tolerance: Decimal | None
-    explanation: str
+    explanation: str | None
+
+    @property
+    def says(self) -> str:
+        """The explanation, which there is."""
+        assert self.explanation is not None
+        return self.explanation
 
 
 Outcomes = dict[tuple[str, str], Told]
@@ -77,9 +84,13 @@ def judge(
     return {(check, subject): Told(*told) for check, subject, *told in checks.select(columns).iter_rows()}
 
 
-def days_of(outcomes: Outcomes) -> tuple[str, int | None, str]:
-    told = outcomes["accrual_days", "report"]
-    return told.outcome, None if told.actual is None else int(told.actual), told.explanation
+def days_of(outcomes: Outcomes) -> dict[str, tuple[str, int | None, str | None]]:
+    """Outcome, days and words of `accrual_days`, by method."""
+    return {
+        subject: (told.outcome, None if told.actual is None else int(told.actual), told.explanation)
+        for (check, subject), told in outcomes.items()
+        if check == "accrual_days"
+    }
 
 
 def by_class(outcomes: Outcomes) -> dict[str, str]:
@@ -101,57 +112,85 @@ def weekday_after(days: int) -> dt.date:
 @pytest.mark.parametrize("basis", [360, 365])
 def test_the_days_of_floating_classes_are_inferred(days: int, basis: int) -> None:
     outcomes = judge(paid(FLOATING, days, basis), weekday_after(days))
-    assert days_of(outcomes) == ("pass", days, f"ACT/{basis}, {days} days: A-1, A-2, M-1, M-2")
+    assert days_of(outcomes) == {f"ACT/{basis}": ("pass", days, "A-1, A-2, M-1, M-2")}
     assert set(by_class(outcomes).values()) <= {"pass", "rounding"}
 
 
 def test_thirty_days_by_the_calendar_are_thirty_days() -> None:
-    assert days_of(judge(paid(FLOATING, 30), weekday_after(30))) == ("pass", 30, "30/360: A-1, A-2, M-1, M-2")
+    assert days_of(judge(paid(FLOATING, 30), weekday_after(30))) == {"30/360": ("pass", 30, "A-1, A-2, M-1, M-2")}
 
 
-def test_fixed_classes_alone_accrue_by_30_360() -> None:
-    outcomes = judge(paid(FIXED, 30))
-    assert days_of(outcomes) == ("pass", 30, "30/360: A-IO, B-IO")
+@pytest.mark.parametrize("months", [1, 3, 6, 12])
+def test_fixed_classes_alone_accrue_over_months_of_30_days(months: int) -> None:
+    outcomes = judge(paid(FIXED, 30 * months))
+    assert days_of(outcomes) == {"30/360": ("pass", 30 * months, "A-IO, B-IO")}
     assert by_class(outcomes) == {"A-IO": "pass", "B-IO": "pass"}
 
 
-@pytest.mark.parametrize("days", [28, 31, 35])
-def test_each_class_accrues_in_its_own_way(days: int) -> None:
-    outcomes = judge(paid(FLOATING, days) | paid(FIXED, 30), weekday_after(days))
-    said = f"ACT/360, {days} days: A-1, A-2, M-1, M-2; 30/360: A-IO, B-IO"
-    assert days_of(outcomes) == ("pass", days, said)
+@pytest.mark.parametrize(
+    ("days", "nominal"), [(28, 30), (31, 30), (35, 30), (91, 90), (92, 90), (181, 180), (184, 180), (365, 360)]
+)
+def test_each_class_accrues_in_its_own_way(days: int, nominal: int) -> None:
+    """Over a month, a quarter, half a year, a year."""
+    outcomes = judge(paid(FLOATING, days) | paid(FIXED, nominal), weekday_after(days))
+    assert days_of(outcomes) == {
+        "ACT/360": ("pass", days, "A-1, A-2, M-1, M-2"),
+        "30/360": ("pass", nominal, "A-IO, B-IO"),
+    }
+    assert set(by_class(outcomes).values()) <= {"pass", "rounding"}
+
+
+def test_a_class_says_how_it_accrues() -> None:
+    outcomes = judge(paid(FLOATING, 33) | paid(FIXED, 30))
+    assert outcomes["interest_accrual", "A-1"].explanation == "ACT/360, 33 days"
+    assert outcomes["interest_accrual", "A-IO"].explanation == "30/360, 30 days"
 
 
 def test_a_single_floating_class_has_a_month_of_about_a_month() -> None:
     """33 days lead back to 15 October, two days off a month; 25 days lead back to 23 October, six days off."""
     one = {"A-1": FLOATING["A-1"]}
-    assert days_of(judge(paid(one, 33) | paid(FIXED, 30)))[:2] == ("pass", 33)
+    assert days_of(judge(paid(one, 33) | paid(FIXED, 30)))["ACT/360"] == ("pass", 33, "A-1")
     off = judge(paid(one, 25) | paid(FIXED, 30))
-    assert days_of(off) == ("pass", 30, "30/360: A-IO, B-IO")
+    assert days_of(off) == {"30/360": ("pass", 30, "A-IO, B-IO")}
     assert by_class(off) == {"A-1": "fail", "A-IO": "pass", "B-IO": "pass"}
 
 
+def test_two_floating_classes_may_have_a_long_first_period() -> None:
+    """45 days lead back to Friday, 3 October: no number of months, so one class alone does not tell it."""
+    two = {key: FLOATING[key] for key in ("A-1", "M-1")}
+    outcomes = judge(paid(two, 45) | paid(FIXED, 30))
+    assert days_of(outcomes) == {"ACT/360": ("pass", 45, "A-1, M-1"), "30/360": ("pass", 30, "A-IO, B-IO")}
+    assert set(by_class(outcomes).values()) <= {"pass", "rounding"}
+    alone = judge(paid({"A-1": FLOATING["A-1"]}, 45) | paid(FIXED, 30))
+    assert by_class(alone) == {"A-1": "fail", "A-IO": "pass", "B-IO": "pass"}
+    assert alone["interest_accrual", "A-1"].says.startswith("interest for 45.0 days of 360; nearest is 30/360, 30 days")
+
+
+@pytest.mark.parametrize("days", [19, 401])
+def test_some_days_are_too_few_or_too_many(days: int) -> None:
+    outcomes = judge(paid(FLOATING, days), weekday_after(days))
+    assert days_of(outcomes) == {"report": ("fail", None, "no number of days fits the interest of any class")}
+    assert set(by_class(outcomes).values()) == {"fail"}
+
+
 def test_no_distribution_is_on_a_weekend() -> None:
-    """30 days before 17 November 2003 were a Saturday, 29 days a Sunday."""
+    """29 days before 17 November 2003 were a Sunday."""
     assert dt.date(2003, 10, 19).weekday() == 6
     outcomes = judge(paid(FLOATING, 29))
-    assert days_of(outcomes)[0] == "fail"
+    assert days_of(outcomes) == {"report": ("fail", None, "no number of days fits the interest of any class")}
     assert set(by_class(outcomes).values()) == {"fail"}
 
 
 def test_the_days_that_most_classes_agree_with_count() -> None:
-    rows = paid(FLOATING, 33) | paid({"M-2": FLOATING["M-2"]}, 31)
-    outcomes = judge(rows)
-    assert days_of(outcomes)[:2] == ("pass", 33)
+    outcomes = judge(paid(FLOATING, 33) | paid({"M-2": FLOATING["M-2"]}, 31))
+    assert days_of(outcomes) == {"ACT/360": ("pass", 33, "A-1, A-2, M-1")}
     assert by_class(outcomes)["M-2"] == "fail"
 
 
-def test_a_long_first_period_is_told() -> None:
-    """47 days are no month: each class fails, with the days that its interest is for."""
-    outcomes = judge(paid(FLOATING, 47), dt.date(2003, 11, 17))
-    assert days_of(outcomes) == ("fail", None, "no number of days fits the interest of any class")
-    assert set(by_class(outcomes).values()) == {"fail"}
-    assert outcomes["interest_accrual", "A-1"].explanation.startswith("interest for 47.0 days of 360; ")
+def test_the_months_that_most_classes_agree_with_count() -> None:
+    outcomes = judge(paid(FIXED, 90) | paid({"F": FLOATING["M-2"]}, 30))
+    assert days_of(outcomes) == {"30/360": ("pass", 90, "A-IO, B-IO")}
+    assert by_class(outcomes) == {"A-IO": "pass", "B-IO": "pass", "F": "fail"}
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -159,12 +198,14 @@ def test_the_days_are_those_between_the_dates_of_a_deal(seed: int) -> None:
     """Generated deals compute interest by the calendar; their reports do not print the days."""
     deal = make_deal(seed)
     reports = simulate(deal, 12)
-    days = [deal.opening.previous_date, *(report.distribution_date for report in reports)]
+    dates = [deal.opening.previous_date, *(report.distribution_date for report in reports)]
     outcomes = read_texts({str(number): render(report) for number, report in enumerate(reports)})
-    for start, outcome in zip(days, outcomes.values(), strict=False):
+    for start, outcome in zip(dates, outcomes.values(), strict=False):
         checks = outcome.tables["checks"]
-        told = checks.filter(check="accrual_days").row(0, named=True)
-        assert (told["outcome"], told["actual"]) == ("pass", (outcome.date - start).days)
+        told = checks.filter(check="accrual_days")
+        days = (outcome.date - start).days
+        assert set(told["outcome"]) == {"pass"}
+        assert dict(told.select("subject", "actual").rows())["30/360" if days == 30 else "ACT/360"] == days
         assert "fail" not in set(checks.filter(check="interest_accrual")["outcome"])
 
 
@@ -181,9 +222,9 @@ def test_wrong_interest_is_a_break_with_its_size_and_the_days_it_would_be_for() 
     assert (told.outcome, told.actual) == ("fail", Decimal(81_833))
     assert told.difference == (81_833 - computed).quantize(Decimal("0.000001"))
     implied = Decimal(81_833) * 360 / (44_140_000 * Decimal("0.0202"))
-    assert told.explanation.startswith(f"interest for {implied:.2f}"[:-1])
-    assert "nearest is ACT/360, 33 days" in told.explanation
-    assert days_of(outcomes) == ("pass", 33, "ACT/360, 33 days: A-1, A-2, M-2")
+    assert told.says.startswith(f"interest for {implied:.2f}"[:-1])
+    assert "nearest is ACT/360, 33 days" in told.says
+    assert days_of(outcomes) == {"ACT/360": ("pass", 33, "A-1, A-2, M-2")}
     assert {subject for subject, outcome in by_class(outcomes).items() if outcome == "fail"} == {"M-1"}
 
 
@@ -199,6 +240,18 @@ def test_rounded_rates_leave_interest_so_much_room(off: int, outcome: str) -> No
     printed = (balance * rate * years).quantize(Decimal(1)) + off
     told = judge(paid(FLOATING, 33) | {"A-1": row(*FLOATING["A-1"], f"{printed:,}")})["interest_accrual", "A-1"]
     assert (told.outcome, told.tolerance) == (outcome, allowed.quantize(Decimal("0.000001")))
+
+
+@pytest.mark.parametrize(("interest_paid", "outcome"), [("474,649", "pass"), ("474,700", "fail")])
+def test_a_negative_balance_leaves_as_much_room_as_a_positive_one(interest_paid: str, outcome: str) -> None:
+    balance, rate = FLOATING["A-1"]
+    positive = judge(paid(FLOATING, 33) | {"A-1": row(balance, rate, interest_paid)})["interest_accrual", "A-1"]
+    printed = row(f"({balance})", rate, f"({interest_paid})")
+    negative = judge(paid(FLOATING, 33) | {"A-1": printed})["interest_accrual", "A-1"]
+    assert (positive.outcome, negative.outcome) == (outcome, outcome)
+    assert positive.tolerance == negative.tolerance
+    assert negative.tolerance is not None
+    assert negative.tolerance > 0
 
 
 def test_a_class_without_rate_is_not_judged() -> None:
@@ -218,32 +271,102 @@ def test_the_total_and_the_class_of_premiums_have_no_rate_of_their_own() -> None
 
 def test_a_class_without_balance_has_no_interest() -> None:
     outcomes = judge(paid(FLOATING, 33) | {"R": row("0", "0.00000%", "0"), "S": row("0", "2.00000%", "5,000")})
-    assert by_class(outcomes)["R"] == "pass"
+    nothing = outcomes["interest_accrual", "R"]
+    assert (nothing.outcome, nothing.explanation) == ("pass", None)
     told = outcomes["interest_accrual", "S"]
     assert told.outcome == "fail"
-    assert told.explanation.startswith("interest without balance or rate; ")
-
-
-X_RATE, POOL = "2.45469%", "667,569,136"
+    assert told.says.startswith("interest without balance or rate; ")
 
 
 @pytest.mark.parametrize(
-    ("paid_to_x", "outcome"), [(interest(POOL, X_RATE, 30), "explained"), (interest(POOL, X_RATE, 31), "fail")]
+    "rows",
+    [
+        {"A-1": {"beginning_balance": "100"}, "M-1": {"beginning_balance": "100"}},
+        {"A-1": row("0", "1.50000%", "0"), "M-1": row("44,140,000", "0.00000%", "0")},
+        {"P": row("100", "1.00000%", "498,927"), "TOTAL": row("100", "1.0%", "498,927")},
+        {"A-1": {}},
+    ],
 )
-def test_the_rate_of_the_over_collateralization_is_one_on_the_pool(paid_to_x: str, outcome: str) -> None:
-    rows = paid(FLOATING, 33) | {"X": row("13,320,411", X_RATE, paid_to_x)}
-    told = judge(rows, pool=POOL)["interest_accrual", "X"]
+def test_a_report_on_which_nothing_accrues_has_no_days(rows: Mapping[str, Mapping[str, str]]) -> None:
+    outcomes = judge(rows)
+    assert days_of(outcomes) == {"report": ("not_applicable", None, "no class has a balance and a rate")}
+    assert set(by_class(outcomes).values()) <= {"pass", "not_applicable"}
+
+
+# --- interest that was not paid -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("interest_paid", "shortfall", "outcome"),
+    [
+        ("71,733", "10,000", "explained"),
+        ("71,732", "10,000", "explained"),
+        ("0", "81,733", "explained"),
+        ("81,733", "10,000", "pass"),
+        ("71,733", "9,000", "fail"),
+        ("71,733", "0", "fail"),
+        ("71,733", "N/A", "fail"),
+        ("91,733", "(10,000)", "fail"),
+    ],
+)
+def test_interest_less_a_printed_shortfall_is_explained(interest_paid: str, shortfall: str, outcome: str) -> None:
+    """M-1 is due 81,733 for 33 days."""
+    printed = row(*FLOATING["M-1"], interest_paid) | {"interest_shortfall": shortfall}
+    told = judge(paid(FLOATING, 33) | {"M-1": printed})["interest_accrual", "M-1"]
     assert told.outcome == outcome
-    assert (outcome == "explained") == told.explanation.startswith(
-        "the rate is one on the beginning balance of the pool"
-    )
+    assert (outcome == "explained") == told.says.startswith("the printed interest shortfall was not paid; printed: ")
+
+
+def test_a_shortfall_of_fixed_interest_is_one_of_months() -> None:
+    """A-IO is due 176,000 for 30 days."""
+    printed = row(*FIXED["A-IO"], "175,000") | {"interest_shortfall": "1,000"}
+    told = judge(paid(FLOATING, 33) | paid(FIXED, 30) | {"A-IO": printed})["interest_accrual", "A-IO"]
+    assert told.outcome == "explained"
+
+
+# --- the rate on the pool ---------------------------------------------------------------------------------------
+
+X_BALANCE, X_RATE, POOL = "13,320,411", "2.45469%", "667,569,136"
+ON_THE_POOL = "the rate is one on the beginning balance of the pool, over months of 30 days"
+
+
+def of_x(interest_paid: str, pool: str | None) -> Told:
+    rows = paid(FLOATING, 33) | {"X": row(X_BALANCE, X_RATE, interest_paid)}
+    return judge(rows, pool=pool)["interest_accrual", "X"]
+
+
+def test_the_rate_of_the_over_collateralization_is_one_on_the_pool() -> None:
+    due = number(POOL) * number(X_RATE) * 30 / 360
+    told = of_x(interest(POOL, X_RATE, 30), POOL)
+    assert told.outcome == "explained"
+    assert told.says.startswith(f"{ON_THE_POOL}, which gives {due.quantize(Decimal('0.000001')).normalize():,}; ")
+
+
+def test_a_break_is_measured_against_the_reading_that_comes_nearest() -> None:
+    """A day's interest more than the pool gives for 30 days; or 100 dollars more than the class itself gives for 33."""
+    on_pool = of_x(interest(POOL, X_RATE, 31), POOL)
+    assert on_pool.outcome == "fail"
+    assert on_pool.difference == pytest.approx(number(POOL) * number(X_RATE) / 360, abs=1)
+    assert on_pool.says.startswith(f"nearest is: {ON_THE_POOL}; ")
+    on_class = of_x(whole(int(number(interest(X_BALANCE, X_RATE, 33))) + 100), POOL)
+    assert on_class.outcome == "fail"
+    assert on_class.difference == pytest.approx(Decimal(100), abs=1)
+    assert "nearest is ACT/360, 33 days" in on_class.says
+
+
+@pytest.mark.parametrize(
+    ("interest_paid", "outcome"),
+    [(interest(POOL, X_RATE, 30), "not_applicable"), (interest(X_BALANCE, X_RATE, 33), "pass")],
+)
+def test_without_the_pool_the_over_collateralization_is_held_to_its_own_balance(
+    interest_paid: str, outcome: str
+) -> None:
+    told = of_x(interest_paid, None)
+    assert told.outcome == outcome
+    said = "not printed: pools.beginning_balance" if outcome == "not_applicable" else "ACT/360, 33 days"
+    assert told.explanation == said
 
 
 def test_no_other_class_has_a_rate_on_the_pool() -> None:
-    rows = paid(FLOATING, 33) | {"M-3": row("13,320,411", X_RATE, interest(POOL, X_RATE, 30))}
+    rows = paid(FLOATING, 33) | {"M-3": row(X_BALANCE, X_RATE, interest(POOL, X_RATE, 30))}
     assert by_class(judge(rows, pool=POOL))["M-3"] == "fail"
-
-
-def test_a_report_without_interest_has_no_days() -> None:
-    classes: Sequence[str] = ["A-1", "M-1"]
-    assert ("accrual_days", "report") not in judge({key: {"beginning_balance": "100"} for key in classes})
