@@ -174,7 +174,7 @@ def _per_1000(key: str, name: str, dollars: str) -> Verdict:
         return NOT_APPLICABLE
     if not below.value:
         return Verdict("fail", None, actual.value) if actual.value else NOT_APPLICABLE
-    return divided(actual, over, below, 1000)
+    return divided(actual, over, below._replace(error=ZERO), 1000)  # what was issued is exact
 
 
 def total_per_1000_adds_up() -> Verdicts:
