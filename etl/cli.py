@@ -1,4 +1,4 @@
-"""The command: a thin face on the package. What people see is laid out in `terminal.py`."""
+"""The command: a thin face on the package. What people see is laid out in the modules `show_*`."""
 
 from __future__ import annotations
 
@@ -26,19 +26,12 @@ from etl.lake_checks import check_lake
 from etl.movements import movements
 from etl.runs import run
 from etl.schema import TABLES, Table, table
-from etl.terminal import (
-    as_json_text,
-    lake_checks_as_json,
-    movements_as_json,
-    printable,
-    show_checks,
-    show_explanation,
-    show_lake_checks,
-    show_movements,
-    show_summary,
-    show_table,
-    show_tables,
-)
+from etl.show_checks import lake_checks_as_json, show_checks, show_lake_checks
+from etl.show_explanation import as_json_text, show_explanation
+from etl.show_movements import movements_as_json, show_movements
+from etl.show_run import show_summary
+from etl.show_schema import show_table, show_tables
+from etl.terminal import printable
 from etl.version import __version__
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130

@@ -49,8 +49,8 @@ _CHECKS_HEAD = """# Checks
 Generated from `etl/identities.toml` by `etl check --list --markdown`; change that file, not this page.
 
 A check never changes a value. Its tolerance follows from the decimals that its figures are printed with: half a unit of
-the last digit for each of them. Counts and amounts printed as zero are taken as exact, and where only two figures are not
-exact, they must be printed alike. The reasons stand in [the design](design.md). Outcomes:
+the last digit for each of them. Counts and amounts printed as zero are taken as exact, and where only two figures are
+not exact, they must be printed alike. The reasons stand in [the design](design.md). Outcomes:
 
 | outcome | meaning |
 | --- | --- |

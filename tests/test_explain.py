@@ -21,8 +21,8 @@ from etl.explain import EXPLAINED, Explanation, explain
 from etl.identities import checks_on
 from etl.lake import Lake
 from etl.schema import table
+from etl.show_explanation import as_json_text, show_explanation
 from etl.sources import source_file
-from etl.terminal import as_json_text, show_explanation
 
 from .kit import absc_2003_he2, make_deal, random_style, render, simulate
 
