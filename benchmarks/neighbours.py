@@ -11,17 +11,13 @@ from collections.abc import Sequence
 import polars as pl
 
 from etl.batch import Batch
+from etl.figures import RECORD_COLUMNS
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
 
 # What the checks between distributions compare of one report: the frames of `Reports`, without `document`.
 Compared = dict[str, pl.DataFrame]
 # A check between distributions that fails: the position of its month within the deal, the check, the subject.
 Failure = tuple[int, str, str]
-
-_RECORDS = (
-    "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit", "printed_decimals",
-    "line",
-)  # fmt: skip
 
 
 def compared(batch: Batch) -> dict[int, Compared]:
@@ -30,7 +26,7 @@ def compared(batch: Batch) -> dict[int, Compared]:
     sources = tables["reports"].select("document", "source")
     frames = {
         "reports": batch.identity.select("document", "distribution_date", "report_id").join(sources, on="document"),
-        "records": tables["records"].select("document", *_RECORDS).filter(_is_compared()),
+        "records": tables["records"].select("document", *RECORD_COLUMNS).filter(_is_compared()),
         "classes": tables["classes"].select("document", "class_key", "class_type", "ending_balance"),
         "checks": tables["checks"].select("document", "check", "subject", "outcome", "actual", "explanation"),
     }

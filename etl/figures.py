@@ -15,8 +15,11 @@ from etl.schema import table
 # Tables whose numbers are figures.
 FIGURE_TABLES = ("classes", "pools", "delinquencies", "measures")
 
-_COLUMNS = ("document", "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit")
-_PLACES = ("printed_decimals", "line")
+# What figures are made of, beside their report.
+RECORD_COLUMNS = (
+    "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit", "printed_decimals",
+    "line",
+)  # fmt: skip
 # Half a unit of the last digit, by printed decimals; no unit finer than the tables hold.
 _HALVES = pl.Series([max(Decimal(5).scaleb(-places - 1), Decimal(1).scaleb(-10)) for places in range(13)], dtype=VALUE)
 # A percentage is held as a fraction.
@@ -36,7 +39,7 @@ def figures(records: pl.DataFrame) -> pl.DataFrame:
     """
     names = ("table", "field", "class_key", "group_id", "loan_status", "bucket", "unit")
     cells = (
-        records.select(*_COLUMNS, *_PLACES)
+        records.select("document", *RECORD_COLUMNS)
         .filter(pl.col("table").cast(pl.String).is_in(FIGURE_TABLES) & pl.col("value").is_not_null())
         .with_columns(pl.col(names).cast(pl.String))
         .rechunk()  # joins of texts panic over empty chunks, see rejections

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.figures import RECORD_COLUMNS
 from etl.lake import Lake
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
 from etl.schema import TABLES
@@ -17,10 +18,6 @@ from etl.schema import TABLES
 # So many reports are compared at a time; a deal's reports stay together.
 REPORTS_AT_A_TIME = 500
 
-_RECORD_COLUMNS = (
-    "report_id", "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit",
-    "printed_decimals", "line",
-)  # fmt: skip
 _BREAK_COLUMNS = (
     "deal", "distribution_date", "report_id", "check", "subject", "outcome", "expected", "actual", "difference",
     "tolerance", "explanation", "source", "lines",
@@ -68,7 +65,7 @@ def read_reports(lake: Lake, deals: Sequence[str], dates: Sequence[dt.date] | No
         rows = lake.read(name, deals, dates, columns)
         return rows.join(numbers, on=keys, how="inner", maintain_order="left").drop(keys)
 
-    records, checks = read("records", _RECORD_COLUMNS), read("checks")
+    records, checks = read("records", ["report_id", *RECORD_COLUMNS]), read("checks")
     classes = read("classes", ["report_id", "class_key", "class_type", "ending_balance"])
     held = {"records": records, "checks": checks, "classes": classes}
     held |= {name: read(name, ["report_id"]) for name in TABLES if name not in (*held, "reports")}

@@ -16,7 +16,7 @@ import polars as pl
 
 from etl.cells import VALUE
 from etl.errors import UsageError
-from etl.figures import figures, first_of_each
+from etl.figures import RECORD_COLUMNS, figures, first_of_each
 from etl.formulas import outcome, tolerance_of
 from etl.lake import Lake, listed, quoted
 from etl.month_checks import accrual_days, pair_reports
@@ -31,10 +31,6 @@ _BALANCE = "ending_balance"
 # Numbers the reports that are read: 0 is FROM, the last is TO.
 _NUMBER = "document"
 _MONEY = pl.Decimal(38, 2)
-_RECORD_COLUMNS = (
-    "report_id", "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit",
-    "printed_decimals", "line",
-)  # fmt: skip
 _NOTIONAL_REASON = "a notional balance follows other balances, not its own principal"
 
 
@@ -133,7 +129,7 @@ def movements(lake: Lake, start: str, end: str, deal: str | None = None, report_
     span = _Span(tuple(_one_a_date(here, report_ids)), gaps)
     dates = [report.distribution_date for report in span.reports]
     tables = {name: _numbered(lake.read(name, [slug], dates), span) for name in COMPARED}
-    records = _numbered(lake.read("records", [slug], dates, _RECORD_COLUMNS), span)
+    records = _numbered(lake.read("records", [slug], dates, ["report_id", *RECORD_COLUMNS]), span)
     return _movements(slug, span, tables, first_of_each(figures(records)))
 
 
