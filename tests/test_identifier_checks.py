@@ -39,8 +39,11 @@ def judged(method: str, codes: Sequence[str | None], keys: Sequence[str] | None 
     classes = pl.DataFrame(
         {**columns, method: list(codes)}, schema={"class_key": pl.String, "cusip": pl.String, "isin": pl.String}
     )
-    numbered = classes.with_columns(document=pl.lit(0, pl.UInt32))
-    return check_digits(numbered, catalogue().check_digits)
+    # Each class stands on a line of its own, from 11 on, and its identifier twice: the first place counts.
+    printed = [(name, method, line) for line, name in enumerate(names, 11)] + [(name, method, 99) for name in names]
+    records = pl.DataFrame(printed, schema={"class_key": pl.String, "field": pl.String, "line": pl.Int32}, orient="row")
+    of_report = pl.lit(0, pl.UInt32).alias("document")
+    return check_digits(classes.with_columns(of_report), records.with_columns(of_report), catalogue().check_digits)
 
 
 def outcome(method: str, code: str, key: str = "A-1") -> str:
@@ -99,6 +102,13 @@ def test_a_wrong_digit_is_told_with_the_right_one() -> None:
     )
     row = judged("cusip", ["037833101"]).row(0, named=True)
     assert (row["expected"], row["actual"]) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "codes"), [("cusip", ["037833100", "037833101"]), ("isin", ["US0378331005", "US0378331006"])]
+)
+def test_what_fails_says_its_line(method: str, codes: list[str]) -> None:
+    assert judged(method, codes).select("outcome", "lines").rows() == [("pass", None), ("fail", [12])]
 
 
 @pytest.mark.parametrize(
