@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -59,11 +60,41 @@ def test_a_break_is_told_with_its_size_and_its_line(lakes: Path) -> None:
     larger = f"{int(first.classes[0].ending_balance.replace(',', '')) + 1000:,}"
     text = (lakes / "broken" / "3-1.txt").read_text().split("\n")
     (number,) = [number for number, line in enumerate(text, 1) if larger in line]
+    began = first.classes[0].beginning_balance
+    (before,) = [number for number, line in enumerate(text, 1) if f"{began} " in line and "A-1" in line]
     told = done.stdout
     assert f"{first.distribution_date}  class_roll_forward: A-1, off by 1,000\n" in told
-    assert f"{lakes}/broken/3-1.txt, line {number}" in told.replace("\n            ", " ")
+    assert f"{lakes}/broken/3-1.txt, lines {number}, {before}" in told.replace("\n            ", " ")
     assert "class_balance_continues: A-1, off by -1,000\n" in told
     assert "class_totals: ending_balance, off by -1,000\n" in told
+
+
+def test_what_was_explained_is_counted_by_check(lakes: Path) -> None:
+    shown = _etl("check", lakes / "sound-lake").stdout
+    counts = json.loads(_etl("check", lakes / "sound-lake", "--json").stdout)["within_reports"]
+    explained = {check: outcomes["explained"] for check, outcomes in counts.items() if "explained" in outcomes}
+    assert {"class_totals", "interest_accrual"} <= explained.keys()
+    lines = [line for line in shown.splitlines() if line.startswith("explained: ")]
+    assert lines == [f"explained: {check}: {count:,}" for check, count in sorted(explained.items())]
+
+
+@pytest.mark.parametrize("strict", [[], ["--strict"]])
+def test_a_lake_without_reports_says_so(tmp_path: Path, strict: list[str]) -> None:
+    (tmp_path / "letter.txt").write_text("Dear Sirs")
+    etl.run([tmp_path / "letter.txt"], tmp_path / "lake")
+    done = _etl("check", tmp_path / "lake", *strict)
+    assert done.returncode == 0
+    assert done.stdout.endswith("\nthe lake holds no report: nothing was checked\n")
+    assert "nothing breaks" not in done.stdout
+
+
+def test_a_lost_table_of_a_report_is_a_break(lakes: Path, tmp_path: Path) -> None:
+    shutil.copytree(lakes / "sound-lake", tmp_path / "lake")
+    next((tmp_path / "lake" / "classes").rglob("*.parquet")).unlink()
+    done = _etl("check", tmp_path / "lake", "--strict")
+    assert done.returncode == 1
+    assert "  tables_are_whole: report\n" in done.stdout
+    assert "the report has no rows in classes any more" in " ".join(done.stdout.split())
 
 
 def test_strict_tells_breaks_by_the_exit_code(lakes: Path) -> None:
@@ -99,7 +130,9 @@ def test_the_checks_are_listed() -> None:
     assert all(check["name"] in shown for check in listed)
 
 
-@pytest.mark.parametrize("arguments", [[], ["nosuch"], ["."], [".", "--deal", "x"], ["lake", "--jsn"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["nosuch"], ["."], [".", "--deal", "x"], ["lake", "--jsn"], [".", "--markdown"]]
+)
 def test_a_wrong_call_is_told_in_a_line(tmp_path: Path, arguments: list[str]) -> None:
     done = _etl("check", *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
