@@ -296,7 +296,7 @@ def test_two_distributions_in_a_month_are_not_added_up(tmp_path: Path) -> None:
     assert [(gap.after, gap.before) for gap in moved.gaps] == [(day, again.distribution_date)]
     row = by_key("pools", moved.pools)["TOTAL",]
     assert (row["outcome"], row["total_principal"]) == ("not_applicable", None)
-    said = f"{day} and {again.distribution_date} are in the same month, so one may repeat the other"
+    said = f"{day} and {again.distribution_date} are less than half a month apart, so one may repeat the other"
     assert row["reason"] == moved.gaps[0].reason == said
     _compare_pools(between(lake, reports, 0, 1), reports[:2])
     _compare_pools(between(lake, [again, reports[2]], 0, 1), reports[1:])
