@@ -175,12 +175,12 @@ def compared(rows: pl.LazyFrame, formula: Formula, name: str) -> pl.LazyFrame:
 
 
 def beyond(actual: pl.Expr, relation: Relation, expected: pl.Expr) -> pl.Expr:
-    """How far the relation is missed; 0 where it holds."""
+    """How far the relation is missed; 0 where it holds, null where a side is not known."""
     difference = actual - expected
     if relation == "=":
         return difference.abs()
     missed = difference if relation == "<=" else -difference
-    return pl.when(missed > 0).then(missed).otherwise(pl.lit(0).cast(VALUE))
+    return pl.when(missed > 0).then(missed).when(missed <= 0).then(pl.lit(0).cast(VALUE))
 
 
 def outcome(missed: pl.Expr, exact: pl.Expr, tolerance: pl.Expr) -> pl.Expr:

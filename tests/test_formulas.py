@@ -91,6 +91,16 @@ def test_a_figure_says_where_it_stands() -> None:
     ]  # fmt: skip
 
 
+def test_a_figure_may_be_exact() -> None:
+    formula = parse("a! = b! / classes[senior].c!")
+    assert formula.figures == (
+        Figure(None, None, "a", exact=True),
+        Figure(None, None, "b", exact=True),
+        Figure("classes", "senior", "c", exact=True),
+    )
+    assert [figure.name for figure in formula.figures] == ["a", "b", "classes[senior].c"]
+
+
 def test_a_figure_is_named_once() -> None:
     assert [figure.name for figure in parse("a = b + a * b").figures] == ["a", "b"]
 
@@ -116,6 +126,8 @@ def test_relations_are_told_apart(text: str, relation: str) -> None:
         ("a = positive b", "'positive b': 'b' was not expected there"),
         ("a == b", "'= b' cannot be read"),
         ("a = b ! c", "' ! c' cannot be read"),
+        ("a = b?!", "'!' cannot be read"),
+        ("a = b!?", "'?' cannot be read"),
         ("a = 1.5 * b", "'.5 * b' cannot be read"),
         ("a = B", "'B' cannot be read"),
         ("a = classes[Senior].b", "'[Senior].b' cannot be read"),
@@ -196,6 +208,13 @@ def test_two_equal_figures_have_no_room() -> None:
 )  # fmt: skip
 def test_inequalities_hold_on_one_side(relation: str, a: str, outcome: str) -> None:
     assert judge(f"a {relation} b", a=a, b="8").outcome == outcome
+
+
+@pytest.mark.parametrize("relation", ["=", "<=", ">="])
+@pytest.mark.parametrize(("a", "b"), [(None, "8"), ("8", None), (None, None)])
+def test_no_relation_holds_of_what_is_not_printed(relation: str, a: str | None, b: str | None) -> None:
+    assert judge(f"a {relation} b", a=a, b=b).outcome is None
+    assert judge(f"a {relation} 0", a=None, b="8").outcome is None
 
 
 def test_an_inequality_of_several_figures_has_room_for_rounding() -> None:
@@ -299,6 +318,23 @@ def test_the_tolerance_is_as_tight_as_rounding_allows(formula: str, data: st.Dat
 def test_errors_of_both_factors_count(formula: str, a: str, outcome: str) -> None:
     """What is printed as 1 may be 1.5: a product of two is 2.25 at the most, a quotient 1.5 over 0.5."""
     assert judge(formula, ("a",), a=a, b="1", c="1").outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("formula", "tolerance"),
+    [
+        # Half a unit of a; that of b over c; that of c times 3, over what c may be at least.
+        ("a = b / c", 0.5 + (0.5 + 3 * 0.5) / 99.5),
+        ("a = b / c!", 0.5 + 0.5 / 100),
+        ("a = b! / c!", 0.5),
+        ("a = b! / c", 0.5 + 3 * 0.5 / 99.5),
+    ],
+)
+def test_an_exact_figure_has_no_room_whatever_its_decimals(formula: str, tolerance: float) -> None:
+    """300 over 100: the class with the 100 dollars was issued with them, not with 99.5."""
+    judged = judge(formula, a="3", b="300", c="100")
+    assert judged.tolerance is not None
+    assert float(judged.tolerance) == pytest.approx(tolerance, abs=1e-8)
 
 
 def test_what_is_computed_is_told_to_eight_decimals() -> None:
