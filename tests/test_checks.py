@@ -18,6 +18,7 @@ import etl
 from etl.identities import catalogue
 from etl.identity_checks import check_identities
 from etl.layout import PACKAGED, load_layouts
+from etl.outcomes import shaped
 from etl.total_checks import check_totals
 
 from .editing import GROUP_TABLES
@@ -448,10 +449,35 @@ def test_no_check_is_left_out_here(sample: Outcome) -> None:
     assert set(sample.tables["checks"]["check"]) == {*CHECKS, *OF_THE_READING}
 
 
-def test_a_number_that_nothing_claims_is_a_break_of_one() -> None:
-    checks = read_text(render(SEED) + "\nsee note 12,345 there\n").tables["checks"]
-    row = checks.filter(check="every_number_claimed").row(0, named=True)
+def unclaimed(text: str) -> dict[str, Any]:
+    """The check of the sample with a text after it."""
+    checks = read_text(f"{render(SEED)}{text}").tables["checks"]
+    return checks.filter(check="every_number_claimed").row(0, named=True)
+
+
+def test_a_number_that_nothing_claims_is_a_break_of_one_that_is_named() -> None:
+    row = unclaimed("see note 12,345 there\n")
+    line = len(render(SEED).split("\n"))
     assert (row["outcome"], row["difference"], row["tolerance"]) == ("fail", -1, 0)
+    assert row["explanation"].endswith(f" numbers are claimed by a record; unclaimed: 12,345 (line {line})")
+    assert row["lines"] == [line]
+
+
+def test_of_many_unclaimed_numbers_the_first_are_named() -> None:
+    row = unclaimed("".join(f"see note {number}\n" for number in range(101, 151)))
+    first = len(render(SEED).split("\n"))
+    assert (row["difference"], row["lines"]) == (-50, list(range(first, first + 20)))
+    assert f"unclaimed: 101 (line {first}), 102 " in row["explanation"]
+    assert row["explanation"].endswith(f"120 (line {first + 19})")
+
+
+def test_a_failing_cusip_says_its_line() -> None:
+    row = CLASSES["M-1"]
+    wrong = row.cusip[:-1] + str((int(row.cusip[-1]) + 1) % 10)
+    text = render(SEED).replace(row.cusip, wrong)
+    (line,) = [number for number, one in enumerate(text.split("\n"), 1) if wrong in one]
+    checks = read_text(text).tables["checks"].filter(check="cusip_check_digit", outcome="fail")
+    assert checks.select("subject", "lines").rows() == [("M-1", [line])]
 
 
 # --- batches, order, bytes ---------------------------------------------------------------------------------------
@@ -613,6 +639,107 @@ def test_any_rows_may_be_missing(printed: Printed, judged: dict[str, str]) -> No
     assert set(check_totals(figures, catalogue().totals)["outcome"]) <= {"not_applicable"}
 
 
+Outcomes = dict[tuple[str, str], dict[str, Any]]
+
+
+def judged_figures(printed: Printed) -> Outcomes:
+    """The identities of a report, by check and subject."""
+    checks = check_identities(report_figures([printed]), catalogue().identities)
+    return {(row["check"], row["subject"]): row for row in checks.iter_rows(named=True)}
+
+
+def test_a_class_that_prints_no_figure_is_not_judged() -> None:
+    judged = judged_figures(Printed({"A-1": BALANCES, "R": {}}))
+    of_r = {check: row for (check, subject), row in judged.items() if subject == "R"}
+    assert {check for check, subject in judged if subject == "A-1"} == of_r.keys()
+    assert {row["outcome"] for row in of_r.values()} == {"not_applicable"}
+    said = "not printed: ending_balance, beginning_balance, principal_distribution"
+    assert of_r["class_roll_forward"]["explanation"] == said
+
+
+@pytest.mark.parametrize(
+    ("check", "column"),
+    [
+        ("certificates_and_oc_are_the_pool_at_the_beginning", "beginning_balance"),
+        ("certificates_and_oc_are_the_pool_at_the_end", "ending_balance"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kinds", "pool", "outcome"),
+    [
+        ({"A-1": "senior", "M-1": "subordinate"}, "75,000,001", "pass"),
+        ({"A-1": "senior", "M-1": "subordinate"}, "76,000,000", "fail"),
+        ({}, "75,000,001", "not_applicable"),
+        ({}, "76,000,000", "not_applicable"),
+    ],
+)
+def test_certificates_are_the_pool_where_there_is_no_over_collateralization(
+    check: str, column: str, kinds: dict[str, str], pool: str, outcome: str
+) -> None:
+    """Where a layout tells no kinds, a class of over-collateralization may be among the others."""
+    classes = {"A-1": {column: "70,000,000"}, "M-1": {column: "5,000,001"}, "TOTAL": {column: "75,000,001"}}
+    judged = judged_figures(Printed(classes, kinds, {"TOTAL": {column: pool}}))
+    assert judged[check, "report"]["outcome"] == outcome
+
+
+@pytest.mark.parametrize(
+    ("shortfall", "unpaid", "carried", "outcome"),
+    [
+        ("100", "2,500", "0.02", "pass"),
+        ("100", "2,500", "0.50", "explained"),
+        ("100", "2,500", "0.52", "fail"),
+        ("100", "0", "0.00", "fail"),
+        ("N/A", "2,500", "0.50", "not_applicable"),
+    ],
+)
+def test_interest_carried_forward_is_a_shortfall_of_this_period_or_of_all(
+    shortfall: str, unpaid: str, carried: str, outcome: str
+) -> None:
+    """Of 5,000,000 dollars, 100 are 0.02 per 1,000, and 2,500 are 0.50."""
+    printed = {"original_balance": "5,000,000", "interest_shortfall": shortfall, "unpaid_interest_shortfall": unpaid}
+    told = judged_figures(Printed({"M-1": {**printed, "interest_carryforward_per_1000": carried}}))
+    row = told["interest_carryforward_per_1000", "M-1"]
+    assert row["outcome"] == outcome
+    if outcome == "explained":
+        assert row["explanation"].startswith(
+            "it is the unpaid shortfall, that of earlier periods included, which gives 0.5; printed: "
+        )
+
+
+@pytest.mark.parametrize(
+    ("check", "smaller", "limit"),
+    [
+        ("oc_increase_within_deficiency", "oc_increase", "oc_deficiency"),
+        ("oc_increase_within_excess_cash_flow", "oc_increase", "excess_cash_flow"),
+        ("oc_release_within_excess", "oc_release", "oc_excess"),
+    ],
+)
+def test_the_over_collateralization_moves_within_its_bounds(check: str, smaller: str, limit: str) -> None:
+    for printed, outcome in (("1,499", "pass"), ("1,500", "pass"), ("1,501", "fail")):
+        texts = {smaller: printed, limit: "1,500"}
+        measures = tuple((name, texts.get(name, text)) for name, text in SEED.measures)
+        assert read_text(render(replace(SEED, measures=measures))).check(check, "report")[0] == outcome
+
+
+def test_an_explanation_names_some_figures_and_counts_the_others() -> None:
+    """The pool, the total and thirty classes are 32 figures."""
+    classes = {f"X-{number}": {"beginning_balance": "1,000"} for number in range(30)}
+    kinds = dict.fromkeys(classes, "over_collateralization") | {"A-1": "senior"}
+    others = {"A-1": {"beginning_balance": "50,000"}, "TOTAL": {"beginning_balance": "50,000"}}
+    judged = judged_figures(Printed({**classes, **others}, kinds, {"TOTAL": {"beginning_balance": "99,000"}}))
+    row = judged["certificates_and_oc_are_the_pool_at_the_beginning", "report"]
+    assert (row["outcome"], row["difference"]) == ("fail", 19_000)
+    assert row["explanation"].count("(line ") == 20
+    assert row["explanation"].endswith(" and 12 more")
+    assert len(row["lines"]) == 20
+
+
+@pytest.mark.parametrize(("length", "kept"), [(1_999, 1_999), (2_000, 2_000), (2_001, 2_003), (50_000, 2_003)])
+def test_a_long_explanation_is_cut(length: int, kept: int) -> None:
+    row = shaped([pl.DataFrame({"document": [0], "check": ["a"], "explanation": ["x" * length]})]).row(0, named=True)
+    assert row["explanation"] == "x" * min(length, 2_000) + "..." * (kept > length or kept < length)
+
+
 def test_an_amount_per_1000_of_nothing_is_told(hostile: dict[str, Outcome]) -> None:
     """Dollars per 1,000 are printed, but there is no original balance to divide by."""
     checks = hostile["no original balances"].tables["checks"].filter(check="principal_per_1000")
@@ -621,6 +748,16 @@ def test_an_amount_per_1000_of_nothing_is_told(hostile: dict[str, Outcome]) -> N
 
 
 # --- layouts that tell no kinds of classes ------------------------------------------------------------
+
+
+def test_a_bucket_with_blanks_is_added_up_as_others(tmp_path: Path) -> None:
+    (tmp_path / "blanks").mkdir()
+    text = (PACKAGED / "us_bank_text" / "layout.toml").read_text().replace('"90+"', '"90 days or more"')
+    assert '"90 days or more"' in text
+    (tmp_path / "blanks" / "layout.toml").write_text(text)
+    outcome = read_texts({"a": render(SEED)}, load_layouts(tmp_path))["a"]
+    for field in ("loan_count", "balance"):
+        assert outcome.check("delinquency_totals", f"delinquent 90 days or more {field}")[0] in ("pass", "rounding")
 
 
 def test_a_layout_without_kinds_of_classes_still_rolls_forward(tmp_path: Path) -> None:
@@ -636,6 +773,8 @@ def test_a_layout_without_kinds_of_classes_still_rolls_forward(tmp_path: Path) -
     assert forward.keys() == CLASSES.keys()
     assert {key for key, outcome in forward.items() if outcome == "fail"} == {"A-IO", "A-IO-INV", "X"}
     assert "oc_class_roll_forward" not in set(checks["check"])
+    sums = checks.filter(pl.col("check").str.starts_with("certificates_and_oc_are_the_pool"))
+    assert sums["outcome"].to_list() == ["not_applicable"] * 2
     told = dict(checks.filter(check="class_totals").select("subject", "outcome").iter_rows())
     assert told["principal_distribution"] == "pass"
     assert told["interest_distribution"] == "explained"
