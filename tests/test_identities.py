@@ -17,7 +17,7 @@ from etl.accrual_checks import check_accruals
 from etl.cells import VALUE
 from etl.figures import figures
 from etl.formulas import Figure
-from etl.identities import ANY_SUBJECT, REPORT, TOTAL_ROW, catalogue, checks_on, read_catalogue
+from etl.identities import ANY_SUBJECT, REPORT, TOTAL_ROW, between_checks_on, catalogue, checks_on, read_catalogue
 from etl.identity_checks import ReportFigures, check_identities
 from etl.outcomes import shaped
 from etl.total_checks import check_totals
@@ -54,7 +54,7 @@ def test_every_figure_is_declared_by_its_table() -> None:
     ]
     used += [(total.table, Figure(None, None, column)) for total in declared.totals for column in total.columns]
     for accrual in declared.accruals:
-        columns = (accrual.interest, accrual.balance, accrual.rate)
+        columns = (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)
         used += [(accrual.table, Figure(None, None, column)) for column in columns]
         used += [(accrual.table, accrual.other_balance)]
     for own, figure in used:
@@ -308,6 +308,53 @@ def test_loans_are_named_by_their_own_status() -> None:
     for status in ("foreclosure", "bankruptcy", "reo", "delinquent 30-59", "delinquent 90+"):
         named = checks_on("delinquencies", f"GROUP 1 {status}", "balance", None)
         assert named == [("delinquency_totals", f"{status} balance")]
+
+
+def test_a_bucket_may_have_blanks() -> None:
+    named = checks_on("delinquencies", "GROUP 1 delinquent 90 days or more", "balance", None)
+    assert named == [("delinquency_totals", "delinquent 90 days or more balance")]
+
+
+@pytest.mark.parametrize(
+    "field", ["beginning_balance", "pass_through_rate", "interest_distribution", "interest_shortfall"]
+)
+def test_what_interest_is_made_of_may_move_the_days(field: str) -> None:
+    named = checks_on("classes", "A-1", field, "senior")
+    assert {("interest_accrual", "A-1"), ("accrual_days", ANY_SUBJECT)} <= set(named)
+
+
+@pytest.mark.parametrize(
+    ("cell", "named"),
+    [
+        # Check, subject, and whether it is that of the report after.
+        (("classes", "A-1", "ending_balance"), [("class_balance_continues", "A-1", True)]),
+        (("classes", "A-1", "beginning_balance"), [("class_balance_continues", "A-1", False)]),
+        (
+            ("classes", "A-1", "original_balance"),
+            [("original_balance_stays", "A-1", False), ("original_balance_stays", "A-1", True)],
+        ),
+        (("classes", "A-1", "cusip"), [("identifiers_stay", "A-1", False), ("identifiers_stay", "A-1", True)]),
+        (("pools", "GROUP 1", "ending_balance"), [("pool_balance_continues", "GROUP 1", True)]),
+        (
+            ("measures", "TOTAL", "realized_losses_current"),
+            [("losses_add_up", "realized_losses_cumulative", False)],
+        ),
+        (
+            ("measures", "TOTAL", "realized_losses_cumulative"),
+            [
+                (check, "realized_losses_cumulative", later)
+                for check in ("losses_never_fall", "losses_add_up")
+                for later in (False, True)
+            ],
+        ),
+        (("classes", "A-1", "interest_distribution"), []),
+        (("delinquencies", "TOTAL reo", "balance"), []),
+    ],
+)
+def test_a_cell_is_named_by_these_checks_between_distributions(
+    cell: tuple[str, str, str], named: list[tuple[str, str, bool]]
+) -> None:
+    assert between_checks_on(*cell) == named
 
 
 def test_a_figure_that_no_check_uses_is_named_by_none() -> None:
