@@ -102,12 +102,20 @@ def test_the_good_layout_loads(tmp_path: Path) -> None:
     assert next(block for block in layout.blocks if block.name == "rates").labels_from == "balances"
 
 
+@pytest.mark.parametrize("status", ["outstanding", "delinquent", "foreclosure", "bankruptcy", "reo"])
+def test_a_layout_may_name_every_status_of_loans(tmp_path: Path, status: str) -> None:
+    layout = load_layout(_written(tmp_path, _changed('status = "delinquent"', f'status = "{status}"')))
+    (block,) = [block for block in layout.blocks if block.name == "status"]
+    assert block.labels["30 days"].status == status
+
+
 # what is changed in the good layout, into what, and what the message says: key and mend
 WRONG = {
     "unknown_key": ("version = 1", "version = 1\nversoin = 2", ["versoin", "did you mean 'version'"]),
     "unknown_block_key": ("columns_of =", "colums_of =", ["block 5", "colums_of", "did you mean 'columns_of'"]),
     "unknown_find_key": ("pattern = 'dated", "patern = 'dated", ["find 1", "patern", "did you mean 'pattern'"]),
     "unknown_label_key": ("{ status =", "{ statsu =", ["block status", "statsu", "did you mean 'status'"]),
+    "unknown_status": ('status = "delinquent"', 'status = "delinqent"', ["block status", "did you mean 'delinquent'"]),
     "unknown_footnote_key": ("codes =", "code =", ["block status.footnote", "did you mean 'codes'"]),
     "unknown_classes_key": ("aliases =", "alias =", ["classes", "did you mean 'aliases'"]),
     "unknown_table": ('table = "pools"', 'table = "pool"', ["block pools.table", "did you mean 'pools'"]),
