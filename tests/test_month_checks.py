@@ -7,6 +7,8 @@ has to break is written beside it.
 from __future__ import annotations
 
 import datetime as dt
+import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -444,3 +446,70 @@ def test_the_interval_of_a_deal_is_its_most_frequent_step(steps: tuple[int, ...]
 def test_amounts_are_decimals(checked: LakeChecks) -> None:
     (row,) = broken(checked, "a balance in one month")
     assert isinstance(row["difference"], Decimal)
+
+
+# --- lost files -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", ["records", "checks", "classes", "pools", "delinquencies", "measures", "triggers"])
+def test_a_report_that_lost_a_table_says_which(lake: Lake, tmp_path: Path, table: str) -> None:
+    slug = SLUGS["nothing is wrong"]
+    output = tmp_path / "output"
+    shutil.copytree(lake.output, output)
+    day = DEALS["nothing is wrong"][2].distribution_date
+    for file in (output / table).rglob(f"deal={slug}/distribution_date={day}/*.parquet"):
+        file.unlink()
+    found = check_lake(Lake(output), [slug])
+    lost = [row for row in found.breaks if row["check"] == "tables_are_whole"]
+    assert [(row["distribution_date"], row["subject"], row["difference"]) for row in lost] == [(day, "report", None)]
+    assert lost[0]["explanation"] == f"the report has no rows in {table} any more: run `etl run` over it again"
+    assert found.between_reports["tables_are_whole", "pass"] == found.reports - 1 == 4
+
+
+def test_all_lost_tables_are_named_in_one_break(lake: Lake, tmp_path: Path) -> None:
+    slug = SLUGS["nothing is wrong"]
+    shutil.copytree(lake.output, tmp_path / "output")
+    for table in ("pools", "classes", "measures"):
+        shutil.rmtree(tmp_path / "output" / table / f"deal={slug}")
+    found = check_lake(Lake(tmp_path / "output"), [slug])
+    said = {row["explanation"] for row in found.breaks if row["check"] == "tables_are_whole"}
+    assert {text.partition(" any more")[0] for text in said} == {"the report has no rows in classes, measures, pools"}
+    assert found.between_reports["tables_are_whole", "fail"] == found.reports
+
+
+# --- many reports of a date -----------------------------------------------------------------------------------------
+
+MANY = 60
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A deal with sixty reports of one date, and sixty of the next, which differ in the servicing fee only."""
+    folder = tmp_path_factory.mktemp("crowded")
+    (folder / "inbox").mkdir()
+    for month, report in enumerate(simulate(make_deal(0), 2)):
+        for number in range(MANY):
+            text = render(with_measure(report, "servicing_fee", number))
+            (folder / "inbox" / f"{month}-{number}.txt").write_text(text)
+    summary = run([folder / "inbox"], folder / "output")
+    assert summary.reports_read == 2 * MANY
+    return Lake(folder / "output")
+
+
+def test_many_reports_of_a_date_are_bounded_in_time(crowded: Lake) -> None:
+    """Each is held against five of the date before, not against sixty."""
+    classes = len(simulate(make_deal(0), 1)[0].classes)
+    start = time.perf_counter()
+    found = check_lake(crowded)
+    assert time.perf_counter() - start < 10
+    assert found.between_reports["class_balance_continues", "pass"] == MANY * 5 * classes
+    # What stays is compared with the one before of the same date too.
+    assert found.between_reports["original_balance_stays", "pass"] == (MANY * 5 + 2 * (MANY - 1)) * classes
+    assert {row["check"] for row in found.breaks} == {"one_report_a_distribution"}
+
+
+def test_of_many_reports_of_a_date_some_name_one_another(crowded: Lake) -> None:
+    rows = check_lake(crowded).breaks
+    assert len(rows) == 2 * MANY
+    assert max(row["explanation"].count("another report of this distribution: ") for row in rows) <= 10
+    assert {row["difference"] for row in rows} == {None}
