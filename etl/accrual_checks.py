@@ -41,8 +41,12 @@ def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -
     dated = rows.join(periods, on="document", how="left", maintain_order="left")
     judged = _judged(dated.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
     named = [Figure(None, None, name) for name in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)]
-    told = {accrual.name: (accrual.table, (*named, accrual.other_balance))}
-    classes = with_printed_figures(judged.drop("method", "method_days", "accrues"), figures, told)
+    placed = judged.drop("method", "method_days", "accrues").with_row_index("place")
+    told = []
+    for other, figured in ((False, named), (True, [*named, accrual.other_balance])):
+        checks = placed.filter(pl.col("on_other_balance") == other)
+        told.append(with_printed_figures(checks, figures, {accrual.name: (accrual.table, tuple(figured))}))
+    classes = pl.concat(told).sort("place").drop("place", "on_other_balance")
     return [classes, _inferred(judged, accrual)]
 
 
@@ -100,12 +104,30 @@ def _fits(years: float | pl.Expr) -> pl.Expr:
     return _off(years) <= _allowed(years)
 
 
+def _fits_unpaid(years: float | pl.Expr) -> pl.Expr:
+    """Whether interest fits together with a printed shortfall, which was not paid."""
+    return (pl.col("shortfall") > 0) & (_off_unpaid(years) <= _allowed(years) + pl.col("shortfall_error"))
+
+
+def _off_unpaid(years: float | pl.Expr) -> pl.Expr:
+    return (pl.col("interest") + pl.col("shortfall") - pl.col("yearly") * years).abs()
+
+
+def _off_at_best(years: float | pl.Expr) -> pl.Expr:
+    """How far interest is off, alone or together with a printed shortfall."""
+    return pl.min_horizontal(_off(years), pl.when(pl.col("shortfall") > 0).then(_off_unpaid(years)))
+
+
+def _agrees(years: float | pl.Expr) -> pl.Expr:
+    return _fits(years) | _fits_unpaid(years)
+
+
 def _periods(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """`document` and `nominal`: the years that fixed classes accrue over, by the period that most classes fit."""
     asked = rows.filter("accrues")
     years = {months: months * accrual.nominal_days / accrual.nominal_basis for months in accrual.months}
     counted = asked.group_by("document", maintain_order=True).agg(
-        _fits(nominal).sum().alias(str(months)) for months, nominal in years.items()
+        _agrees(nominal).sum().alias(str(months)) for months, nominal in years.items()
     )
     most = pl.max_horizontal([str(months) for months in years])
     nominal = pl.coalesce([pl.when(pl.col(str(months)) == most).then(nominal) for months, nominal in years.items()])
@@ -117,10 +139,9 @@ def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.Da
 
     `rows` has `nominal` too. Each class that does not fit it proposes the days that its interest is for.
     """
-    asking = rows.filter(pl.col("accrues") & ~_fits(pl.col("nominal")))
-    proposed = pl.concat_list(
-        [(pl.col("interest") / pl.col("yearly") * basis).round() for basis in accrual.calendar_bases]
-    )
+    asking = rows.filter(pl.col("accrues") & ~_agrees(pl.col("nominal")))
+    for_a_year = [due / pl.col("yearly") for due in (pl.col("interest"), pl.col("interest") + pl.col("shortfall"))]
+    proposed = pl.concat_list([(years * basis).round() for years in for_a_year for basis in accrual.calendar_bases])
     spans = (
         asking.select("document", days=proposed)
         .explode("days")
@@ -135,7 +156,7 @@ def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.Da
     put_off = pl.min_horizontal([(pl.col("days") - length).abs() for length in whole])
     before = date - pl.duration(days="days")
     possible = dated.filter(before.dt.weekday() < _SATURDAY).with_columns(put_off=put_off)
-    agreeing = pl.any_horizontal([_fits(pl.col("days") / basis) for basis in accrual.calendar_bases])
+    agreeing = pl.any_horizontal([_agrees(pl.col("days") / basis) for basis in accrual.calendar_bases])
     counted = (
         possible.join(asking, on="document", how="inner", maintain_order="left")
         .group_by("document", "days", maintain_order=True)
@@ -169,6 +190,7 @@ def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     return judged.select(
         "document",
         "accrues",
+        "on_other_balance",
         check=pl.lit(accrual.name),
         subject="key",
         outcome="outcome",
@@ -177,7 +199,9 @@ def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
         difference=pl.when(applies).then(pl.col("printed") - expected),
         tolerance=pl.when(applies).then(_decimal(error)),
         explanation=_explanation(accrual, by_other),
-        method=pl.when(fits & pl.col("accrues")).then("method"),
+        method=pl.when((fits | (pl.col("outcome") == "explained") & pl.col("unpaid")) & pl.col("accrues")).then(
+            "method"
+        ),
         method_days="method_days",
     )
 
@@ -190,20 +214,15 @@ def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     nominal_name = pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")
     methods = [(pl.col("nominal"), nominal_name, nominal_days)]
     methods += [(pl.col("days") / basis, pl.lit(f"ACT/{basis}"), pl.col("days")) for basis in accrual.calendar_bases]
-    nearest = pl.min_horizontal([_off(years) for years, _, _ in methods])
+    nearest = pl.min_horizontal([_off_at_best(years) for years, _, _ in methods])
     years, name, days = (  # the plainest first
-        pl.coalesce([pl.when(_off(method[0]) == nearest).then(method[part]) for method in methods]) for part in range(3)
+        pl.coalesce([pl.when(_off_at_best(method[0]) == nearest).then(method[part]) for method in methods])
+        for part in range(3)
     )
-    due = pl.col("interest") + pl.col("shortfall")
-    unpaid = [
-        (due - pl.col("yearly") * method[0]).abs() <= _allowed(method[0]) + pl.col("shortfall_error")
-        for method in methods
-    ]
     near = rows.with_columns(
         years=years,
         method=name,
         method_days=days,
-        unpaid=pl.any_horizontal(unpaid) & (pl.col("shortfall") > 0),
         on_other_balance=pl.col("kind").is_in(list(accrual.other_kinds)).fill_null(value=False),
         other_due=pl.col("other_yearly") * pl.col("nominal"),
         other_allowed=pl.col("half_unit") + pl.col("other_error") * pl.col("nominal"),
@@ -211,6 +230,7 @@ def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     return near.with_columns(
         off=_off(pl.col("years")),
         allowed=_allowed(pl.col("years")),
+        unpaid=_fits_unpaid(pl.col("years")),
         other_off=(pl.col("interest") - pl.col("other_due")).abs(),
     )
 

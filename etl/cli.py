@@ -102,7 +102,9 @@ def check_command(
         list[str] | None, typer.Option("--deal", help="Only this deal, or enough of its name; may be repeated.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything breaks.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if anything breaks, or if there is no report.")
+    ] = False,
     listed: Annotated[bool, typer.Option("--list", help="List the checks instead, without OUTPUT.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="With --list: print as a page.")] = False,
 ) -> None:
@@ -121,7 +123,7 @@ def check_command(
         typer.echo(lake_checks_as_json(result))
     else:
         show_lake_checks(result)
-    if strict and result.breaks:
+    if strict and (result.breaks or not result.reports):  # what was not checked is not proven
         raise typer.Exit(FAILED)
 
 

@@ -98,6 +98,11 @@ class Formula:
         """Whether the right side only adds and subtracts, so that it is computed without rounding."""
         return _is_sum(self.expected)
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether the right side is a number that the formula gives, not the report."""
+        return isinstance(self.expected, _Number)
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -151,8 +151,8 @@ def _because(identity: Identity) -> Iterator[pl.Expr]:
         holds = (pl.col("missed") == "fail") & speaks & _holds(f"otherwise {number}")
         if other.not_zero:
             holds &= pl.col(f"otherwise {number} actual") != 0
-        expected = plain(pl.col(f"otherwise {number} expected"))
-        yield pl.when(holds).then(pl.format("{}, which gives {}", pl.lit(other.because), expected))
+        gives = pl.format("{}, which gives {}", pl.lit(other.because), plain(pl.col(f"otherwise {number} expected")))
+        yield pl.when(holds).then(pl.lit(other.because) if other.formula.is_constant else gives)
 
 
 def _holds(name: str) -> pl.Expr:
@@ -173,9 +173,9 @@ def with_printed_figures(
     told = checks.with_row_index("row").filter(pl.col("outcome").is_in(["rounding", "explained", "fail"]))
     if told.is_empty():
         return checks.with_columns(lines=pl.lit(None, pl.List(pl.Int32)))
-    places = pl.concat(
-        [_places(told, check, table, named, figures.kinds) for check, (table, named) in compared.items()]
-    )
+    off = set(told["check"].unique())
+    asked = {check: what for check, what in compared.items() if check in off}
+    places = pl.concat([_places(told, check, table, named, figures.kinds) for check, (table, named) in asked.items()])
     # Only figures of these reports are looked up.
     near = first_of_each(figures.known.join(places.select("document").unique(), on="document", how="semi"))
     printed = places.join(
@@ -191,7 +191,7 @@ def with_printed_figures(
         .agg(
             text=pl.format("{}{} {} (line {})", whose, "name", "raw", "line").head(MAX_LINES).str.join(", "),
             more=pl.len().cast(pl.Int64) - MAX_LINES,
-            lines=pl.col("line").filter(~pl.col("earlier")).unique(maintain_order=True).head(MAX_LINES),
+            lines=pl.col("line").filter(~pl.col("earlier")).unique().sort().head(MAX_LINES),
         )
     )
     joined = checks.with_row_index("row").join(texts, on="row", how="left", maintain_order="left")

@@ -1,7 +1,7 @@
 """From one distribution of a deal to the next: does each report begin where the one before ended?
 
 Frames of any number of reports of any number of deals go in, outcomes come out. Reports of a deal are taken in
-the order of their dates; where a date has several, each is held against each of the date before.
+the order of their dates; where a distribution has several, the next one is held against each of the first few.
 """
 
 from __future__ import annotations
@@ -102,12 +102,8 @@ def pair_reports(reports: pl.DataFrame, accrued: pl.DataFrame) -> pl.DataFrame:
     shifted = [pl.col(name).shift(1).over("deal", "distribution").alias(new) for name, new in before.items()]
     same = ordered.with_columns(shifted).drop_nulls("previous_document")
     columns = ["document", "previous_document", "deal", "distribution_date", "previous_date", "previous_source"]
-    pairs = pl.concat(
-        [
-            here.join(earlier, on=["deal", "distribution"], how="inner").select(columns),
-            same.select(columns),
-        ]
-    )
+    after = here.join(earlier, on=["deal", "distribution"], how="inner")
+    pairs = pl.concat([after.select(columns), same.select(columns)])
     own = accrued.select("document", own=(pl.col("days") / _DAYS_OF_A_MONTH).round().cast(pl.Int32).clip(1))
     pairs = pairs.join(own, on="document", how="left").join(usual.select("deal", "gap"), on="deal", how="left")
     months = _months("distribution_date", pl.col("previous_date"))

@@ -324,6 +324,37 @@ def test_a_shortfall_of_fixed_interest_is_one_of_months() -> None:
     assert told.outcome == "explained"
 
 
+def short_of(classes: Classes, days: int, shortfall: int) -> dict[str, dict[str, str]]:
+    """The classes, each paid so much less than its interest for these days, and printing that."""
+    return {
+        key: printed
+        | {
+            "interest_distribution": f"{int(number(printed['interest_distribution'])) - shortfall:,}",
+            "interest_shortfall": f"{shortfall:,}",
+        }
+        for key, printed in paid(classes, days).items()
+    }
+
+
+@pytest.mark.parametrize(("days", "nominal"), [(33, 30), (92, 90)])
+def test_a_shortfall_of_every_class_does_not_hide_the_days(days: int, nominal: int) -> None:
+    """Such as relief act shortfalls, which all classes bear."""
+    outcomes = judge(short_of(FLOATING, days, 777) | short_of(FIXED, nominal, 77), weekday_after(days))
+    assert days_of(outcomes) == {
+        "ACT/360": ("pass", days, "A-1, A-2, M-1, M-2"),
+        "30/360": ("pass", nominal, "A-IO, B-IO"),
+    }
+    assert set(by_class(outcomes).values()) == {"explained"}
+    assert outcomes["interest_accrual", "A-IO"].difference == pytest.approx(Decimal(-77), abs=1)
+
+
+def test_the_pool_is_named_where_its_balance_counts() -> None:
+    rows = short_of(FLOATING, 33, 5) | {"X": row(X_BALANCE, X_RATE, interest(POOL, X_RATE, 30))}
+    outcomes = judge(rows, pool=POOL)
+    assert f"pool beginning_balance {POOL}" in outcomes["interest_accrual", "X"].says
+    assert "pool" not in outcomes["interest_accrual", "A-1"].says
+
+
 # --- the rate on the pool ---------------------------------------------------------------------------------------
 
 X_BALANCE, X_RATE, POOL = "13,320,411", "2.45469%", "667,569,136"
