@@ -2,9 +2,10 @@
 
 Fixed classes usually accrue over months of 30 days in a 360-day year, floating ones over the days by the calendar
 since the distribution before. Both are the same for all classes of a report, so both are inferred from what most
-classes agree with: a period of 1, 3, 6 or 12 months, and a number of days that leads back to a weekday. A class
-then must agree with one of them; nothing else is tried for it. Where a single class asks for days by the
-calendar, they must lead back by whole months, but for the days that a distribution is put off.
+classes agree with: a period of 1, 3, 6 or 12 months, and a number of days. A class then must agree with one of
+them; nothing else is tried for it. Where a single class asks for days by the calendar, they must lead back to a
+weekday and by whole months, but for the days that a distribution is put off, and its interest must be large
+enough to tell one day from the next.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ from etl.identity_checks import KIND, ReportFigures, plain, with_printed_figures
 _SATURDAY = 6
 # A distribution is put off by a weekend and a holiday at the most.
 _DAYS_PUT_OFF = 4
+# Days that are looked at for a class alone, on two bases; how likely an accident may be.
+_TRIED_ALONE = 2 * (2 * _DAYS_PUT_OFF + 1)
+_DAYS_OF_A_YEAR = 360
+_CHANCE = 0.01
+# Of the numbers of days that the classes of a report propose, so many are looked at, the most frequent first.
+_MAX_PROPOSALS = 20
+# What days are held against.
+_NEEDED = ("interest", "half_unit", "yearly", "yearly_error", "shortfall", "shortfall_error")
 # Decimals of what is computed here, which are those that floats have to spare.
 _DECIMALS = 6
 
@@ -105,8 +114,8 @@ def _fits(years: float | pl.Expr) -> pl.Expr:
 
 
 def _fits_unpaid(years: float | pl.Expr) -> pl.Expr:
-    """Whether interest fits together with a printed shortfall, which was not paid."""
-    return (pl.col("shortfall") > 0) & (_off_unpaid(years) <= _allowed(years) + pl.col("shortfall_error"))
+    """Whether interest fits together with a printed shortfall, which was not paid (one in parentheses: paid too)."""
+    return (pl.col("shortfall") != 0) & (_off_unpaid(years) <= _allowed(years) + pl.col("shortfall_error"))
 
 
 def _off_unpaid(years: float | pl.Expr) -> pl.Expr:
@@ -115,7 +124,7 @@ def _off_unpaid(years: float | pl.Expr) -> pl.Expr:
 
 def _off_at_best(years: float | pl.Expr) -> pl.Expr:
     """How far interest is off, alone or together with a printed shortfall."""
-    return pl.min_horizontal(_off(years), pl.when(pl.col("shortfall") > 0).then(_off_unpaid(years)))
+    return pl.min_horizontal(_off(years), pl.when(pl.col("shortfall") != 0).then(_off_unpaid(years)))
 
 
 def _agrees(years: float | pl.Expr) -> pl.Expr:
@@ -130,7 +139,9 @@ def _periods(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
         _agrees(nominal).sum().alias(str(months)) for months, nominal in years.items()
     )
     most = pl.max_horizontal([str(months) for months in years])
-    nominal = pl.coalesce([pl.when(pl.col(str(months)) == most).then(nominal) for months, nominal in years.items()])
+    # A single class is no proof of a longer period.
+    known = [(pl.col(str(months)) == most) & ((most > 1) | (months == 1)) for months in years]
+    nominal = pl.coalesce([pl.when(is_so).then(nominal) for is_so, nominal in zip(known, years.values(), strict=True)])
     return counted.select("document", nominal=nominal)
 
 
@@ -142,29 +153,42 @@ def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.Da
     asking = rows.filter(pl.col("accrues") & ~_agrees(pl.col("nominal")))
     for_a_year = [due / pl.col("yearly") for due in (pl.col("interest"), pl.col("interest") + pl.col("shortfall"))]
     proposed = pl.concat_list([(years * basis).round() for years in for_a_year for basis in accrual.calendar_bases])
-    spans = (
-        asking.select("document", days=proposed)
-        .explode("days")
-        .filter(pl.col("days").is_between(accrual.shortest_days, accrual.longest_days))
+    counts = asking.select("document", days=proposed).explode("days").group_by("document", "days").len()
+    spans = counts.filter(pl.col("days").is_between(accrual.shortest_days, accrual.longest_days)).sort(
+        "document", "len", "days", descending=[False, True, False]
     )
-    spans = spans.select("document", pl.col("days").cast(pl.Int32)).unique(maintain_order=True)
-    dated = spans.join(
+    spans = spans.group_by("document", maintain_order=True).head(_MAX_PROPOSALS)
+    dated = spans.select("document", pl.col("days").cast(pl.Int32)).join(
         identity.select("document", "distribution_date"), on="document", how="inner", maintain_order="left"
     )
     date = pl.col("distribution_date")
     whole = [(date - date.dt.offset_by(f"-{months}mo")).dt.total_days() for months in accrual.months]
-    put_off = pl.min_horizontal([(pl.col("days") - length).abs() for length in whole])
     before = date - pl.duration(days="days")
-    possible = dated.filter(before.dt.weekday() < _SATURDAY).with_columns(put_off=put_off)
+    possible = dated.select(
+        "document",
+        "days",
+        put_off=pl.min_horizontal([(pl.col("days") - length).abs() for length in whole]),
+        weekday=before.dt.weekday() < _SATURDAY,
+    )
     agreeing = pl.any_horizontal([_agrees(pl.col("days") / basis) for basis in accrual.calendar_bases])
     counted = (
-        possible.join(asking, on="document", how="inner", maintain_order="left")
+        possible.join(asking.select("document", *_NEEDED), on="document", how="inner", maintain_order="left")
         .group_by("document", "days", maintain_order=True)
-        .agg(agreeing=agreeing.sum(), put_off=pl.col("put_off").first())
-        .filter((pl.col("agreeing") > 1) | ((pl.col("agreeing") == 1) & (pl.col("put_off") <= _DAYS_PUT_OFF)))
+        .agg(pl.col("put_off", "weekday").first(), agreeing=agreeing.sum(), sure=(agreeing & _tells_a_day()).any())
     )
-    best = counted.sort("document", "agreeing", "put_off", "days", descending=[False, True, False, False])
+    alone = (pl.col("agreeing") == 1) & (pl.col("put_off") <= _DAYS_PUT_OFF) & pl.col("weekday") & pl.col("sure")
+    order = ["document", "agreeing", "weekday", "put_off", "days"]
+    best = counted.filter((pl.col("agreeing") > 1) | alone).sort(
+        order, descending=[name in ("agreeing", "weekday") for name in order]
+    )
     return best.unique("document", keep="first", maintain_order=True).select("document", "days")
+
+
+def _tells_a_day() -> pl.Expr:
+    """Whether a class's interest fits one number of days by no accident: those that are tried for a class alone cover
+    little of the interest of a day."""
+    a_day = pl.col("yearly").abs() / _DAYS_OF_A_YEAR
+    return _TRIED_ALONE * 2 * _allowed(pl.col("days") / _DAYS_OF_A_YEAR) < _CHANCE * a_day
 
 
 def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
@@ -214,9 +238,17 @@ def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     nominal_name = pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")
     methods = [(pl.col("nominal"), nominal_name, nominal_days)]
     methods += [(pl.col("days") / basis, pl.lit(f"ACT/{basis}"), pl.col("days")) for basis in accrual.calendar_bases]
-    nearest = pl.min_horizontal([_off_at_best(years) for years, _, _ in methods])
+    # Methods that no class of the report agrees with are no measure for those that agree with none.
+    used = [(_agrees(method[0]) & pl.col("accrues")).any().over("document") for method in methods]
+    offs = [
+        pl.when(is_used | ~pl.any_horizontal(used)).then(_off_at_best(method[0]))
+        for is_used, method in zip(used, methods, strict=True)
+    ]
+    rows = rows.with_columns(off.alias(f"off {number}") for number, off in enumerate(offs))
+    numbers = range(len(methods))
+    nearest = pl.min_horizontal([f"off {number}" for number in numbers])
     years, name, days = (  # the plainest first
-        pl.coalesce([pl.when(_off_at_best(method[0]) == nearest).then(method[part]) for method in methods])
+        pl.coalesce([pl.when(pl.col(f"off {number}") == nearest).then(methods[number][part]) for number in numbers])
         for part in range(3)
     )
     near = rows.with_columns(
@@ -237,17 +269,21 @@ def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
 
 def _reason(accrual: Accrual) -> pl.Expr:
     """Why the identity does not speak of a class; null where it does."""
+    leftover = pl.col("kind").is_in(list(accrual.leftover_kinds)) & (pl.col("yearly") == 0) & (pl.col("interest") != 0)
     misses_other = pl.col("on_other_balance") & pl.col("other_yearly").is_null() & (pl.col("off") > pl.col("allowed"))
     return pl.coalesce(
         pl.col("kind").replace_strict(dict(accrual.not_for), default=None, return_dtype=pl.String),
         pl.when(pl.col("lacking") != "").then(pl.format("not printed: {}", "lacking")),
+        pl.when(leftover).then(pl.lit(accrual.leftover_because)),
         pl.when(misses_other).then(pl.lit(f"not printed: {accrual.other_balance.name}")),
     )
 
 
 def _other_reading(accrual: Accrual) -> pl.Expr:
     """Which other reading holds: a rate on another balance, or interest of which a printed part was not paid."""
-    on_other = pl.col("on_other_balance") & (pl.col("other_off") <= pl.col("other_allowed"))
+    due = (pl.col("interest") + pl.col("shortfall") - pl.col("other_due")).abs()
+    less_shortfall = (pl.col("shortfall") != 0) & (due <= pl.col("other_allowed") + pl.col("shortfall_error"))
+    on_other = pl.col("on_other_balance") & ((pl.col("other_off") <= pl.col("other_allowed")) | less_shortfall)
     gives = plain(_decimal(pl.col("other_due")))
     return (
         pl.when(on_other).then(pl.format("{}, which gives {}", pl.lit(accrual.other_because), gives))

@@ -24,8 +24,8 @@ RECORD_COLUMNS = (
 _HALVES = pl.Series([max(Decimal(5).scaleb(-places - 1), Decimal(1).scaleb(-10)) for places in range(13)], dtype=VALUE)
 # A percentage is held as a fraction.
 _PERCENT_PLACES = 2
-# An amount that is printed as zero is one: trustees do not pay fractions of a cent. Amounts per 1,000 and
-# rates are computed, and may be zero by rounding.
+# An amount that is printed as zero is taken as one, in whole dollars too: docs/design.md says why. Amounts per
+# 1,000 and rates are computed, and may be zero by rounding.
 _AMOUNTS = ("usd", "count")
 
 

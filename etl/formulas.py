@@ -31,8 +31,10 @@ from etl.cells import VALUE
 
 Relation = Literal["=", "<=", ">="]
 _RELATIONS: tuple[Relation, ...] = ("<=", ">=", "=")
-# Floats carry 15 digits; what is computed with them is compared and told to so many decimals.
+# Floats carry 15 digits; what is computed with them is compared and told to so many decimals, amounts and fractions.
 _FLOAT_DECIMALS = 8
+_FRACTION_DECIMALS = VALUE.scale
+_FRACTIONS_BELOW = 1000
 # What is computed must leave room for a difference in `VALUE`.
 _TOO_LARGE = 10.0 ** (VALUE.precision - VALUE.scale - 1)
 
@@ -282,7 +284,9 @@ def _float(value: pl.Expr) -> pl.Expr:
 def _decimal(value: pl.Expr) -> pl.Expr:
     """A computed number as the tables hold it; null where it is too large for that."""
     fitting = pl.when(value.abs() < _TOO_LARGE).then(value)
-    return fitting.round(_FLOAT_DECIMALS).cast(VALUE, strict=False)
+    small = value.abs() < _FRACTIONS_BELOW
+    rounded = pl.when(small).then(fitting.round(_FRACTION_DECIMALS)).otherwise(fitting.round(_FLOAT_DECIMALS))
+    return rounded.cast(VALUE, strict=False)
 
 
 def _figures(node: Node) -> Iterator[Figure]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeVar
 
 from etl.errors import SchemaError
 from etl.formulas import Figure, Formula, FormulaError, parse
-from etl.layout import LOAN_STATUSES
+from etl.layout import CLASS_TYPES, LOAN_STATUSES
 from etl.rules import TOTAL
 from etl.schema import table as declared_table
+
+_Declared = TypeVar("_Declared")
 
 # Kind of the printed total row, beside the kinds of classes that a layout tells apart.
 TOTAL_ROW = "total"
@@ -83,6 +85,7 @@ class Accrual(Check):
     """Interest = balance x rate x days / basis, with the days inferred."""
 
     days_name: str
+    days_statement: str
     table: str
     interest: str
     balance: str
@@ -96,6 +99,8 @@ class Accrual(Check):
     shortfall: str
     shortfall_because: str
     not_for: Mapping[str, str]
+    leftover_kinds: tuple[str, ...]
+    leftover_because: str
     other_kinds: tuple[str, ...]
     other_balance: Figure
     other_because: str
@@ -134,8 +139,9 @@ class Catalogue:
     @property
     def checks(self) -> tuple[Check, ...]:
         """All of them, in the order in which a reader wants them."""
+        days = [Check(accrual.days_name, accrual.days_statement, accrual.reference) for accrual in self.accruals]
         return (
-            *self.identities, *self.accruals, *self.totals, *self.check_digits, *self.readings, *self.between,
+            *self.identities, *self.accruals, *days, *self.totals, *self.check_digits, *self.readings, *self.between,
         )  # fmt: skip
 
 
@@ -147,29 +153,74 @@ def catalogue() -> Catalogue:
 
 
 def read_catalogue(text: str) -> Catalogue:
-    """The checks that a file declares. Raises SchemaError that names the check."""
-    declared = tomllib.loads(text)
+    """The checks that a file declares. Raises SchemaError that says what is wrong with which check."""
+    try:
+        declared = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SchemaError(f"identities.toml: is no valid TOML: {error}") from error
+
+    def read(kind: str, make: Callable[[dict[str, Any]], _Declared]) -> tuple[_Declared, ...]:
+        return tuple(_made(kind, make, check) for check in declared.get(kind, []))
+
     found = Catalogue(
-        identities=tuple(map(_identity, declared.get("identity", []))),
-        totals=tuple(map(_total, declared.get("total", []))),
-        accruals=tuple(map(_accrual, declared.get("accrual", []))),
-        check_digits=tuple(CheckDigit(**check) for check in declared.get("check_digit", [])),
-        readings=tuple(Check(**check) for check in declared.get("reading", [])),
-        between=tuple(map(_between, declared.get("between", []))),
+        identities=read("identity", _identity),
+        totals=read("total", _total),
+        accruals=read("accrual", _accrual),
+        check_digits=read("check_digit", lambda check: CheckDigit(**check)),
+        readings=read("reading", lambda check: Check(**check)),
+        between=read("between", _between),
     )
+    _check(found)
+    return found
+
+
+def _made(kind: str, make: Callable[[dict[str, Any]], _Declared], declared: dict[str, Any]) -> _Declared:
+    try:
+        return make(declared)
+    except (KeyError, TypeError) as error:
+        name = declared.get("name", f"a {kind} without a name")
+        raise SchemaError(f"identities.toml: {name}: {error}: declare it as its neighbours are") from error
+
+
+def _check(found: Catalogue) -> None:
+    """Hold the checks against the declared tables and the kinds of classes."""
     names = [check.name for check in found.checks]
     for name in names:
         if names.count(name) > 1:
             raise SchemaError(f"identities.toml: two checks are called {name!r}")
     for identity in found.identities:
-        for formula in identity.formulas:
-            _check_figures(identity.name, identity.table, formula.figures)
+        _check_identity(identity)
     for total in found.totals:
-        _check_figures(total.name, total.table, [Figure(None, None, column) for column in total.columns])
+        _check_columns(total.name, total.table, total.columns)
+    for accrual in found.accruals:
+        _check_columns(
+            accrual.name, accrual.table, (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)
+        )
+        _check_figures(accrual.name, accrual.table, [accrual.other_balance])
+        _check_kinds(accrual.name, (*accrual.not_for, *accrual.other_kinds, *accrual.leftover_kinds))
+    for digit in found.check_digits:
+        _check_columns(digit.name, digit.table, [digit.column])
     for check in found.between:
-        if check.table and check.formula:
-            _check_figures(check.name, check.table, check.formula.figures)
-    return found
+        if check.table:
+            _check_columns(check.name, check.table, check.unchanged)
+            _check_figures(check.name, check.table, check.formula.figures if check.formula else ())
+
+
+def _check_identity(identity: Identity) -> None:
+    for formula in identity.formulas:
+        _check_figures(identity.name, identity.table, formula.figures)
+    kinds = [kind for other in identity.otherwise for kind in other.only_for]
+    _check_kinds(identity.name, (*identity.only_for, *identity.not_for, *kinds))
+
+
+def _check_kinds(name: str, kinds: Iterable[str]) -> None:
+    for kind in kinds:
+        if kind not in (*CLASS_TYPES, TOTAL_ROW):
+            raise SchemaError(f"identities.toml: {name}: there is no kind of class {kind!r}")
+
+
+def _check_columns(name: str, table: str, columns: Iterable[str]) -> None:
+    _check_figures(name, table, [Figure(None, None, column) for column in columns])
 
 
 def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[tuple[str, str]]:
@@ -272,14 +323,16 @@ def _total(declared: dict[str, Any]) -> Total:
 def _accrual(declared: dict[str, Any]) -> Accrual:
     other = declared["otherwise"]
     names = (
-        "days_name", "table", "interest", "balance", "rate", "nominal_days", "nominal_basis", "shortest_days",
-        "longest_days", "shortfall", "shortfall_because", "not_for",
+        "days_name", "days_statement", "table", "interest", "balance", "rate", "nominal_days", "nominal_basis",
+        "shortest_days", "longest_days", "shortfall", "shortfall_because", "not_for",
     )  # fmt: skip
     return Accrual(
         **_said(declared),
         **{name: declared[name] for name in names},
         calendar_bases=tuple(declared["calendar_bases"]),
         months=tuple(declared["months"]),
+        leftover_kinds=tuple(declared["leftover"]["only_for"]),
+        leftover_because=declared["leftover"]["because"],
         other_kinds=tuple(other["only_for"]),
         other_balance=_parsed(declared["name"], f"{other['balance']} = 0").actual,
         other_because=other["because"],

@@ -128,6 +128,16 @@ class Lake:
         if group:
             yield group
 
+    def without_report(self, name: str, deals: Sequence[str] | None = None) -> Iterator[tuple[str, dt.date, str]]:
+        """Deal, date and report id of the files of a table beside which no `reports` file stands: what an interrupted
+        run left, or reports whose file is lost."""
+        wanted = None if deals is None else set(deals)
+        for file in sorted((self.output / name).glob("deal=*/distribution_date=*/*.parquet")):
+            deal, date = _value(file.parent.parent, "deal"), _date_of(file)
+            listed_too = (self.output / "reports").joinpath(*file.parts[-3:])
+            if date is not None and (wanted is None or deal in wanted) and not listed_too.exists():
+                yield deal, date, file.stem
+
     def _sorted(self, deals: Sequence[str] | None) -> list[str]:
         return self.deals() if deals is None else sorted(set(deals))
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from etl.figures import RECORD_COLUMNS
+from etl.identities import REPORT
 from etl.lake import Lake
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
 from etl.schema import TABLES
@@ -51,7 +52,16 @@ def check_lake(
         result.within_reports.update(_counts(stored))
         result.between_reports.update(_counts(between))
         result.breaks += _breaks([stored, between], given.reports)
+    result.breaks += [_without_report(*lost) for lost in lake.without_report("records", deals)]
     return result
+
+
+def _without_report(deal: str, date: dt.date, report_id: str) -> dict[str, Any]:
+    """The break that the records of a report stand in the lake, and the report does not."""
+    said = {"check": "tables_are_whole", "subject": REPORT, "outcome": "fail", "source": ""}
+    told = "its records are there, but it is not in reports, so nothing else was checked: run `etl run` over it again"
+    nothing = dict.fromkeys(_BREAK_COLUMNS)
+    return nothing | said | {"deal": deal, "distribution_date": date, "report_id": report_id, "explanation": told}
 
 
 def read_reports(lake: Lake, deals: Sequence[str], dates: Sequence[dt.date] | None = None) -> Reports:

@@ -60,8 +60,10 @@ class Reports:
 
     @cached_property
     def neighbours(self) -> pl.DataFrame:
-        """The pairs between which no report is missing."""
-        return self.pairs.filter(pl.col("months") == pl.col("interval"))
+        """The pairs between which no report is missing, and of which no table is lost."""
+        lost = self.lost["document"].unique().implode()
+        whole = ~pl.col("document").is_in(lost) & ~pl.col("previous_document").is_in(lost)
+        return self.pairs.filter(whole & (pl.col("months") > 0) & (pl.col("months") <= pl.col("interval")))
 
 
 def accrual_days(checks: pl.DataFrame) -> pl.DataFrame:
@@ -140,7 +142,8 @@ def _compared_pairs(given: Reports, check: Between) -> pl.DataFrame:
 def _with_source_before(checks: pl.DataFrame) -> pl.DataFrame:
     """The checks; those that break say in their explanation where the report before stands."""
     told = pl.format("{}; previous: {}", "explanation", "previous_source")
-    explanation = pl.when(pl.col("outcome") == "pass").then("explanation").otherwise(told)
+    compared_alike = pl.col("outcome").is_in(["pass", "not_applicable"])
+    explanation = pl.when(compared_alike).then("explanation").otherwise(told)
     return checks.rechunk().with_columns(explanation=explanation)  # see rejections
 
 
@@ -161,19 +164,20 @@ def _formula(given: Reports, check: Between, table: str, formula: Formula) -> pl
         .join(here, on="document", how="inner", maintain_order="left_right")
         .join(before, on=["previous_document", "key"], how="inner", maintain_order="left")
     )
-    sides = compared(rows.rechunk().lazy(), formula, "main").filter(pl.col("main lacking") == "").collect()
+    sides = compared(rows.rechunk().lazy(), formula, "main").collect()
+    lacking = pl.when(pl.col("main lacking") != "").then(pl.format("not printed: {}", "main lacking"))
     judged = sides.select(
         "document",
         "previous_document",
         "previous_source",
         check=pl.lit(check.name),
         subject="key",
-        outcome="main outcome",
+        outcome=pl.col("main outcome").fill_null("not_applicable"),
         expected="main expected",
         actual="main actual",
         difference=pl.col("main actual") - pl.col("main expected"),
-        tolerance="main tolerance",
-        explanation=pl.lit(None, pl.String),
+        tolerance=pl.when(pl.col("main lacking") == "").then("main tolerance"),
+        explanation=lacking,
     )
     told = _with_source_before(with_printed_figures(judged, given.figures, {check.name: (table, formula.figures)}))
     # A measure is known by its name, not by the group that it is printed for.
@@ -270,34 +274,40 @@ def _tables_are_whole(given: Reports) -> pl.DataFrame:
 
 def _same_classes(given: Reports) -> pl.DataFrame:
     """Classes that go with a balance left, and classes that come."""
-    balances = given.classes.select("document", "class_key", "ending_balance")
-    before = balances.rename({"document": "previous_document"})
+    return _same_rows(given, given.classes.select("document", "ending_balance", key="class_key"), "class")
+
+
+def _same_groups(given: Reports) -> pl.DataFrame:
+    """Loan groups that go with a balance left, and groups that come."""
+    pools = given.figures.tables["pools"]
+    printed = pools.filter(
+        pl.any_horizontal(pl.col(name).is_not_null() for name in ("beginning_balance", "ending_balance"))
+    )
+    return _same_rows(given, printed.select("document", "ending_balance", "key"), "group")
+
+
+def _same_rows(given: Reports, rows: pl.DataFrame, what: str) -> pl.DataFrame:
+    """Rows that go with a balance left, and rows that come. `rows`: `document`, `key`, `ending_balance`."""
+    pair = ["document", "previous_document", "key"]
     pairs = given.neighbours.select("document", "previous_document")
-    here = pairs.join(balances, on="document", how="inner", maintain_order="left_right")
+    here = pairs.join(rows, on="document", how="inner", maintain_order="left_right")
+    before = rows.rename({"document": "previous_document"})
     there = pairs.join(before, on="previous_document", how="inner", maintain_order="left_right")
-    gone = there.join(here, on=["document", "previous_document", "class_key"], how="anti", maintain_order="left")
-    new = here.join(there, on=["document", "previous_document", "class_key"], how="anti", maintain_order="left")
+    gone = there.join(here, on=pair, how="anti", maintain_order="left")
+    new = here.join(there, on=pair, how="anti", maintain_order="left")
+    stayed = here.join(new, on=pair, how="anti", maintain_order="left")
     left = pl.col("ending_balance").cast(VALUE)
-    stayed = here.join(new, on=["document", "previous_document", "class_key"], how="anti", maintain_order="left")
+    lost = pl.format("the {} had a balance of {} and is not printed any more", pl.lit(what), plain(left))
+    come = pl.format("the {} was not printed one distribution earlier", pl.lit(what))
     return pl.concat(
         [
-            stayed.select("document", subject="class_key", outcome=pl.lit("pass")),
+            stayed.select("document", subject="key", outcome=pl.lit("pass")),
             gone.filter(left > 0)
             .rechunk()
             .select(
-                "document",
-                subject="class_key",
-                outcome=pl.lit("fail"),
-                expected=left,
-                difference=-left,
-                explanation=pl.format("the class had a balance of {} and is not printed any more", plain(left)),
+                "document", subject="key", outcome=pl.lit("fail"), expected=left, difference=-left, explanation=lost
             ),
-            new.select(
-                "document",
-                subject="class_key",
-                outcome=pl.lit("fail"),
-                explanation=pl.lit("the class was not printed one distribution earlier"),
-            ),
+            new.select("document", subject="key", outcome=pl.lit("fail"), explanation=come),
         ],
         how="diagonal",
     )
@@ -323,6 +333,7 @@ def _accrual_days(given: Reports) -> pl.DataFrame:
 
 _BY_REPORTS = {
     "same_classes": _same_classes,
+    "same_groups": _same_groups,
     "accrual_days_are_the_days_between": _accrual_days,
     "no_month_missing": _no_month_missing,
     "one_report_a_distribution": _one_report_a_distribution,

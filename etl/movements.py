@@ -15,10 +15,11 @@ from typing import NamedTuple
 import polars as pl
 
 from etl.cells import VALUE
-from etl.errors import UsageError
+from etl.errors import LakeError, UsageError
 from etl.figures import RECORD_COLUMNS, figures, first_of_each
 from etl.formulas import outcome, tolerance_of
 from etl.lake import Lake, listed, quoted
+from etl.lake_checks import read_reports
 from etl.month_checks import accrual_days, pair_reports
 from etl.rules import TOTAL
 from etl.schema import table
@@ -128,9 +129,20 @@ def movements(lake: Lake, start: str, end: str, deal: str | None = None, report_
     gaps = tuple(gap for gap in _gaps(reports, checks) if first <= gap.after < last)
     span = _Span(tuple(_one_a_date(here, report_ids)), gaps)
     dates = [report.distribution_date for report in span.reports]
+    _refuse_lost_tables(lake, slug, span)
     tables = {name: _numbered(lake.read(name, [slug], dates), span) for name in COMPARED}
     records = _numbered(lake.read("records", [slug], dates, ["report_id", *RECORD_COLUMNS]), span)
     return _movements(slug, span, tables, first_of_each(figures(records)))
+
+
+def _refuse_lost_tables(lake: Lake, deal: str, span: _Span) -> None:
+    """What a lost file held would be missing from the sums. Raises LakeError."""
+    given = read_reports(lake, [deal], [report.distribution_date for report in span.reports])
+    read = {report.report_id for report in span.reports}
+    lost = given.lost.join(given.reports, on="document", how="inner").filter(pl.col("report_id").is_in(list(read)))
+    for name, date, report_id in lost.select("table", "distribution_date", "report_id").iter_rows():
+        file = lake.output / name / f"deal={deal}" / f"distribution_date={date}" / f"{report_id}.parquet"
+        raise LakeError(file, "is lost", "run `etl run` over its report again")
 
 
 # --- which reports -------------------------------------------------------------------------------------------

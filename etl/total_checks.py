@@ -11,8 +11,8 @@ out the same rows, so the set that most columns of the family agree with counts.
 
 Each part of the set, all classes of a kind or one class, must be no accident either: a single column does not
 tell that a class is left out whose figure there is one wrong digit, nor that an ordinary class is left out at all.
-A total of zero speaks for no set: it would leave out whatever there is. Else nothing is explained, and the break is
-told with its size.
+Single classes that a single column leaves out must be left out by another family too. A total of zero speaks for no
+set: it would leave out whatever there is. Else nothing is explained, and the break is told with its size.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
             column=_subject(total.table), family=pl.col("field").replace_strict(families)
         )
     )
-    is_total = (pl.col("key") == TOTAL) | pl.col("key").str.starts_with(f"{TOTAL} ")
+    of_loans = total.table == "delinquencies"  # their keys go on with status and bucket
+    is_total = pl.col("key").str.starts_with(f"{TOTAL} ") if of_loans else pl.col("key") == TOTAL
     rows = cells.filter(~is_total)
     printed = cells.filter(is_total).select(*_CELL, "raw", "line", total="value", total_error="error")
     compared = _summed(rows, printed)
@@ -75,7 +76,7 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     both = compared.join(
         covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
     ).join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
-    checks = [_told(_judged(both).rechunk()), _without_rows(printed, rows)]
+    checks = [_told(_judged(both).rechunk()), _without_rows(printed, rows, must_have_rows=total.may_leave_out)]
     return pl.concat(checks, how="diagonal").with_columns(check=pl.lit(total.name))
 
 
@@ -123,12 +124,13 @@ def _told(judged: pl.DataFrame) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Totals of columns in which no row has a figure. They break where they are not zero and the table has rows."""
+def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame, *, must_have_rows: bool) -> pl.DataFrame:
+    """Totals of columns in which no row has a figure. Of classes they break where they are not zero and the table has
+    rows; figures of loans may be printed for the whole deal alone."""
     alone = printed.join(rows, on=_CELL, how="anti", maintain_order="left").join(
         rows.select("document", has_rows=pl.lit(value=True)).unique(), on="document", how="left", maintain_order="left"
     )
-    broken = pl.col("has_rows").is_not_null() & (pl.col("total") != 0)
+    broken = pl.col("has_rows").is_not_null() & (pl.col("total") != 0) & pl.lit(must_have_rows)
     return alone.rechunk().select(
         "document",
         subject="column",
@@ -174,7 +176,14 @@ def _outcome(gap: str, tolerance: str) -> pl.Expr:
 # --- rows that a total leaves out --------------------------------------------------------------------------------
 
 _LEFT_OUT = pl.Schema(
-    {"document": pl.UInt32(), "family": pl.String(), "label": pl.String(), "keys": pl.List(pl.String())}
+    {
+        "document": pl.UInt32(),
+        "family": pl.String(),
+        "label": pl.String(),
+        "keys": pl.List(pl.String()),
+        "witnesses": pl.UInt32(),
+        "rank": pl.Int32(),
+    }
 )
 
 
@@ -206,13 +215,26 @@ def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -
         wanted = [_kind_sets(some), _single_sets(some), _kinds_and_one(some), _pairs(some)]
         parts.append(_best(theirs, some, *wanted).select(*_LEFT_OUT))
     larger = pl.concat(parts)
-    smaller = found.join(larger, on=["document", "family"], how="anti", maintain_order="left")
-    return pl.concat([smaller.select(*_LEFT_OUT), larger])
+    smaller = found.select(*_LEFT_OUT).join(larger, on=["document", "family"], how="anti", maintain_order="left")
+    return _confirmed(pl.concat([smaller, larger])).select("document", "family", "label", "keys")
+
+
+def _confirmed(sets: pl.DataFrame) -> pl.DataFrame:
+    """The sets that two columns of their family ask for, whole kinds, and those that leave out what such sets do.
+
+    A single column alone is no proof that single classes are left out. Of whole kinds it is taken for one, though a
+    figure that is wrongly there, where the kind has none, would be left out as well.
+    """
+    firm = (pl.col("witnesses") >= _WITNESSES) | (pl.col("rank") <= len(_KINDS))
+    proven = sets.filter(firm).explode("keys").group_by("document").agg(proven=pl.col("keys").unique())
+    both = sets.join(proven, on="document", how="left", maintain_order="left")
+    known = pl.col("keys").list.set_difference(pl.col("proven").fill_null([])).list.len() == 0
+    return both.filter(firm | known).drop("proven")
 
 
 def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `family`, `label` and `keys` of the set that a family leaves out, where that is no accident, and
-    `fits_all`: whether all columns of the family agree.
+    """`document`, `family`, `label` and `keys` of the set that a family leaves out, where that is no accident, how many
+    columns need it (`witnesses`), and whether all columns of the family agree (`fits_all`).
 
     A set is a row of `sets`: `document`, `family`, `rank` (the plainer the lower), `label`, `keys`.
     """
@@ -224,14 +246,14 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
     first = pl.struct("agreeing", "rank").first().over(family)
     alike = ranked.filter(pl.struct("agreeing", "rank") == first).group_by(family, maintain_order=True)
     chosen = alike.agg(
-        pl.col("set", "witnesses", "surprising", "label", "fits_all").first(),
+        pl.col("set", "rank", "witnesses", "surprising", "label", "fits_all").first(),
         others=pl.col("label").slice(1, _OTHERS_TOLD),
     )
     chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising")).rechunk()
     others = pl.format("{}, where {} would fit as well", "label", pl.col("others").list.join(" or "))
     label = pl.when(pl.col("others").list.len() > 0).then(others).otherwise("label")
     with_keys = chosen.join(tried.select("set", "keys"), on="set", how="left", maintain_order="left")
-    return with_keys.select(*family, label, "keys", "fits_all")
+    return with_keys.select(*family, label, "keys", pl.col("witnesses").cast(pl.UInt32), "rank", "fits_all")
 
 
 def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:

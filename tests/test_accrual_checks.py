@@ -71,11 +71,14 @@ def paid(classes: Classes, days: int, basis: int = 360) -> dict[str, dict[str, s
 
 
 def judge(
-    rows: Mapping[str, Mapping[str, str]], day: dt.date = dt.date(2003, 11, 17), pool: str | None = None
+    rows: Mapping[str, Mapping[str, str]],
+    day: dt.date = dt.date(2003, 11, 17),
+    pool: str | None = None,
+    kinds: Mapping[str, str] = KINDS,
 ) -> Outcomes:
     """The outcomes of a report of that day, by check and subject."""
     pools = {} if pool is None else {"TOTAL": {"beginning_balance": pool}}
-    figures = report_figures([Printed(rows, KINDS, pools)])
+    figures = report_figures([Printed(rows, kinds, pools)])
     identity = pl.DataFrame(
         {"document": [0], "distribution_date": [day]}, schema={"document": pl.UInt32, "distribution_date": pl.Date}
     )
@@ -173,12 +176,41 @@ def test_some_days_are_too_few_or_too_many(days: int) -> None:
     assert set(by_class(outcomes).values()) == {"fail"}
 
 
-def test_no_distribution_is_on_a_weekend() -> None:
+def test_a_weekend_is_believed_to_several_classes_and_not_to_one() -> None:
     """29 days before 17 November 2003 were a Sunday."""
     assert dt.date(2003, 10, 19).weekday() == 6
-    outcomes = judge(paid(FLOATING, 29))
-    assert days_of(outcomes) == {"report": ("fail", None, "no number of days fits the interest of any class")}
-    assert set(by_class(outcomes).values()) == {"fail"}
+    assert days_of(judge(paid(FLOATING, 29))) == {"ACT/360": ("pass", 29, "A-1, A-2, M-1, M-2")}
+    alone = judge(paid({"A-1": FLOATING["A-1"]}, 29))
+    assert days_of(alone) == {"report": ("fail", None, "no number of days fits the interest of any class")}
+    assert by_class(alone) == {"A-1": "fail"}
+
+
+@pytest.mark.parametrize(("balance", "outcome"), [("30,000,000", "pass"), ("40,000", "fail")])
+def test_a_small_class_alone_tells_no_days(balance: str, outcome: str) -> None:
+    """Interest of some dollars a day fits some number of days whatever it is."""
+    told = judge(paid({"A-1": (balance, "4.00000%")}, 33))
+    assert told["interest_accrual", "A-1"].outcome == outcome
+
+
+def test_a_single_class_is_no_proof_of_a_longer_period() -> None:
+    assert by_class(judge(paid({"A-IO": FIXED["A-IO"]}, 90))) == {"A-IO": "fail"}
+
+
+def test_a_break_is_measured_by_a_method_of_the_report() -> None:
+    """300 dollars less are 33.1 days of 365 or so, but no class accrues by 365."""
+    wrong = row(*FLOATING["M-1"], "81,433")
+    told = judge(paid(FLOATING, 33) | {"M-1": wrong})["interest_accrual", "M-1"]
+    assert told.outcome == "fail"
+    assert told.difference == pytest.approx(Decimal(-300), abs=1)
+
+
+def test_what_is_left_over_goes_to_the_residual_class() -> None:
+    kinds = dict(KINDS)
+    kinds["R"] = "residual"
+    rows = paid(FLOATING, 33) | {"R": row("0", "0.00000%", "12,345")}
+    told = judge(rows, kinds=kinds)
+    assert told["interest_accrual", "R"].outcome == "not_applicable"
+    assert judge(rows)["interest_accrual", "R"].outcome == "fail"
 
 
 def test_the_days_that_most_classes_agree_with_count() -> None:
@@ -306,7 +338,8 @@ def test_a_report_on_which_nothing_accrues_has_no_days(rows: Mapping[str, Mappin
         ("71,733", "9,000", "fail"),
         ("71,733", "0", "fail"),
         ("71,733", "N/A", "fail"),
-        ("91,733", "(10,000)", "fail"),
+        ("91,733", "(10,000)", "explained"),
+        ("91,733", "(9,000)", "fail"),
     ],
 )
 def test_interest_less_a_printed_shortfall_is_explained(interest_paid: str, shortfall: str, outcome: str) -> None:

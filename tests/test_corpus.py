@@ -90,12 +90,12 @@ ODD = [
     ("class_totals", "ending_balance", "-668952338", "leaves out A-IO, A-IO-INV, B-IO (notional) and X ("),
     ("class_totals", "interest_distribution", "-186667", "leaves out B-IO (notional), together 186,667"),
     ("class_totals", "total_distribution", "-186667", "leaves out B-IO (notional), together 186,667"),
-    ("principal_per_1000", "TOTAL", "-35.7637943", "no amounts per 1,000"),
-    ("interest_per_1000", "TOTAL", "-4.41815859", "no amounts per 1,000"),
-    ("total_per_1000", "TOTAL", "-40.18195288", "no amounts per 1,000"),
+    ("principal_per_1000", "TOTAL", "-35.7637942988", "no amounts per 1,000"),
+    ("interest_per_1000", "TOTAL", "-4.4181585852", "no amounts per 1,000"),
+    ("total_per_1000", "TOTAL", "-40.1819528839", "no amounts per 1,000"),
     ("ending_balance_per_1000", "P", "-1000", "0 is printed for its nominal balance"),
     ("ending_balance_per_1000", "R", None, "the full 1,000 is printed"),
-    ("credit_enhancement", "report", "-0.00159419", "before this distribution"),
+    ("credit_enhancement", "report", "-0.0015941901", "before this distribution"),
     ("interest_accrual", "X", "1335587.310296", "the beginning balance of the pool"),
 ]
 

@@ -337,9 +337,11 @@ def test_an_exact_figure_has_no_room_whatever_its_decimals(formula: str, toleran
     assert float(judged.tolerance) == pytest.approx(tolerance, abs=1e-8)
 
 
-def test_what_is_computed_is_told_to_eight_decimals() -> None:
+def test_what_is_computed_is_told_to_eight_decimals_and_small_figures_to_ten() -> None:
     judged = judge("a = b / c * 1000", ("b", "c"), a="333.33333", b="1", c="3")
-    assert judged == Judged("pass", Decimal("333.33333333"), Decimal("0.000005"), "")
+    assert judged == Judged("pass", Decimal("333.3333333333"), Decimal("0.000005"), "")
+    judged = judge("a = b / c * 10000", ("b", "c"), a="3333.33333", b="1", c="3")
+    assert judged == Judged("pass", Decimal("3333.33333333"), Decimal("0.000005"), "")
 
 
 def test_nothing_is_expected_of_a_division_by_zero() -> None:
