@@ -97,6 +97,21 @@ def test_a_lost_table_of_a_report_is_a_break(lakes: Path, tmp_path: Path) -> Non
     assert "the report has no rows in classes any more" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_lost_file_of_reports_is_a_break(lakes: Path, tmp_path: Path, *, whole: bool) -> None:
+    """Nothing that stands in the lake goes unchecked without a word."""
+    shutil.copytree(lakes / "sound-lake", tmp_path / "lake")
+    if whole:
+        shutil.rmtree(tmp_path / "lake" / "reports")
+    else:
+        next((tmp_path / "lake" / "reports").rglob("*.parquet")).unlink()
+    done = _etl("check", tmp_path / "lake", "--strict", "--json")
+    found = [one for one in json.loads(done.stdout)["breaks"] if one["check"] == "tables_are_whole"]
+    assert done.returncode == 1
+    assert len(found) == (6 if whole else 1)
+    assert "it is not in reports" in found[0]["explanation"]
+
+
 def test_strict_tells_breaks_by_the_exit_code(lakes: Path) -> None:
     assert _etl("check", lakes / "broken-lake", "--strict").returncode == 1
     assert _etl("check", lakes / "broken-lake", "--strict", "--json").returncode == 1

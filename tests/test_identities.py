@@ -134,6 +134,8 @@ reference = "Usage"
         (RIGHT.replace(" = beginning_balance - principal_distribution", ""), "rolls", "has no =, <= or >="),
         (RIGHT.replace('"ending_balance =', '"2 * ending_balance ='), "rolls", "must be one printed figure"),
         (RIGHT.replace('"classes"', '"report"'), "rolls", "there is no figure 'ending_balance'"),
+        (RIGHT + 'only_for = ["notionl"]\n', "rolls", "there is no kind of class 'notionl'"),
+        (RIGHT.replace("formula", "formular"), "rolls", "'formula': declare it as its neighbours are"),
         (RIGHT + 'only_if = ["realised_loss = 0"]\n', "rolls", "there is no figure 'realised_loss'"),
         (RIGHT + 'only_if = ["realized_loss"]\n', "rolls", "has no =, <= or >="),
         (RIGHT + '[[identity.otherwise]]\nformula = "ending = 0"\nbecause = "so"\n', "rolls", "no figure 'ending'"),

@@ -55,6 +55,10 @@ def without_class(report: Report, key: str) -> Report:
     return replace(report, classes=tuple(row for row in report.classes if row.class_id != key))
 
 
+def without_first_group(report: Report) -> Report:
+    return replace(report, pools=report.pools[1:], loans=report.loans[1:])
+
+
 def with_measure(report: Report, name: str, change: int) -> Report:
     measures = tuple((measure, plus(text, change) if measure == name else text) for measure, text in report.measures)
     return replace(report, measures=measures)
@@ -218,6 +222,14 @@ STORIES = {
         from_third(lambda report: without_class(report, "M-1")),
         lambda months: [(2, "same_classes", "M-1", -amount(class_row(months[1], "M-1").ending_balance))],
     ),
+    "a loan group that goes with a balance": Story(
+        from_third(without_first_group),
+        lambda months: [(2, "same_groups", "GROUP 1", -amount(months[1].pools[0].ending_balance))],
+    ),
+    "a loan group that comes": Story(
+        lambda months: [*map(without_first_group, months[:2]), *months[2:]],
+        lambda _: [(2, "same_groups", "GROUP 1", None)],
+    ),
     "a class that goes without one": Story(from_third(lambda report: without_class(report, "R"))),
     "a class that comes": Story(
         lambda months: [*(without_class(month, "M-1") for month in months[:2]), *months[2:]],
@@ -242,10 +254,12 @@ def days(months: Months, at: int) -> int:
 
 
 def can_tell(months: Months) -> bool:
-    """Whether all stories can be told of this deal: it has a mezzanine class and a month that is not of 30 days."""
+    """Whether all stories can be told of this deal: it has a mezzanine class, two loan groups and a month that is
+    not of 30 days."""
     third = months[2].distribution_date
     return (
         any(row.class_id == "M-1" for row in months[0].classes)
+        and len(months[0].pools) > 2  # the total is one of them
         and third.weekday() < 4
         and months[1].distribution_date.weekday() < 4
         and 30 not in (days(months, 2), days(months, 3))

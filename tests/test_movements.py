@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from etl import UsageError, run
+from etl import LakeError, UsageError, run
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.movements import CLASS_FLOWS, COMPARED, OC_FLOWS, POOL_FLOWS, Flow, Movements, movements
@@ -45,6 +45,16 @@ def write_lake(folder: Path, reports: Sequence[Report | str]) -> Lake:
 def between(lake: Lake, reports: Sequence[Report], first: int, last: int, *ids: str) -> Movements:
     days = [str(report.distribution_date) for report in reports]
     return movements(lake, days[first], days[last], report_ids=ids)
+
+
+@pytest.mark.parametrize("table", ["pools", "classes", "records"])
+def test_nothing_is_added_up_over_a_lost_file(tmp_path: Path, table: str) -> None:
+    reports = simulate(make_deal(3), 3)
+    lake = write_lake(tmp_path, reports)
+    date = reports[1].distribution_date
+    next((lake.output / table).glob(f"deal=*/distribution_date={date}/*.parquet")).unlink()
+    with pytest.raises(LakeError, match=rf"{table}.*distribution_date={date}.*is lost"):
+        between(lake, reports, 0, 2)
 
 
 def by_key(name: str, frame: pl.DataFrame) -> Rows:
