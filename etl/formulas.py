@@ -176,9 +176,8 @@ def compared(rows: pl.LazyFrame, formula: Formula, name: str) -> pl.LazyFrame:
     sides = compare(formula)
     parts = ("actual", "expected", "exact", "tolerance", "lacking")
     staged = rows.with_columns(getattr(sides, part).alias(f"{name} {part}") for part in parts)
-    actual, expected, exact, tolerance, _ = (pl.col(f"{name} {part}") for part in parts)
-    judged = outcome(beyond(actual, sides.relation, expected), exact, tolerance)
-    return staged.with_columns(judged.alias(f"{name} outcome"))
+    known = Comparison(*(pl.col(f"{name} {part}") for part in parts), relation=sides.relation)
+    return staged.with_columns(known.outcome.alias(f"{name} outcome"))
 
 
 def beyond(actual: pl.Expr, relation: Relation, expected: pl.Expr) -> pl.Expr:

@@ -57,8 +57,8 @@ def show_lake_checks(result: LakeChecks) -> None:
     console.print(f"{result.deals:,} deals, {result.reports:,} reports")
     console.print(f"within reports:  {_by_outcome(result.within_reports)}")
     console.print(f"between reports: {_by_outcome(result.between_reports)}")
-    for reason, count in _explained_checks(result.within_reports).items():
-        console.print(f"explained: {reason}: {count:,}")
+    for check, count in _explained_checks(result.within_reports).items():
+        console.print(f"explained: {check}: {count:,}")
     if not result.breaks:
         console.print("nothing breaks" if result.reports else "the lake holds no report: nothing was checked")
         return
