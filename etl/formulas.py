@@ -176,7 +176,8 @@ def compared(rows: pl.LazyFrame, formula: Formula, name: str) -> pl.LazyFrame:
     sides = compare(formula)
     parts = ("actual", "expected", "exact", "tolerance", "lacking")
     staged = rows.with_columns(getattr(sides, part).alias(f"{name} {part}") for part in parts)
-    known = Comparison(*(pl.col(f"{name} {part}") for part in parts), relation=sides.relation)
+    actual, expected, exact, tolerance, lacking = (pl.col(f"{name} {part}") for part in parts)
+    known = Comparison(actual, expected, exact, tolerance, lacking, sides.relation)
     return staged.with_columns(known.outcome.alias(f"{name} outcome"))
 
 
