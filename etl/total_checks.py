@@ -258,7 +258,7 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
 
 def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:
     """Each set with each column of its family: what it would leave out, whether the column needs to leave out
-    something, whether this set fits, and how many sets were tried."""
+    something, whether this set fits, how many columns it fits (`agreeing`), and how many sets were tried."""
     exploded = tried.explode("keys").rename({"keys": "key"}).select("set", "document", "family", "key")
     sums = (
         exploded.join(members, on=["document", "family", "key"], how="inner")
@@ -271,9 +271,13 @@ def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -
     needed = pl.col("gap").abs() > pl.col("tolerance")
     fits = (pl.col("gap") - pl.col("omitted")).abs() <= pl.col("tolerance")
     # A total of nothing leaves out whatever there is, so it says nothing.
-    return both.with_columns(
-        pl.col("omitted").fill_null(0), tries=pl.col("set").n_unique().over("document", "family"), needed=needed
-    ).with_columns(fits=fits & ~(pl.col("needed") & (pl.col("total") == 0)))
+    return (
+        both.with_columns(
+            pl.col("omitted").fill_null(0), tries=pl.col("set").n_unique().over("document", "family"), needed=needed
+        )
+        .with_columns(fits=fits & ~(pl.col("needed") & (pl.col("total") == 0)))
+        .with_columns(agreeing=pl.col("fits").sum().over("set"))
+    )
 
 
 def _ranked_by_fit(fitted: pl.DataFrame) -> pl.DataFrame:
@@ -283,8 +287,7 @@ def _ranked_by_fit(fitted: pl.DataFrame) -> pl.DataFrame:
     witnesses = fitted.filter("fits", "needed").group_by("set").agg(witnesses=pl.len(), surprising=_surprising().any())
     asked_for = fitted.join(witnesses, on="set", how="inner", maintain_order="left")
     counted = asked_for.group_by("set", maintain_order=True).agg(
-        pl.col("document", "family", "rank", "label", "witnesses", "surprising").first(),
-        agreeing=pl.col("fits").sum(),
+        pl.col("document", "family", "rank", "label", "witnesses", "surprising", "agreeing").first(),
         plain=(~pl.col("needed")).sum(),
         fits_all=pl.col("fits").all(),
         left_over=left_over.filter(pl.col("fits")).sum(),
@@ -299,7 +302,9 @@ def _surprising() -> pl.Expr:
     window = (pl.col("tolerance") * 2).cast(pl.Float64) + 1
     chance = pl.col("tries") * window / pl.col("omitted").abs().cast(pl.Float64)
     digits = plain(pl.col("omitted").abs()).str.replace_all("[.,0]", "")
-    return (chance < _CHANCE) & (digits.str.len_bytes() > 1)
+    # Original balances are round; those of a kind that has run off are left out where its other balances are nothing.
+    run_off = (pl.col("rank") <= len(_KINDS)) & (pl.col("agreeing") > _WITNESSES)
+    return (chance < _CHANCE) & ((digits.str.len_bytes() > 1) | run_off)
 
 
 def _frail(ranked: pl.DataFrame, tried: pl.DataFrame, members: pl.DataFrame, fitted: pl.DataFrame) -> pl.DataFrame:

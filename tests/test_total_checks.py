@@ -18,10 +18,10 @@ import pytest
 from etl.identities import catalogue
 from etl.total_checks import check_totals
 
-from .kit import Report, make_deal, render, simulate, truth
+from .kit import Report, absc_2003_he2, make_deal, render, simulate, truth
 from .kit.figures import parse, reroll, whole
 from .printed import Printed, report_figures
-from .reading import read_texts
+from .reading import read_text, read_texts
 
 BALANCES = ("original_balance", "beginning_balance", "ending_balance")
 PAYMENTS = ("principal_distribution", "interest_distribution", "total_distribution")
@@ -477,3 +477,25 @@ def test_of_many_classes_no_two_are_looked_for() -> None:
         pair, one = (judge(sheet.with_total(everywhere(keys))) for keys in ({"A-3", "A-7"}, {"A-3"}))
         told[classes] = ({one.outcome for one in pair.values()}, {one.outcome for one in one.values()})
     assert told == {60: ({"explained"}, {"explained"}), 61: ({"fail"}, {"explained"})}
+
+
+# --- a notional class that has run off ------------------------------------------------------------------------------
+
+
+def test_round_originals_of_a_kind_that_has_run_off_are_left_out() -> None:
+    """A-IO of 60,000,000 pays nothing any more, so only the total of originals shows that it is left out."""
+    flows = ("beginning_balance", "ending_balance", "interest_distribution", "total_distribution")
+    seed = absc_2003_he2.report()
+    rows = [
+        replace(row, **dict.fromkeys(flows, "0")) if row.class_id == "A-IO" else row
+        for row in seed.classes
+        if row.class_id not in ("A-IO-INV", "B-IO")
+    ]
+    outcome, explanation = read_text(render(replace(seed, classes=tuple(rows)))).check(
+        "class_totals", "original_balance"
+    )
+    assert outcome == "explained"
+    assert explanation is not None
+    assert explanation.startswith(
+        "the total leaves out A-IO (notional) and X (over-collateralization), together 60,000,000;"
+    )
