@@ -45,10 +45,9 @@ def check_accruals(figures: ReportFigures, accruals: Sequence[Accrual], identity
 
 def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -> list[pl.DataFrame]:
     rows = _rows(figures, accrual)
-    periods = _periods(rows, accrual)
-    days = _days(rows.join(periods, on="document", how="left", maintain_order="left"), accrual, identity)
-    dated = rows.join(periods, on="document", how="left", maintain_order="left")
-    judged = _judged(dated.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
+    rows = rows.join(_periods(rows, accrual), on="document", how="left", maintain_order="left")
+    days = _days(rows, accrual, identity)
+    judged = _judged(rows.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
     named = [Figure(None, None, name) for name in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)]
     placed = judged.drop("method", "method_days", "accrues").with_row_index("place")
     told = []

@@ -18,6 +18,7 @@ from etl.cells import VALUE
 from etl.errors import LakeError, UsageError
 from etl.figures import RECORD_COLUMNS, figures, first_of_each
 from etl.formulas import outcome, tolerance_of
+from etl.identities import catalogue
 from etl.lake import Lake, listed, quoted
 from etl.lake_checks import read_reports
 from etl.month_checks import accrual_days, pair_reports
@@ -32,7 +33,8 @@ _BALANCE = "ending_balance"
 # Numbers the reports that are read: 0 is FROM, the last is TO.
 _NUMBER = "document"
 _MONEY = pl.Decimal(38, 2)
-_NOTIONAL_REASON = "a notional balance follows other balances, not its own principal"
+# The declared identity that says why the balance of some classes is not added up.
+_CLASS_IDENTITY = "class_roll_forward"
 
 
 class Flow(NamedTuple):
@@ -279,7 +281,8 @@ def _classes(classes: pl.DataFrame, measures: pl.DataFrame, known: pl.DataFrame,
         _rolled(rows.filter(~is_oc), "classes", CLASS_FLOWS, known, span),
         _rolled(rows.filter(is_oc), "classes", OC_FLOWS, known, span, "measures"),
     ]
-    notional = pl.when(pl.col("class_type") == NOTIONAL).then(pl.lit(_NOTIONAL_REASON))
+    (declared,) = (identity for identity in catalogue().identities if identity.name == _CLASS_IDENTITY)
+    notional = pl.when(pl.col("class_type") == NOTIONAL).then(pl.lit(declared.not_for[NOTIONAL]))
     paid = [flow.field for flow in (*CLASS_FLOWS, *OC_FLOWS)]
     return _judged(moved, "class_key", pl.concat(rolled), (*paid, "interest_distribution"), notional, span)
 
