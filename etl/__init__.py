@@ -8,10 +8,20 @@ summary = etl.run(["inbox/"], "output/")   # what the command does
 """
 
 from etl.api import Report, read_report
-from etl.errors import EtlError, LakeError, LayoutError, OutputError, RejectedError, SchemaError, UsageError
+from etl.errors import (
+    EtlError,
+    LakeError,
+    LayoutError,
+    OutputError,
+    RejectedError,
+    SchemaError,
+    UsageError,
+    WorkerError,
+)
 from etl.layout import Layout, load_layout, load_layouts
-from etl.runs import Summary, run
+from etl.runs import run
 from etl.schema import arrow_schema, partitioning
+from etl.summary import Summary
 from etl.version import __version__
 
 __all__ = [
@@ -25,6 +35,7 @@ __all__ = [
     "SchemaError",
     "Summary",
     "UsageError",
+    "WorkerError",
     "__version__",
     "arrow_schema",
     "load_layout",

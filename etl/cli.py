@@ -25,7 +25,7 @@ from etl.lake import Lake
 from etl.lake_checks import check_lake
 from etl.movements import movements
 from etl.runs import run
-from etl.schema import TABLES, Table, table
+from etl.schema import LISTS, TABLES, Table, table
 from etl.show_checks import lake_checks_as_json, show_checks, show_lake_checks
 from etl.show_explanation import as_json_text, show_explanation
 from etl.show_movements import movements_as_json, show_movements
@@ -75,6 +75,14 @@ def run_command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if a document was rejected or a number is unclaimed.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Read unchanged documents anew.")] = False,
+    partition_by: Annotated[
+        str | None,
+        typer.Option("--partition-by", help="Of a new lake: deal,date (default), deal,year or deal.", metavar="KEYS"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that read; by default one for each core.")
+    ] = None,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
     if not out:
@@ -83,7 +91,16 @@ def run_command(
         raise UsageError(f"--out {out} is a file; name a folder")
     try:
         with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
-            summary = run(inputs, out, progress=progress, keep_sources=not no_sources)
+            summary = run(
+                inputs,
+                out,
+                progress=progress,
+                keep_sources=not no_sources,
+                force=force,
+                partition_by=partition_by,
+                workers=workers,
+                waiting=lambda: _tell(f"another run writes into {out}; waiting for it to end"),
+            )
     except KeyboardInterrupt:
         _fail("interrupted; what was written is whole, run again to finish", INTERRUPTED)
     if as_json:
@@ -190,7 +207,7 @@ def schema_command(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print as a data dictionary page.")] = False,
 ) -> None:
     """List the tables, or show the columns of one."""
-    tables = [table(known) for known in (*TABLES, "rejects")] if name is None else [_table(name)]
+    tables = [table(known) for known in (*TABLES, *LISTS)] if name is None else [_table(name)]
     if as_json:
         described = [asdict(shown) for shown in tables]
         typer.echo(json.dumps(described if name is None else described[0], indent=2))
@@ -225,14 +242,18 @@ def main() -> None:
         _fail(f"a defect of the program: {type(error).__name__}: {first}; set ETL_DEBUG=1 to see where", FAILED)
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def _tell(message: str) -> None:
     sys.stderr.write(f"etl: {printable(message)}\n")
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    _tell(message)
     sys.exit(code)
 
 
 def _table(name: str) -> Table:
-    if name not in (*TABLES, "rejects"):
-        raise UsageError(f"there is no table {name!r}; the tables are {', '.join((*TABLES, 'rejects'))}")
+    if name not in (*TABLES, *LISTS):
+        raise UsageError(f"there is no table {name!r}; the tables are {', '.join((*TABLES, *LISTS))}")
     return table(name)
 
 

@@ -6,6 +6,7 @@ EtlError
 ├── SchemaError     a table does not fit its declared schema: a defect of the program
 ├── OutputError     the output folder cannot be written
 ├── LakeError       a file in the output folder cannot be read: names the file and the mend
+├── WorkerError     a worker process ended before its work was done
 └── RejectedError   one document could not be read: reason code, message, hint
 """
 
@@ -45,6 +46,14 @@ class LakeError(EtlError):
     def __init__(self, file: Path, message: str, hint: str) -> None:
         super().__init__(f"{file}: {message}; {hint}")
         self.file = file
+        self._given = (file, message, hint)
+
+    def __reduce__(self) -> tuple[type[LakeError], tuple[Path, str, str]]:
+        return LakeError, self._given  # it comes out of worker processes
+
+
+class WorkerError(EtlError):
+    """A worker process ended before its work was done, or a job had a defect."""
 
 
 class RejectedError(EtlError):

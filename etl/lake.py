@@ -18,12 +18,13 @@ import polars as pl
 from etl.deals import MAX_LENGTH, deal_slug, plain_slug
 from etl.documents import RUNS_FOLDER
 from etl.errors import LakeError, UsageError
+from etl.partitions import PartitionBy, date_of, deal_of, partition_file, partitioning_of
 from etl.schema import TABLES, table
 from etl.tables import polars_type
 
 MAX_NAMES_LISTED = 10
 
-_SLUG = re.compile(rf"[a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}}")
+_DATE = pl.Schema({"distribution_date": pl.Date})
 _SHORT_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 # Where every table's rows come from.
 _KEYS = pl.Schema({"deal": pl.String, "distribution_date": pl.Date})
@@ -38,15 +39,18 @@ class Lake:
         if not any((output / name).is_dir() for name in ("reports", RUNS_FOLDER)):
             raise UsageError(f"{output}: holds no tables; name the folder that `etl run --out` wrote")
         self.output = output
+        self.partition_by = partitioning_of(output) or PartitionBy.DATE
 
     def deals(self) -> list[str]:
         """The slugs of all deals, sorted."""
-        return sorted(name for name in _values(self.output / "reports", "deal") if _SLUG.fullmatch(name))
+        found = (deal_of(entry.name) for entry in (self.output / "reports").glob("deal=*") if entry.is_dir())
+        return sorted(deal for deal in found if deal)
 
     def dates(self, deal: str) -> list[dt.date]:
         """The distribution dates of a deal of which a report stands there, sorted."""
-        folder = self.output / "reports" / f"deal={_slug(deal)}"
-        return sorted({date for file in folder.glob("distribution_date=*/*.parquet") if (date := _date_of(file))})
+        if self.partition_by.dates_in_files:
+            return self.read("reports", [deal], columns=["distribution_date"])["distribution_date"].unique().to_list()
+        return sorted({date for folder in self._folders(deal) if (date := date_of(folder))})
 
     def find_deal(self, short: str) -> str:
         """The deal that a person means: a slug, a printed name, or a part of one.
@@ -102,25 +106,27 @@ class Lake:
         declared, LakeError for a file that cannot be read.
         """
         schema = _declared(name, columns)
-        files = [file for deal in self._sorted(deals) for file in self._files(name, deal, dates)]
-        if not files:
+        parts = [(file, deal) for deal in self._sorted(deals) for file in self._files(name, deal, dates)]
+        if not parts:
             return pl.DataFrame(schema={**_KEYS, **schema})
-        origins = pl.DataFrame(
-            [(str(file), _value(file.parent.parent, "deal"), _date_of(file)) for file in files],
-            schema={"file": pl.String, **_KEYS},
-            orient="row",
-        )
-        rows = _rows(files, schema).join(origins, on="file", how="left", maintain_order="left")
-        return rows.select(*_KEYS, *schema)
+        files = [file for file, _ in parts]
+        days = [date_of(file.parent.as_posix()) for file in files]
+        origin = {"file": [str(file) for file in files], "deal": [deal for _, deal in parts], "day": days}
+        origins = pl.DataFrame(origin, schema={"file": pl.String, "deal": pl.String, "day": pl.Date})
+        rows = _rows(files, {**_DATE, **schema}).join(origins, on="file", how="left", maintain_order="left")
+        dated = rows.with_columns(distribution_date=pl.coalesce("distribution_date", "day"))
+        if dates is not None:
+            dated = dated.filter(pl.col("distribution_date").is_in(list(dates)))
+        return dated.select(*_KEYS, *schema)
 
-    def chunks(self, deals: Sequence[str] | None = None, max_files: int = 1000) -> Iterator[list[str]]:
-        """The deals in groups that have at most `max_files` reports together, for callers that go
+    def chunks(self, deals: Sequence[str] | None = None, max_reports: int = 1000) -> Iterator[list[str]]:
+        """The deals in groups that have at most `max_reports` together, for callers that go
         through any number of deals in bounded memory. A deal with more stands alone."""
         group: list[str] = []
         size = 0
         for deal in self._sorted(deals):
-            count = sum(1 for _ in self._files("reports", deal, None))
-            if group and size + count > max_files:
+            count = self._count(deal)
+            if group and size + count > max_reports:
                 yield group
                 group, size = [], 0
             group.append(deal)
@@ -129,30 +135,51 @@ class Lake:
             yield group
 
     def without_report(self, name: str, deals: Sequence[str] | None = None) -> Iterator[tuple[str, dt.date, str]]:
-        """Deal, date and report id of the files of a table beside which no `reports` file stands: what an interrupted
+        """Deal, date and report id of rows of a table beside whose file no `reports` file stands: what an interrupted
         run left, or reports whose file is lost."""
         wanted = None if deals is None else set(deals)
-        for file in sorted((self.output / name).glob("deal=*/distribution_date=*/*.parquet")):
-            deal, date = _value(file.parent.parent, "deal"), _date_of(file)
-            listed_too = (self.output / "reports").joinpath(*file.parts[-3:])
-            if date is not None and (wanted is None or deal in wanted) and not listed_too.exists():
-                yield deal, date, file.stem
+        depth = "deal=*/*.parquet" if self.partition_by is PartitionBy.DEAL else "deal=*/*/*.parquet"
+        for file in sorted((self.output / name).glob(depth)):
+            folder = file.parent.relative_to(self.output / name).as_posix()
+            deal = deal_of(folder)
+            if deal and (wanted is None or deal in wanted) and not self._file("reports", folder).exists():
+                rows = _rows([file], {**_DATE, "report_id": pl.String}).unique(maintain_order=True)
+                dated = rows.with_columns(pl.col("distribution_date").fill_null(date_of(folder)))
+                yield from ((deal, *row) for row in dated.select("distribution_date", "report_id").iter_rows())
+
+    def file(self, name: str, deal: str, date: dt.date) -> Path:
+        """The file that has the rows of a deal and day, or would have them."""
+        return self._file(name, self.partition_by.folder(_slug(deal), date))
+
+    def _file(self, name: str, folder: str) -> Path:
+        return self.output / name / partition_file(folder)
 
     def _sorted(self, deals: Sequence[str] | None) -> list[str]:
         return self.deals() if deals is None else sorted(set(deals))
 
+    def _folders(self, deal: str) -> list[str]:
+        """The partitions of a deal, in order: those whose `reports` file stands there."""
+        start = f"deal={_slug(deal)}"
+        if self.partition_by is PartitionBy.DEAL:
+            folders = [start]
+        else:
+            folders = sorted(f"{start}/{entry.name}" for entry in (self.output / "reports" / start).glob("*=*"))
+        return [folder for folder in folders if self._file("reports", folder).is_file()]
+
+    def _count(self, deal: str) -> int:
+        """How many reports of a deal there are, at least nearly."""
+        if self.partition_by.dates_in_files:
+            return self.read("reports", [deal], columns=["report_id"]).height
+        return len(self._folders(deal))
+
     def _files(self, name: str, deal: str, dates: Sequence[dt.date] | None) -> Iterator[Path]:
-        """The files of a table for a deal, in order; a report without rows has none."""
-        known = self.dates(deal)
-        for date in known if dates is None else sorted(set(dates) & set(known)):
-            partition = Path(f"deal={deal}", f"distribution_date={date}")
-            wanted = self.output / name / partition
-            written = {file.name for file in _parquet_files(wanted)}
-            yield from (
-                wanted / report.name
-                for report in _parquet_files(self.output / "reports" / partition)
-                if report.name in written
-            )
+        """The files of a table for a deal, in order; reports without rows in it have none."""
+        known = self._folders(deal)
+        if dates is not None:
+            asked = {self.partition_by.folder(deal, date) for date in dates}
+            known = [folder for folder in known if folder in asked]
+        files = (self._file(name, folder) for folder in known)
+        yield from (file for file in files if name == "reports" or file.is_file())
 
 
 def _rows(files: list[Path], schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
@@ -188,7 +215,7 @@ def _unreadable(
             break
     gone = isinstance(error, FileNotFoundError)
     reason = "has vanished" if gone else f"cannot be read: {str(error).strip().partition(chr(10))[0]}"
-    return LakeError(culprit, reason, "run `etl run` over its report again")
+    return LakeError(culprit, reason, "run `etl run --force` over its report")
 
 
 def _declared(name: str, columns: Sequence[str] | None) -> dict[str, pl.DataType | type[pl.DataType]]:
@@ -202,33 +229,9 @@ def _declared(name: str, columns: Sequence[str] | None) -> dict[str, pl.DataType
     return types if columns is None else {column: types[column] for column in columns if column in types}
 
 
-def _parquet_files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.parquet"), key=lambda file: file.name)
-
-
-def _values(folder: Path, key: str) -> Iterator[str]:
-    """The values of a partition column that have a folder."""
-    yield from (_value(entry, key) for entry in folder.glob(f"{key}=*") if entry.is_dir())
-
-
-def _value(folder: Path, key: str) -> str:
-    return folder.name.removeprefix(f"{key}=")
-
-
-def _date_of(file: Path) -> dt.date | None:
-    return _date(_value(file.parent, "distribution_date"))
-
-
-def _date(text: str) -> dt.date | None:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        return None
-
-
 def _slug(deal: str) -> str:
     """The deal, if that is the slug of one: no other name leads to a folder."""
-    if not _SLUG.fullmatch(deal):
+    if deal_of(f"deal={deal}") is None:
         raise UsageError(f"{quoted(deal)} is no deal; a deal is named as `deals` lists it")
     return deal
 

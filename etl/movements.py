@@ -143,8 +143,8 @@ def _refuse_lost_tables(lake: Lake, deal: str, span: _Span) -> None:
     read = {report.report_id for report in span.reports}
     lost = given.lost.join(given.reports, on="document", how="inner").filter(pl.col("report_id").is_in(list(read)))
     for name, date, report_id in lost.select("table", "distribution_date", "report_id").iter_rows():
-        file = lake.output / name / f"deal={deal}" / f"distribution_date={date}" / f"{report_id}.parquet"
-        raise LakeError(file, "is lost", "run `etl run` over its report again")
+        message = f"the rows of report {report_id} are lost"
+        raise LakeError(lake.file(name, deal, date), message, "run `etl run` over it again")
 
 
 # --- which reports -------------------------------------------------------------------------------------------

@@ -1,4 +1,9 @@
-"""A run: inbox → batches → Parquet, rejects and a manifest, with a summary of what happened."""
+"""A run: inbox → batches → the lake, with a summary of what happened.
+
+The inbox is read here, batch by batch; workers make the files of a batch; here again the batches come
+into the lake, one commit each, in the order of the inbox. So neither the number of workers nor the way
+in which an inbox is split into runs changes a byte of the tables.
+"""
 
 from __future__ import annotations
 
@@ -6,86 +11,38 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import polars as pl
 
-from etl.batch import Batch, read_safely
-from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, Document, Reject, find_inputs, read_document
+from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging
+from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, find_inputs
+from etl.errors import UsageError
+from etl.inbox import Inbox
+from etl.landing import Landed, Landing, stage
 from etl.layout import Layout, usable_layouts
-from etl.parquet import REJECTS_FOLDER, STAGING_FOLDER, LakeWriter
-from etl.schema import CONTRACT_VERSION, TABLES
+from etl.manifest import MERGED_FILE, READ, REJECTED, Manifest, lake_partitioning, read_manifest
+from etl.parquet import parquet_bytes
+from etl.partitions import SUPERSEDED_FOLDER, PartitionBy
+from etl.schema import CONTRACT_VERSION, TABLES, conform, table
+from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
 from etl.version import __version__
+from etl.versions import CONFLICT, SUPERSEDED
+from etl.workers import Workers, processor_cores
 
-# A batch holds this much text at the most (one document more than fills it), so that memory stays
-# bounded whatever the size of the inbox.
-BATCH_BYTES = 16 * 1024 * 1024
-BATCH_DOCUMENTS = 1000
-# Of the numbers of a report that no rule claims, so many are named in the summary.
-UNCLAIMED_TOLD = 5
+# Fewer documents are read in one process: others would not have started before they are done.
+FEW_DOCUMENTS = 100
 
+REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one input document."""
-
-    source: str
-    sha256: str | None
-    bytes: int | None
-    outcome: str  # read, rejected or duplicate
-    report_id: str | None = None
-    deal: str | None = None
-    distribution_date: str | None = None
-    reason_code: str | None = None
-    message: str | None = None
-    hint: str | None = None
-
-
-@dataclass
-class Summary:
-    """The result of a run, as `--json` prints it and the manifest keeps it."""
-
-    run_id: str
-    program_version: str
-    contract_version: int
-    layouts: list[str]
-    inputs: list[str]
-    output: str
-    documents: int = 0
-    reports_read: int = 0
-    rejected: int = 0
-    duplicates: int = 0
-    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
-    numbers_found: int = 0
-    numbers_claimed: int = 0
-    numbers_unclaimed: int = 0
-    unclaimed: list[dict[str, Any]] = field(default_factory=list)
-    checks: dict[str, int] = field(default_factory=dict)
-    failed_checks: list[dict[str, Any]] = field(default_factory=list)
-    same_deal_and_date: list[dict[str, Any]] = field(default_factory=list)
-    rejects: list[dict[str, Any]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: {"read": 0.0, "extract": 0.0, "write": 0.0, "total": 0.0})
-
-
-class _Done:
-    """Tells a caller how many documents are done."""
-
-    def __init__(self, progress: Callable[[int, int], None] | None, total: int) -> None:
-        self._progress = progress
-        self._total = total
-        self._count = 0
-
-    def one_more(self) -> None:
-        self.at(self._count + 1)
-
-    def at(self, count: int) -> None:
-        self._count = count
-        if self._progress is not None:
-            self._progress(count, self._total)
+OUTPUT_FOLDERS = (
+    *TABLES, REJECTS_FOLDER, RUNS_FOLDER, SOURCES_FOLDER, STAGING_FOLDER, MANIFEST_FOLDER, SUPERSEDED_FOLDER,
+)  # fmt: skip
 
 
 def run(
@@ -95,163 +52,196 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     *,
     keep_sources: bool = True,
+    force: bool = False,
+    partition_by: PartitionBy | str | None = None,
+    workers: int | None = None,
+    waiting: Callable[[], None] | None = None,
 ) -> Summary:
     """Read all reports of `inputs` (files, folders, globs) into Parquet below `output`.
 
-    The sources of the reports are kept there too, unless `keep_sources` is False.
+    Documents that the lake knows and that have not changed are skipped, unless `force`. The sources of
+    the reports are kept there too, unless `keep_sources` is False. `partition_by` is that of the lake, or
+    `deal,date` for a new one. `workers` processes read, by default one for each core; the result does not
+    depend on it.
 
-    `progress` is called with the numbers of documents done and to do. Raises UsageError for inputs
-    that do not exist, LayoutError for a wrong layout and OutputError where nothing can be written;
-    a document that cannot be read is a reject, no error.
+    `progress` is called with the numbers of documents done and to do, `waiting` if another run writes
+    into `output`. Raises UsageError for inputs that do not exist or another partitioning than the lake
+    has, LayoutError for a wrong layout, LakeError where a file of the lake cannot be read and OutputError
+    where nothing can be written; a document that cannot be read is a reject, no error.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
-    found = find_inputs(given, (*TABLES, REJECTS_FOLDER, RUNS_FOLDER, SOURCES_FOLDER, STAGING_FOLDER))
-    summary = Summary(
-        run_id=f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}",
-        program_version=__version__,
-        contract_version=CONTRACT_VERSION,
-        layouts=[layout.label for layout in layouts],
-        inputs=given,
-        output=os.fspath(output),
-    )
-    outcomes: list[Outcome] = []
-    with LakeWriter(Path(output), summary.run_id) as writer:
-        known: dict[str, str] = {}
-        done = _Done(progress, len(found))
-        for documents, unreadable in _batches(found, known, outcomes, summary):
-            sources = {document.sha256: document.content for document in documents if keep_sources}
-            _do_batch(documents, unreadable, layouts, sources, writer, outcomes, summary, done)
-            done.at(len(outcomes))
-        writer.clear_rejects(outcome.source for outcome in outcomes if outcome.outcome != "rejected")
-        _finish(summary, outcomes, started, clock, writer, Path(output))
+    wanted = _partition_by(partition_by)
+    found = find_inputs(given, OUTPUT_FOLDERS)
+    count = 1 if len(found) <= FEW_DOCUMENTS else workers or processor_cores()
+    folder = Path(output)
+    run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
+    with LakeLock(folder, waiting), Staging(folder, run_id) as staging, Workers(count) as processes:
+        manifest = read_manifest(folder)
+        chosen = _chosen_partitioning(folder, manifest, wanted)
+        summary = Summary(
+            run_id=run_id,
+            program_version=__version__,
+            contract_version=CONTRACT_VERSION,
+            layouts=[layout.label for layout in layouts],
+            inputs=given,
+            output=os.fspath(output),
+            partition_by=chosen.value,
+            workers=count,
+        )
+        inbox = Inbox(folder, manifest, layouts, chosen, summary, keep_sources=keep_sources, force=force)
+        landing = Landing(folder, staging, processes, manifest, layouts, chosen, keep_sources=keep_sources)
+        with TemporaryFile("w+", encoding="utf-8") as told:
+            teller = _Teller(summary, told)
+            for landed in landing.in_order(inbox.batches(found)):
+                teller.tell(landed)
+                if progress is not None:
+                    progress(summary.documents, len(found))
+            teller.tell_conflicts(manifest)
+            _finish(staging, manifest, summary, told, started, clock)
     return summary
 
 
-def _batches(
-    found: Sequence[Path | Reject], known: dict[str, str], outcomes: list[Outcome], summary: Summary
-) -> Iterator[tuple[list[Document], list[Reject]]]:
-    """The inputs as batches; documents with the bytes of an earlier one are left out and noted."""
-    documents: list[Document] = []
-    rejects: list[Reject] = []
-    size = 0
-    for item in found:
-        begun = time.perf_counter()
-        document = read_document(item) if isinstance(item, Path) else item
-        summary.seconds["read"] += time.perf_counter() - begun
-        if isinstance(document, Reject):
-            rejects.append(document)
-        elif document.sha256 in known:
-            message = f"the same bytes as {known[document.sha256]}"
-            outcomes.append(Outcome(document.source, document.sha256, document.size, "duplicate", message=message))
-        else:
-            known[document.sha256] = document.source
-            documents.append(document)
-            size += document.size
-        if size >= BATCH_BYTES or len(documents) + len(rejects) >= BATCH_DOCUMENTS:
-            yield documents, rejects
-            documents, rejects, size = [], [], 0
-    yield documents, rejects
+def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:
+    if given is None:
+        return None
+    try:
+        return PartitionBy(given)
+    except ValueError as error:
+        ways = ", ".join(repr(way.value) for way in PartitionBy)
+        raise UsageError(f"a lake cannot be partitioned by {given!r}; the ways are {ways}") from error
 
 
-def _do_batch(
-    documents: Sequence[Document],
-    unreadable: Sequence[Reject],
-    layouts: Sequence[Layout],
-    sources: Mapping[str, bytes],
-    writer: LakeWriter,
-    outcomes: list[Outcome],
-    summary: Summary,
-    done: _Done,
-) -> None:
-    begun = time.perf_counter()
-    parts = read_safely(documents, layouts)
-    extracted = time.perf_counter()
-    rejects = [*unreadable, *(reject for part in parts for reject in part.rejects)]
-    for part in parts:
-        summary.same_deal_and_date += writer.write_tables(part, sources, done.one_more)
-    writer.write_rejects(rejects)
-    summary.seconds["extract"] += extracted - begun
-    summary.seconds["write"] += time.perf_counter() - extracted
-    outcomes += [
-        Outcome(
-            reject.source,
-            reject.sha256,
-            reject.size,
-            "rejected",
-            reason_code=reject.reason_code,
-            message=reject.message,
-            hint=reject.hint,
+def _chosen_partitioning(output: Path, manifest: Manifest, wanted: PartitionBy | None) -> PartitionBy:
+    """The partitioning of the lake, which a run does not change."""
+    present = lake_partitioning(output, manifest.rows)
+    if present is not None and wanted not in (None, present):
+        raise UsageError(
+            f"{output}: is partitioned by {present.value}; leave --partition-by out, or first "
+            f"run `etl compact {output} --partition-by {wanted}`"
         )
-        for reject in rejects
-    ]
-    for part in parts:
-        _count(part, outcomes, summary)
+    return present or wanted or PartitionBy.DATE
 
 
-def _count(batch: Batch, outcomes: list[Outcome], summary: Summary) -> None:
-    """Add what the batch gave to the summary."""
-    if not batch.tables:
-        return
-    reports = batch.tables["reports"]
-    columns = ["source", "source_sha256", "source_bytes", "report_id", "deal", "distribution_date"]
-    named = reports.join(
-        batch.identity.select("document", "deal", "distribution_date"), on="document", maintain_order="left"
-    )
-    for source, sha256, size, report_id, deal, date in named.select(columns).iter_rows():
-        outcomes.append(Outcome(source, sha256, size, "read", report_id, deal, date.isoformat()))
-    for name, frame in batch.tables.items():
-        summary.rows[name] += frame.height
-    summary.numbers_found += int(reports["numbers_found"].sum())
-    summary.numbers_claimed += int(reports["numbers_claimed"].sum())
-    summary.numbers_unclaimed = summary.numbers_found - summary.numbers_claimed
-    checks = Counter(summary.checks)
-    checks.update(dict(batch.tables["checks"].group_by("outcome").len().iter_rows()))
-    summary.checks = dict(sorted(checks.items()))
-    sources = reports.select("document", "source")
-    failed = (
-        batch.tables["checks"].filter(pl.col("outcome") == "fail").join(sources, on="document", maintain_order="left")
-    )
-    summary.failed_checks += failed.select(
-        "source", "check", "subject", pl.col("difference").cast(pl.String), "explanation"
-    ).to_dicts()
-    unclaimed = batch.tables["records"].filter(pl.col("status") == "unclaimed").rechunk()  # see rejections
-    places = unclaimed.group_by("document", maintain_order=True).agg(
-        numbers=pl.len(), first=pl.format("{} in line {}", "raw", "line").head(UNCLAIMED_TOLD).str.join(", ")
-    )
-    summary.unclaimed += (
-        places.join(sources, on="document", maintain_order="left").select("source", "numbers", "first").to_dicts()
-    )
+class _Teller:
+    """Adds up the summary, and writes down what became of each document."""
+
+    def __init__(self, summary: Summary, told: IO[str]) -> None:
+        self._summary = summary
+        self._told = told
+        self._rows: Counter[str] = Counter(dict.fromkeys(TABLES, 0))
+        self._checks: Counter[str] = Counter()
+        self._keys: set[tuple[str, str]] = set()
+
+    def tell(self, landed: Landed) -> None:
+        """Add what became of a batch."""
+        summary, staged = self._summary, landed.staged
+        outcomes = [*landed.batch.settled, *self._read_or_rejected(landed)]
+        for outcome in sorted(outcomes, key=lambda outcome: outcome.source):
+            self._tell_one(outcome)
+        self._rows.update(staged.rows)
+        self._checks.update(staged.checks)
+        summary.rows, summary.checks = dict(self._rows), dict(sorted(self._checks.items()))
+        add_bounded(summary.failed_checks, sorted(staged.failed_checks, key=lambda failed: str(failed["source"])))
+        add_bounded(summary.unclaimed, sorted(staged.unclaimed, key=lambda unclaimed: str(unclaimed["source"])))
+        for name, seconds in (*staged.seconds.items(), ("write", landed.seconds)):
+            summary.seconds[name] += seconds
+        changed = landed.changes.filter((pl.col("outcome") == READ) & (pl.col("standing") == SUPERSEDED))
+        columns = ("deal", "distribution_date", "report_id", "source")
+        add_bounded(summary.superseded, map(_with_text_date, changed.select(columns).to_dicts()))
+        conflicts = landed.changes.filter((pl.col("outcome") == READ) & (pl.col("standing") == CONFLICT))
+        self._keys |= {(deal, date.isoformat()) for deal, date in conflicts.select(columns[:2]).iter_rows()}
+
+    def _read_or_rejected(self, landed: Landed) -> Iterator[Outcome]:
+        """What became of the documents that were read, and of copies of others."""
+        summary = self._summary
+        mine = {(row["outcome"], row["source"]) for row in landed.staged.documents}
+        for row in landed.changes.iter_rows(named=True):
+            if (row["outcome"], row["source"]) not in mine:
+                continue  # taken out, or a report of an earlier run that has another standing now
+            if row["outcome"] == REJECTED:
+                yield rejected_outcome(row["source"], row)
+                continue
+            summary.numbers_found += row["numbers_found"]
+            summary.numbers_claimed += row["numbers_claimed"]
+            yield read_outcome(row["source"], row, "read")
+        for copy in landed.batch.copies:
+            if (REJECTED, copy.source) not in mine:
+                message = f"the same bytes as {copy.first}"
+                yield Outcome(copy.source, copy.sha256, copy.size, "duplicate", message=message)
+
+    def _tell_one(self, outcome: Outcome) -> None:
+        summary = self._summary
+        summary.documents += 1
+        summary.reports_read += outcome.outcome == "read"
+        summary.skipped += outcome.outcome == "skipped"
+        summary.duplicates += outcome.outcome == "duplicate"
+        summary.numbers_unclaimed = summary.numbers_found - summary.numbers_claimed
+        if outcome.outcome == "rejected":
+            summary.rejected += 1
+            said = {key: getattr(outcome, key) for key in ("source", "reason_code", "message", "hint")}
+            add_bounded(summary.rejects, [said])
+        if outcome.standing == CONFLICT and outcome.deal and outcome.distribution_date:
+            self._keys.add((outcome.deal, outcome.distribution_date))
+        self._told.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+
+    def tell_conflicts(self, manifest: Manifest) -> None:
+        """Add the deals and days of which this run saw reports in conflict."""
+        conflicts = manifest.rows.filter(pl.col("standing") == CONFLICT)
+        grouped = conflicts.sort("source").group_by("deal", "distribution_date").agg("report_id", "source")
+        for row in grouped.sort("deal", "distribution_date").iter_rows(named=True):
+            said = _with_text_date(row)
+            if (said["deal"], said["distribution_date"]) in self._keys:
+                said = said | {"report_ids": said.pop("report_id"), "sources": said.pop("source")}
+                add_bounded(self._summary.conflicts, [said])
+
+
+def _with_text_date(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"distribution_date": row["distribution_date"].isoformat()}
 
 
 def _finish(
-    summary: Summary, outcomes: list[Outcome], started: datetime, clock: float, writer: LakeWriter, output: Path
+    staging: Staging, manifest: Manifest, summary: Summary, told: IO[str], started: datetime, clock: float
 ) -> None:
-    """Complete the summary and write the manifest, the last file of the run."""
-    outcomes.sort(key=lambda outcome: outcome.source)
-    kinds = Counter(outcome.outcome for outcome in outcomes)
-    summary.documents = len(outcomes)
-    summary.reports_read = kinds["read"]
-    summary.rejected = kinds["rejected"]
-    summary.duplicates = kinds["duplicate"]
-    summary.rejects = [
-        {key: getattr(outcome, key) for key in ("source", "reason_code", "message", "hint")}
-        for outcome in outcomes
-        if outcome.outcome == "rejected"
-    ]
-    summary.failed_checks.sort(key=lambda failed: str(failed["source"]))
-    summary.unclaimed.sort(key=lambda unclaimed: str(unclaimed["source"]))
-    several = {(one["deal"], one["distribution_date"]): one for one in summary.same_deal_and_date}
-    summary.same_deal_and_date = [several[key] for key in sorted(several)]
+    """The last commit: one file for the manifest, one for the rejects, and what is to be said of the run."""
+    folder = staging.next_folder()
+    segments = manifest.segments
+    files = []
+    if segments:
+        stage(folder, MERGED_FILE, manifest.merged())
+        stage(folder, REJECTS_FILE, _rejects(manifest))
+        files = [MERGED_FILE, REJECTS_FILE]
     summary.seconds["total"] = time.perf_counter() - clock
     summary.seconds = {name: round(seconds, 3) for name, seconds in summary.seconds.items()}
-    manifest = {
+    name = f"{RUNS_FOLDER}/{summary.run_id}.json"
+    stage(folder, name, b"")
+    with (folder / name).open("w", encoding="utf-8") as file:
+        _write_run(file, summary, told, started)
+    staging.commit(folder, [*files, name], segments)
+
+
+def _rejects(manifest: Manifest) -> bytes:
+    """The bytes of the list of rejects."""
+    names = [column.name for column in table("rejects").columns]
+    rows = manifest.rows.filter(pl.col("outcome") == REJECTED).sort("source").select(names)
+    data = conform(rows.to_arrow(), "rejects")
+    return parquet_bytes(data, data.schema)
+
+
+def _write_run(file: IO[str], summary: Summary, told: IO[str], started: datetime) -> None:
+    """The manifest of the run: the summary, and a line for each document."""
+    said = {
         **asdict(summary),
         "started": started.isoformat(),
         "finished": datetime.now(UTC).isoformat(),
         "polars_version": pl.__version__,
-        "documents_read": [asdict(outcome) for outcome in outcomes],
     }
-    text = json.dumps(manifest, indent=1, ensure_ascii=False)
-    writer.write_text(text + "\n", output / RUNS_FOLDER / f"{summary.run_id}.json")
+    file.write(json.dumps(said, indent=1, ensure_ascii=False).removesuffix("\n}"))
+    file.write(',\n "documents_read": [')
+    told.seek(0)
+    between = "\n"
+    for line in told:
+        file.write(f"{between}  {line.rstrip()}")
+        between = ",\n"
+    file.write("\n ]\n}\n")

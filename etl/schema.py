@@ -25,6 +25,8 @@ CONTRACT_VERSION = 1
 
 # Contract order: one direction from the report to its smallest cell.
 TABLES = ("reports", "classes", "pools", "delinquencies", "measures", "triggers", "checks", "records")
+# Beside the tables: what could not be read, and all documents that the lake knows.
+LISTS = ("rejects", "documents")
 
 _SIMPLE_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),
@@ -92,7 +94,7 @@ def table(name: str) -> Table:
     """
     file = _schema_folder() / f"{name}.toml"
     if not file.is_file():
-        raise SchemaError(f"there is no table {name!r}; the tables are {', '.join((*TABLES, 'rejects'))}")
+        raise SchemaError(f"there is no table {name!r}; the tables are {', '.join((*TABLES, *LISTS))}")
     try:
         return _read_table(tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table as Grid
 
-from etl.runs import UNCLAIMED_TOLD, Summary
 from etl.show_checks import off_by
+from etl.staging import UNCLAIMED_TOLD
+from etl.summary import Summary
 from etl.terminal import printable
 
 MAX_LINES_SHOWN = 20
@@ -20,7 +23,7 @@ def show_summary(summary: Summary) -> None:
         return
     console.print(
         f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
-        f"{summary.rejected:,} rejected, {summary.duplicates:,} duplicates"
+        f"{summary.skipped:,} unchanged and skipped, {summary.rejected:,} rejected, {summary.duplicates:,} duplicates"
     )
     console.print(
         f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record, "
@@ -36,8 +39,7 @@ def show_summary(summary: Summary) -> None:
         for check in summary.failed_checks
     ]
     unclaimed = [
-        f"unclaimed in {report['source']}: {_numbers(report['numbers'])}: {report['first']}"
-        f"{_and_more(report['numbers'])}"
+        f"unclaimed in {report['source']}: {_numbers(report['numbers'])}{_which(report)}"
         for report in summary.unclaimed
     ]
     rejected = [
@@ -47,14 +49,33 @@ def show_summary(summary: Summary) -> None:
     _show_lines(unclaimed, f"{summary.output}/records", console)
     _show_lines(failed, f"{summary.output}/checks", console)
     _show_lines(rejected, f"{summary.output}/_rejects", console)
-    for several in summary.same_deal_and_date:
-        ids = ", ".join(several["report_ids"])
-        line = f"{several['deal']} {several['distribution_date']}: several different reports stand side by side: {ids}"
-        console.print(printable(line), markup=False)
+    if summary.skipped_checks_failed:
+        count = summary.skipped_checks_failed
+        told = f"{count:,} checks of skipped reports failed, as before: etl check {summary.output}"
+        console.print(printable(told), markup=False)
+    superseded = [
+        f"superseded: {report['deal']} {report['distribution_date']}: {report['source']} ({report['report_id']}); "
+        f"a later version took its place"
+        for report in summary.superseded
+    ]
+    conflicts = [
+        f"conflict: {several['deal']} {several['distribution_date']}: {len(several['sources'])} reports differ and "
+        f"nothing says which is later, so the tables hold all of them: "
+        + ", ".join(
+            f"{source} ({name})" for source, name in zip(several["sources"], several["report_ids"], strict=True)
+        )
+        for several in summary.conflicts
+    ]
+    _show_lines(superseded, f"{summary.output}/_superseded", console)
+    _show_lines(conflicts, f"{summary.output}/_manifest", console)
 
 
-def _and_more(count: int) -> str:
-    return f" and {count - UNCLAIMED_TOLD:,} more" if count > UNCLAIMED_TOLD else ""
+def _which(report: dict[str, Any]) -> str:
+    """The first of the numbers; of a report that was skipped they are not at hand."""
+    if report["first"] is None:
+        return ", as before"
+    more = report["numbers"] - UNCLAIMED_TOLD
+    return f": {report['first']}" + (f" and {more:,} more" if more > 0 else "")
 
 
 def _numbers(count: int) -> str:

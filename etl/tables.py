@@ -136,7 +136,7 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
         .join(identity.select("document"), on="document", how="semi", maintain_order="left")
     )
     texts = ["deal_name", "series", "form_type", "report_date", "registrant", "state_of_incorporation"]
-    texts += ["commission_file_number", "irs_number", "trustee", "servicer"]
+    texts += ["commission_file_number", "irs_number", "trustee", "servicer", "revision_mark"]
     for field in texts:
         frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
     items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")

@@ -9,7 +9,7 @@ import pytest
 
 from etl import SchemaError, arrow_schema, partitioning
 from etl.dictionary import dictionary_page
-from etl.schema import TABLES, conform, table
+from etl.schema import LISTS, TABLES, conform, table
 
 from .conftest import REPOSITORY
 
@@ -110,18 +110,18 @@ def test_columns_have_the_contracts_types(name: str) -> None:
 
 def test_the_tables_are_the_contracts() -> None:
     assert set(TABLES) == set(CONTRACT)
-    assert sorted(file.stem for file in (REPOSITORY / "schemas").glob("*.toml")) == sorted((*TABLES, "rejects"))
+    assert sorted(file.stem for file in (REPOSITORY / "schemas").glob("*.toml")) == sorted((*TABLES, *LISTS))
 
 
-@pytest.mark.parametrize("name", [*TABLES, "rejects"])
+@pytest.mark.parametrize("name", [*TABLES, *LISTS])
 def test_keys_are_columns_that_are_never_null(name: str) -> None:
     declared = table(name)
     columns = {column.name: column for column in declared.columns}
     assert declared.name == name
     assert len(columns) == len(declared.columns)
     assert set(declared.key) <= set(columns)
-    assert "report_id" in columns or name == "rejects"
-    if name not in ("delinquencies", "rejects"):
+    assert "report_id" in columns or name in LISTS
+    if name not in ("delinquencies", *LISTS):
         assert not [key for key in declared.key if columns[key].nullable]
 
 
@@ -155,7 +155,7 @@ def test_the_data_dictionary_is_current() -> None:
         for file in (REPOSITORY / "docs").glob("*.md")
         if file.read_text(encoding="utf-8").startswith("# Data dictionary")
     ]
-    page = dictionary_page([table(name) for name in (*TABLES, "rejects")])
+    page = dictionary_page([table(name) for name in (*TABLES, *LISTS)])
     assert [file.read_text(encoding="utf-8") for file in pages] == [page]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.schema import TABLES
+from etl.schema import LISTS, TABLES
 
 from .conftest import REPOSITORY
 
@@ -58,7 +58,7 @@ def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
 
 def test_the_wheel_holds_schemas_and_layouts(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    assert {f"etl/schemas/{table}.toml" for table in (*TABLES, "rejects")} <= names
+    assert {f"etl/schemas/{table}.toml" for table in (*TABLES, *LISTS)} <= names
     layouts = REPOSITORY / "etl" / "layouts"
     files = {file.relative_to(REPOSITORY).as_posix() for file in layouts.rglob("*") if file.is_file()}
     assert files

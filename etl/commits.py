@@ -1,0 +1,269 @@
+"""Files → the lake, all or nothing: a lock, a staging folder, and a commit that a later run can finish.
+
+    OUTPUT/_staging/<run>/<n>/           files being written, at the paths that they will have
+    OUTPUT/_staging/<run>/<n>.ready/     all of them are whole: they belong to the lake
+
+The files of a commit are written in a staging folder. Renaming that folder to `.ready` decides: before
+it, nothing has happened; after it, every file will come to stand in its place, if need be by the next
+run. Each takes its place by a rename, so a reader sees the old file or the new one. One run at a time
+writes; the others wait.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from etl.errors import OutputError
+from etl.partitions import SUPERSEDED_FOLDER
+from etl.schema import TABLES
+
+STAGING_FOLDER = "_staging"
+MANIFEST_FOLDER = "_manifest"
+REJECTS_FOLDER = "_rejects"
+
+_READY = ".ready"
+# The files that a commit takes out of the lake; the last to be staged.
+_REMOVALS = "removals.json"
+
+
+class LakeLock:
+    """Holds an output folder for one run; it ends with the process, however that ends.
+
+    The lock is on the folder itself, so it leaves no file behind. `waiting` is called once if another
+    run holds it.
+    """
+
+    def __init__(self, output: Path, waiting: Callable[[], None] | None = None) -> None:
+        self._output = output
+        self._waiting = waiting
+
+    def __enter__(self) -> Self:
+        try:
+            self._output.mkdir(parents=True, exist_ok=True)
+            self._folder = os.open(self._output, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise cannot_write(self._output, error) from error
+        try:
+            self._lock()
+        except OSError as error:
+            os.close(self._folder)
+            raise OutputError(
+                f"{self._output}: cannot be locked against other runs: {error.strerror or error}; "
+                "choose a folder on a file system that has locks"
+            ) from error
+        except BaseException:
+            os.close(self._folder)
+            raise
+        return self
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if self._waiting is not None:
+                self._waiting()
+            fcntl.flock(self._folder, fcntl.LOCK_EX)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._folder)
+
+
+class Staging:
+    """The staging folder of one run; a context manager that leaves behind what is ready and nothing else.
+
+    Entering it finishes what earlier runs left ready, and clears away what they left unfinished: so it
+    must be entered with the lock held. Raises OutputError where the folder cannot be written.
+    """
+
+    def __init__(self, output: Path, run_id: str) -> None:
+        self._output = output
+        self._folder = output / STAGING_FOLDER / run_id
+        self._count = 0
+        self._made: set[str] = set()
+
+    def __enter__(self) -> Self:
+        try:
+            recover(self._output)
+            self._folder.mkdir(parents=True)
+        except OSError as error:
+            raise cannot_write(self._output / STAGING_FOLDER, error) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(OSError):  # then the next run goes on with it
+            _finish(self._output, self._folder)
+        _take_away(self._folder.parent)
+
+    def next_folder(self) -> Path:
+        """A new folder for the files of one commit. Raises OutputError where it cannot be made."""
+        self._count += 1
+        folder = self._folder / f"{self._count:08}"
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise cannot_write(folder, error) from error
+        return folder
+
+    def commit(
+        self,
+        folder: Path,
+        files: Iterable[str],
+        removals: Sequence[str] = (),
+        moved: Callable[[str], None] | None = None,
+    ) -> None:
+        """Put the files of a folder (paths below it) in their places, and take out `removals` (paths below the lake).
+
+        `moved` is called with each file. Raises OutputError where that fails; the next run goes on with it.
+        """
+        ready = folder.with_name(folder.name + _READY)
+        try:
+            if removals:
+                (folder / _REMOVALS).write_text(json.dumps(list(removals)), encoding="utf-8")
+            folder.rename(ready)
+            _apply(self._output, ready, sorted(files, key=_turn), removals, self._made, moved)
+        except OSError as error:
+            raise cannot_write(self._output, error) from error
+
+
+def recover(output: Path) -> None:
+    """Finish the commits that earlier runs left ready, in their order, and clear away what is not ready."""
+    for run in sorted(_folders(output / STAGING_FOLDER)):
+        _finish(output, run)
+
+
+def _finish(output: Path, run: Path) -> None:
+    """Put in its place what a run left ready, and clear away the rest of its staging."""
+    for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_READY)):
+        removals = ready / _REMOVALS
+        taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []
+        files = [file for file in _files(ready) if file != _REMOVALS]
+        _apply(output, ready, sorted(files, key=_turn), taken_out, set())
+    shutil.rmtree(run, ignore_errors=True)
+
+
+def stage_file(folder: Path, file: str, content: bytes | memoryview) -> None:
+    """Write a file into a staging folder, at the path that it will have in the lake. Raises OSError."""
+    path = f"{folder}/{file}"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    except FileNotFoundError:
+        _make_folders(folder, file)
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    with os.fdopen(handle, "wb", buffering=0) as stream:
+        rest = memoryview(content)
+        while rest.nbytes:
+            rest = rest[stream.write(rest) :]
+
+
+def cannot_write(file: Path, error: OSError) -> OutputError:
+    """The error that names the file and the mend."""
+    named = error.filename2 or error.filename or file
+    return OutputError(
+        f"{named}: cannot be written: {error.strerror or error}; check the folder, its rights and the disk, "
+        "then run again to finish"
+    )
+
+
+def _make_folders(folder: Path, file: str) -> None:
+    """The folders of a file, but not the staging folder itself: where that has gone, nothing is to be written."""
+    for end in (place for place, letter in enumerate(file) if letter == "/"):
+        try:
+            os.mkdir(f"{folder}/{file[:end]}")  # noqa: PTH102 - one of many thousands
+        except FileExistsError:
+            continue
+
+
+def _turn(file: str) -> tuple[int, str, int]:
+    """The order in which files take their places: sources, then partition by partition its tables, `reports` last,
+    then the lists, and the manifest at the very end."""
+    top, _, rest = file.partition("/")
+    standing = 2
+    if top == SUPERSEDED_FOLDER:
+        standing = 1
+        top, _, rest = rest.partition("/")
+    if top in TABLES:
+        return standing, rest, len(TABLES) - TABLES.index(top)
+    return (4 if top == MANIFEST_FOLDER else 3 if top == REJECTS_FOLDER else 0), file, 0
+
+
+def _apply(
+    output: Path,
+    ready: Path,
+    files: Sequence[str],
+    removals: Iterable[str],
+    made: set[str],
+    moved: Callable[[str], None] | None = None,
+) -> None:
+    """Put what is ready in its place; what stands there already from an earlier try is left."""
+    for file in files:
+        _move(f"{ready}/{file}", f"{output}/{file}", made)
+        if moved is not None:
+            moved(file)
+    for file in removals:
+        _remove(output, file)
+        made.clear()  # folders may have gone
+    shutil.rmtree(ready)
+
+
+def _move(staged: str, target: str, made: set[str]) -> None:
+    """Rename a file into its place: with its folder, where there is none yet."""
+    folder, target_folder = os.path.dirname(staged), os.path.dirname(target)  # noqa: PTH120
+    parent = os.path.dirname(target_folder)  # noqa: PTH120
+    if parent not in made:
+        os.makedirs(parent, exist_ok=True)  # noqa: PTH103
+        made.add(parent)
+    if target_folder not in made:
+        made.add(target_folder)
+        if len(os.listdir(folder)) == 1:  # noqa: PTH208
+            try:
+                os.rename(folder, target_folder)  # noqa: PTH104
+            except OSError:  # it stands there already
+                os.makedirs(target_folder, exist_ok=True)  # noqa: PTH103
+            else:
+                return
+        os.makedirs(target_folder, exist_ok=True)  # noqa: PTH103
+    os.replace(staged, target)  # noqa: PTH105
+
+
+def _remove(output: Path, file: str) -> None:
+    """Take a file out of the lake, and the folders that this leaves empty."""
+    path = output / file
+    path.unlink(missing_ok=True)
+    for folder in list(path.relative_to(output).parents)[:-2]:
+        if not _take_away(output / folder):
+            return
+
+
+def _take_away(folder: Path) -> bool:
+    """Remove a folder if it is empty."""
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [entry for entry in folder.iterdir() if entry.is_dir() and not entry.is_symlink()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Paths of all files below a folder, below it."""
+    for here, _, names in os.walk(folder):
+        below = os.path.relpath(here, folder)
+        yield from (name if below == "." else f"{below}/{name}" for name in names)

@@ -1,0 +1,209 @@
+"""Batches → the lake: what each changes in its partitions and in the manifest, in one commit."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl.commits import Staging, cannot_write, stage_file
+from etl.documents import Document, Reject
+from etl.errors import WorkerError
+from etl.inbox import InboxBatch
+from etl.layout import Layout
+from etl.manifest import READ, REJECTED, SCHEMA, Manifest, document_rows, reader, removed, with_folder
+from etl.partitions import PartitionBy
+from etl.staging import Rebuilt, Staged, partition_files, rebuild, reject_row, stage_batch
+from etl.version import __version__
+from etl.workers import Workers
+
+# Partitions are rebuilt so many at a time.
+REBUILT_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A batch that has come into the lake, and the rows of the manifest that it changed (`outcome` may be removed)."""
+
+    batch: InboxBatch
+    staged: Staged
+    changes: pl.DataFrame
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """The files of a commit, the files that it takes out, and the rows of the manifest that it changes."""
+
+    files: list[str]
+    removals: list[str]
+    rows: pl.DataFrame
+
+
+class Landing:
+    """Has batches read, and brings them into the lake in their order."""
+
+    def __init__(
+        self,
+        output: Path,
+        staging: Staging,
+        workers: Workers,
+        manifest: Manifest,
+        layouts: Sequence[Layout],
+        partition_by: PartitionBy,
+        *,
+        keep_sources: bool,
+    ) -> None:
+        self._output = output
+        self._staging = staging
+        self._workers = workers
+        self._manifest = manifest
+        self._layouts = layouts
+        self._partition_by = partition_by
+        self._keep_sources = keep_sources
+        self._read_by = {layout.label: reader([layout]) for layout in layouts}
+        self._rejected_by = reader(layouts)
+
+    def in_order(self, batches: Iterable[InboxBatch]) -> Iterator[Landed]:
+        """The batches, each when it has come into the lake; some more are being read meanwhile.
+
+        Raises LakeError where a file of the lake cannot be read, OutputError where one cannot be written.
+        """
+        reading: deque[tuple[InboxBatch, Path, Future[Staged]]] = deque()
+        for batch in batches:
+            reading.append(self._begin(batch))
+            while len(reading) > self._workers.count:
+                yield from self._land(*reading.popleft())
+        while reading:
+            yield from self._land(*reading.popleft())
+
+    def _begin(self, batch: InboxBatch) -> tuple[InboxBatch, Path, Future[Staged]]:
+        folder = self._staging.next_folder()
+        given = [(document.source, document.content) for document in batch.documents]
+        if given:
+            keep = self._keep_sources
+            reading = self._workers.submit(
+                stage_batch, folder, given, self._layouts, self._partition_by, keep_sources=keep
+            )
+        else:
+            reading = Future()
+            reading.set_result(Staged())
+        return batch, folder, reading
+
+    def _land(self, batch: InboxBatch, folder: Path, reading: Future[Staged]) -> Iterator[Landed]:
+        try:
+            staged = reading.result()
+        except WorkerError as error:
+            if len(batch.documents) > 1:  # the document that it came to grief over is among them
+                for half in batch.halves():
+                    yield from self._land(*self._begin(half))
+                return
+            folder, staged = self._staging.next_folder(), _given_up(batch.documents[0], error)
+        begun = time.perf_counter()
+        staged.documents += [reject_row(reject) for reject in batch.rejects]
+        staged.documents += list(self._rejected_copies(batch, staged))
+        changes = self._commit(batch, folder, staged)
+        yield Landed(batch, staged, changes, time.perf_counter() - begun)
+
+    def _rejected_copies(self, batch: InboxBatch, staged: Staged) -> Iterator[dict[str, Any]]:
+        """Rows of copies of documents that were rejected: for the same reason."""
+        if not batch.copies:
+            return
+        here = {row["source"]: row for row in staged.documents if row["outcome"] == REJECTED}
+        before = self._manifest.rejects(copy.first for copy in batch.copies)
+        refused = before.rows_by_key("source", include_key=True, named=True, unique=True) | here
+        for copy in batch.copies:
+            if (row := refused.get(copy.first)) is not None and row["sha256"] == copy.sha256:
+                yield {name: row.get(name) for name in SCHEMA} | {"source": copy.source}
+
+    def _commit(self, batch: InboxBatch, folder: Path, staged: Staged) -> pl.DataFrame:
+        """Bring the reports of a batch into the lake; the rows of the manifest that change."""
+        rows = document_rows([self._with_reader(row) for row in staged.documents])
+        read = rows.filter(pl.col("outcome") == READ)
+        before = self._manifest.reports(document.sha256 for document in batch.documents)
+        placed = self._placed(folder, staged.files, read, before)
+        refused = self._manifest.rejects(batch.sources)
+        settled = [outcome.source for outcome in batch.settled if outcome.outcome == REJECTED]
+        mended = refused.filter(~pl.col("source").is_in(settled))
+        unread = before.join(read, on="sha256", how="anti")
+        rejected = rows.filter(pl.col("outcome") == REJECTED)
+        changes = pl.concat([removed(mended), removed(unread), placed.rows, rejected])
+        if not changes.is_empty():
+            name, content = self._manifest.update(changes)
+            stage(folder, name, content)
+            self._staging.commit(folder, [*placed.files, name], placed.removals)
+        return changes
+
+    def _with_reader(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row of the manifest, with what read the document."""
+        read_by = self._read_by[row["layout"]] if row["outcome"] == READ else self._rejected_by
+        return row | {"program_version": __version__, "read_by": read_by}
+
+    def _placed(self, folder: Path, files: Sequence[str], read: pl.DataFrame, before: pl.DataFrame) -> _Placed:
+        """What is staged, rebuilt where other reports stay in a partition.
+
+        `read` are the reports of the batch, `before` those of its documents that the lake has.
+        """
+        touched = with_folder(pl.concat([read, before]), self._partition_by)["folder"].unique()
+        present = self._manifest.in_partitions(touched, self._partition_by)
+        if present.is_empty():  # nothing stands there yet
+            return _Placed(list(files), [], read)
+        batch = pl.concat([read, before])["sha256"].implode()
+        stay = present.filter(~pl.col("sha256").is_in(batch))
+        rebuilt = self._rebuild(folder, stay)
+        redone = {file for partition in rebuilt for file in partition_files(partition.folder)}
+        kept = [file for file in files if file not in redone]
+        kept += [file for partition in rebuilt for file in partition.files]
+        removals = self._without_successor(present["folder"].unique().sort(), set(kept))
+        standing = {report_id: now for partition in rebuilt for report_id, now in partition.standings.items()}
+        return _Placed(kept, removals, _restated(read, stay.select(SCHEMA.names()), standing))
+
+    def _rebuild(self, folder: Path, stay: pl.DataFrame) -> list[Rebuilt]:
+        """Rebuild the partitions in which other reports stay."""
+        ids = dict(stay.group_by("folder").agg("report_id").sort("folder").iter_rows())
+        folders = list(ids)
+        parts = [folders[start : start + REBUILT_AT_ONCE] for start in range(0, len(folders), REBUILT_AT_ONCE)]
+        jobs = [
+            self._workers.submit(rebuild, self._output, folder, {name: ids[name] for name in part}, self._partition_by)
+            for part in parts
+        ]
+        return [partition for job in jobs for partition in job.result()]
+
+    def _without_successor(self, folders: Iterable[str], staged: Collection[str]) -> list[str]:
+        """Files of these partitions that stand in the lake and are not replaced."""
+        files = (file for folder in folders for file in partition_files(folder) if file not in staged)
+        return [file for file in files if os.path.exists(f"{self._output}/{file}")]  # noqa: PTH110
+
+
+def stage(folder: Path, name: str, content: bytes) -> None:
+    """Write a file into a staging folder. Raises OutputError where that fails."""
+    try:
+        stage_file(folder, name, content)
+    except OSError as error:
+        raise cannot_write(folder / name, error) from error
+
+
+def _restated(rows: pl.DataFrame, stay: pl.DataFrame, standing: Mapping[str, str]) -> pl.DataFrame:
+    """The rows with the standing that their reports have now, and those of other reports that change: they have another
+    standing, or nothing of them was found and they must be read again."""
+    now = pl.col("report_id").replace_strict(standing, default=None, return_dtype=pl.String)
+    compared = stay.with_columns(now=now)
+    changed = compared.filter(pl.col("now") != pl.col("standing")).with_columns(standing="now")
+    lost = removed(compared.filter(pl.col("now").is_null()))
+    mine = rows.with_columns(standing=pl.coalesce(now, "standing"))
+    return pl.concat([lost, changed.select(SCHEMA.names()), mine])
+
+
+def _given_up(document: Document, error: WorkerError) -> Staged:
+    """What becomes of a document over which a worker came to grief."""
+    message = f"a defect of the program: {error}"
+    hint = "report it with the document; the other documents were read"
+    row = reject_row(Reject(document.source, document.sha256, document.size, "internal_error", message, hint))
+    return Staged(documents=[row])

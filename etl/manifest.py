@@ -1,0 +1,151 @@
+"""What a lake knows: a row for each document, what became of it, and where its rows stand.
+
+    OUTPUT/_manifest/documents.parquet             all documents, while no run is going on
+    OUTPUT/_manifest/documents-<number>.parquet    what a run that goes on has added or changed, in order
+
+A later row of a document takes the place of an earlier one, and `removed` takes it out. A report is known
+by the SHA-256 of its document, wherever that lies; what was rejected is known by its path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from etl.commits import MANIFEST_FOLDER
+from etl.errors import LakeError
+from etl.layout import Layout
+from etl.parquet import parquet_bytes
+from etl.partitions import PartitionBy, partitioning_of
+from etl.schema import TABLES, conform, table
+from etl.tables import polars_type
+from etl.version import __version__
+
+READ, REJECTED, REMOVED = "read", "rejected", "removed"
+MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
+
+SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
+# What a document is known by.
+KEY = pl.when(pl.col("report_id").is_not_null()).then(pl.col("sha256")).otherwise(pl.col("source"))
+
+
+class Manifest:
+    """The documents of a lake, as they stand before and during a run."""
+
+    def __init__(self, rows: pl.DataFrame, files: Sequence[str] = ()) -> None:
+        self.rows = rows
+        self._files = list(files)
+
+    @property
+    def segments(self) -> list[str]:
+        """The files of unfinished runs, and of this one: `merged` takes their place."""
+        return [file for file in self._files if file != MERGED_FILE]
+
+    def update(self, changes: pl.DataFrame) -> tuple[str, bytes]:
+        """Take in changed rows; the path and the bytes of the file that says so."""
+        number = len(self.segments) + 1
+        file = f"{MANIFEST_FOLDER}/documents-{number:08}.parquet"
+        self._files.append(file)
+        self.rows = _applied([self.rows, changes])
+        return file, _bytes(changes)
+
+    def merged(self) -> bytes:
+        """The bytes of the one file that holds all documents, whatever way led here."""
+        return _bytes(self.rows.sort("source", "sha256"))
+
+    def reports(self, hashes: Iterable[str]) -> pl.DataFrame:
+        """The rows of the reports in documents with these SHA-256."""
+        return self.rows.filter((pl.col("outcome") == READ) & pl.col("sha256").is_in(list(hashes)))
+
+    def rejects(self, sources: Iterable[str]) -> pl.DataFrame:
+        """The rows of what was rejected at these paths."""
+        return self.rows.filter((pl.col("outcome") == REJECTED) & pl.col("source").is_in(list(sources)))
+
+    def in_partitions(self, folders: Iterable[str], partition_by: PartitionBy) -> pl.DataFrame:
+        """The rows of the reports that stand in these partitions, and `folder`."""
+        read = with_folder(self.rows.filter(pl.col("outcome") == READ), partition_by)
+        return read.filter(pl.col("folder").is_in(list(folders)))
+
+
+def read_manifest(output: Path) -> Manifest:
+    """The manifest of a lake. Raises LakeError where it cannot be read, or where a lake has none."""
+    folder = output / MANIFEST_FOLDER
+    segments = sorted(file.name for file in folder.glob("documents-*.parquet"))
+    merged = output / MERGED_FILE
+    names = [merged.name] * merged.is_file() + segments
+    if not names and any((output / name).is_dir() and any((output / name).iterdir()) for name in TABLES):
+        raise LakeError(
+            folder,
+            "is not there, so nothing says which reports the tables hold",
+            "choose another output folder, or delete this one and run over all its reports again",
+        )
+    frames = [_read(folder / name) for name in names]
+    rows = _applied([pl.DataFrame(schema=SCHEMA), *frames])
+    return Manifest(rows, [f"{MANIFEST_FOLDER}/{name}" for name in names])
+
+
+def lake_partitioning(output: Path, rows: pl.DataFrame) -> PartitionBy | None:
+    """How the lake is partitioned; None where it has no report yet."""
+    if rows.filter(pl.col("outcome") == READ).is_empty():
+        return None
+    return partitioning_of(output)
+
+
+def document_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Rows of the manifest; what they leave out is null."""
+    return pl.DataFrame([{name: row.get(name) for name in SCHEMA} for row in rows], schema=SCHEMA, orient="row")
+
+
+def removed(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that take these documents out."""
+    return rows.select(SCHEMA.names()).with_columns(outcome=pl.lit(REMOVED))
+
+
+def with_folder(rows: pl.DataFrame, partition_by: PartitionBy) -> pl.DataFrame:
+    """The rows with `folder`: what `PartitionBy.folder` says of their deal and date."""
+    date = pl.col("distribution_date")
+    if partition_by is PartitionBy.DATE:
+        folder = pl.format("deal={}/distribution_date={}", "deal", date.dt.to_string("%Y-%m-%d"))
+    elif partition_by is PartitionBy.YEAR:
+        folder = pl.format("deal={}/year={}", "deal", date.dt.to_string("%Y"))
+    else:
+        folder = pl.format("deal={}", "deal")
+    return rows.with_columns(folder=folder)
+
+
+def reader(layouts: Iterable[Layout]) -> str:
+    """What stands for this program with these layouts: documents that it has read need not be read again.
+
+    The bytes of the layout files count, not only their versions.
+    """
+    digest = hashlib.sha256(__version__.encode())
+    for layout in sorted(layouts, key=lambda layout: layout.name):
+        content = layout.file.read_bytes() if layout.file.is_file() else b""
+        digest.update(f"\0{layout.label}\0".encode() + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def _applied(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """All rows, of each document the last one."""
+    rows = pl.concat(frames).with_columns(key=KEY)
+    last = rows.unique("key", keep="last", maintain_order=True)
+    return last.filter(pl.col("outcome") != REMOVED).drop("key")
+
+
+def _read(file: Path) -> pl.DataFrame:
+    try:
+        scanned = pl.scan_parquet(file, schema=SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False)
+        return scanned.collect()
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        first = str(error).strip().partition("\n")[0]
+        message = f"cannot be read: {first}"
+        raise LakeError(file, message, "delete the output folder and run over all its reports again") from error
+
+
+def _bytes(rows: pl.DataFrame) -> bytes:
+    data = conform(rows.to_arrow(), "documents")
+    return parquet_bytes(data, data.schema)

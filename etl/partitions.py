@@ -1,0 +1,119 @@
+"""Where the rows of a report stand in a lake: the ways of partitioning, and the paths that they give.
+
+    OUTPUT/<table>/deal=<deal>/distribution_date=<YYYY-MM-DD>/<deal>_<YYYY-MM-DD>.parquet    deal,date
+    OUTPUT/<table>/deal=<deal>/year=<YYYY>/<deal>_<YYYY>.parquet                             deal,year
+    OUTPUT/<table>/deal=<deal>/<deal>.parquet                                                deal
+
+A partition of a table is one file, and its name follows from what it holds. So a new version takes the
+place of the old one by a single rename, and a reader who has listed the files finds each of them. Where
+the path does not say the distribution date, the file has it as its first column.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import pyarrow as pa
+
+from etl.deals import MAX_LENGTH
+from etl.schema import arrow_schema, table
+
+SUFFIX = ".parquet"
+# Earlier versions of restated reports: the same tables, below this folder.
+SUPERSEDED_FOLDER = "_superseded"
+
+DATE_COLUMN = "distribution_date"
+
+_DEAL = re.compile(rf"deal=([a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}})")
+_DAY = re.compile(rf"{DATE_COLUMN}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})")
+_YEAR = re.compile(r"year=([0-9]{4})")
+
+
+class PartitionBy(StrEnum):
+    """The ways in which a lake may be partitioned; one lake has one of them."""
+
+    DATE = "deal,date"
+    YEAR = "deal,year"
+    DEAL = "deal"
+
+    def folder(self, deal: str, date: dt.date) -> str:
+        """The folder of a partition, below that of its table.
+
+        >>> PartitionBy.YEAR.folder("home-equity-2003-he2", dt.date(2003, 11, 17))
+        'deal=home-equity-2003-he2/year=2003'
+        """
+        if self is PartitionBy.DATE:
+            return f"deal={deal}/{DATE_COLUMN}={date.isoformat()}"
+        return f"deal={deal}/year={date.year:04}" if self is PartitionBy.YEAR else f"deal={deal}"
+
+    @property
+    def dates_in_files(self) -> bool:
+        """Whether the files have the distribution date as a column."""
+        return self is not PartitionBy.DATE
+
+
+def partition_file(folder: str) -> str:
+    """The file of a partition, below the folder of its table.
+
+    >>> partition_file("deal=home-equity-2003-he2/year=2003")
+    'deal=home-equity-2003-he2/year=2003/home-equity-2003-he2_2003.parquet'
+    """
+    values = [part.partition("=")[2] for part in folder.split("/")]
+    return f"{folder}/{'_'.join(values)}{SUFFIX}"
+
+
+def partitioning_of(tables: Path) -> PartitionBy | None:
+    """How the lake (or its superseded part) is partitioned, by the first file of its `reports`; None where it has
+    none."""
+    for deal in sorted(_entries(tables / "reports")):
+        if _DEAL.fullmatch(deal) is None:
+            continue
+        for name in sorted(_entries(tables / "reports" / deal)):
+            if _DAY.fullmatch(name):
+                return PartitionBy.DATE
+            if _YEAR.fullmatch(name):
+                return PartitionBy.YEAR
+            if name.endswith(SUFFIX):
+                return PartitionBy.DEAL
+    return None
+
+
+def deal_of(folder: str) -> str | None:
+    """The deal of a partition's folder, or of the first part of one; None where it is none."""
+    found = _DEAL.fullmatch(folder.partition("/")[0])
+    return found and found[1]
+
+
+def date_of(folder: str) -> dt.date | None:
+    """The distribution date that a partition's folder says; None where it says none."""
+    found = _DAY.fullmatch(folder.rpartition("/")[2])
+    try:
+        return found and dt.date.fromisoformat(found[1])
+    except ValueError:
+        return None
+
+
+@cache
+def file_schema(name: str, partition_by: PartitionBy) -> pa.Schema:
+    """The Arrow schema of the files of a table: the declared one, after the distribution date where the path does not
+    say it."""
+    declared = arrow_schema(name)
+    if not partition_by.dates_in_files or not table(name).partition:
+        return declared
+    metadata = {"description": "The day on which funds go to holders.", "unit": "date"}
+    date = pa.field(
+        DATE_COLUMN, pa.date32(), nullable=False, metadata=metadata | {"standard_term": "Distribution date"}
+    )
+    return pa.schema([date, *declared], declared.metadata)
+
+
+def _entries(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - names are all that is needed
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -1,0 +1,116 @@
+"""The processes of a run: one for each core, each with one thread, so that all cores are used."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar
+
+from etl.errors import EtlError, WorkerError
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def processor_cores() -> int:
+    """How many cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+class Workers:
+    """A number of worker processes, started when they are needed; a context manager that ends them.
+
+    With a single one, jobs are carried out in this process, at once. A job is a function of this package
+    with what it is called with, all of which can be pickled.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = max(1, count)
+        self._threads = ThreadPoolExecutor(self.count)
+        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
+        self._all: list[_Worker] = []
+        for _ in range(self.count):
+            self._idle.put(None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker in self._all:
+            worker.end()
+        self._threads.shutdown(cancel_futures=True)
+
+    def submit(self, job: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> Future[_T]:
+        """Have a job carried out. Its errors come from the future; WorkerError where the process ended."""
+        if self.count > 1:
+            return self._threads.submit(self._carry_out, job, arguments, named)
+        future: Future[_T] = Future()
+        try:
+            future.set_result(job(*arguments, **named))
+        except EtlError as error:
+            future.set_exception(error)
+        return future
+
+    def _carry_out(self, job: Callable[..., _T], arguments: tuple[Any, ...], named: dict[str, Any]) -> _T:
+        worker = self._idle.get()
+        try:
+            if worker is None:
+                worker = _Worker()
+                self._all.append(worker)
+            result = worker.ask(job, arguments, named)
+        except WorkerError:
+            if worker is not None:
+                worker.end()
+            self._idle.put(None)  # a new one takes its place
+            raise
+        self._idle.put(worker)
+        if isinstance(result, EtlError):
+            raise result
+        return result  # type: ignore[no-any-return]
+
+
+class _Worker:
+    """One process."""
+
+    def __init__(self) -> None:
+        environment = os.environ | {"POLARS_MAX_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "etl.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,  # an interrupt at the terminal is for the run, which ends its workers
+        )
+
+    def ask(self, job: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> object:
+        """The result of a job, or the error that it ended with. Raises WorkerError where the process ends."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        try:
+            pickle.dump((job, arguments, named), self._process.stdin, pickle.HIGHEST_PROTOCOL)
+            self._process.stdin.flush()
+            return pickle.load(self._process.stdout)  # noqa: S301 - from a process of this run
+        except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
+            raise WorkerError("a worker process ended before its work was done") from error
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            try:
+                assert stream is not None
+                stream.close()
+            except OSError:
+                continue  # what was still to be sent is of no use any more
