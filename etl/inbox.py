@@ -113,9 +113,8 @@ class Inbox:
         batch.sources += [item.source for item in chunk]
         documents = [item for item in chunk if isinstance(item, Document)]
         batch.rejects += [item for item in chunk if isinstance(item, Reject)]
-        read = self._manifest.reports({item.sha256 for item in documents}).rows_by_key(
-            "sha256", include_key=True, named=True, unique=True
-        )
+        known = self._manifest.reports({item.sha256 for item in documents})
+        read = known.rows_by_key("sha256", include_key=True, named=True, unique=True)
         refused = self._manifest.rejects(item.source for item in documents)
         rejected = refused.rows_by_key("source", include_key=True, named=True, unique=True)
         for item in documents:

@@ -105,10 +105,12 @@ def file_schema(name: str, partition_by: PartitionBy) -> pa.Schema:
     declared = arrow_schema(name)
     if not partition_by.dates_in_files or not table(name).partition:
         return declared
-    metadata = {"description": "The day on which funds go to holders.", "unit": "date"}
-    date = pa.field(
-        DATE_COLUMN, pa.date32(), nullable=False, metadata=metadata | {"standard_term": "Distribution date"}
-    )
+    metadata = {
+        "description": "The day on which funds go to holders.",
+        "unit": "date",
+        "standard_term": "Distribution date",
+    }
+    date = pa.field(DATE_COLUMN, pa.date32(), nullable=False, metadata=metadata)
     return pa.schema([date, *declared], declared.metadata)
 
 

@@ -60,14 +60,16 @@ def show_summary(summary: Summary) -> None:
     ]
     conflicts = [
         f"conflict: {several['deal']} {several['distribution_date']}: {len(several['sources'])} reports differ and "
-        f"nothing says which is later, so the tables hold all of them: "
-        + ", ".join(
-            f"{source} ({name})" for source, name in zip(several["sources"], several["report_ids"], strict=True)
-        )
+        f"nothing says which is later, so the tables hold all of them: {_named_reports(several)}"
         for several in summary.conflicts
     ]
     _show_lines(superseded, f"{summary.output}/_superseded", console)
     _show_lines(conflicts, f"{summary.output}/_manifest", console)
+
+
+def _named_reports(several: dict[str, Any]) -> str:
+    pairs = zip(several["sources"], several["report_ids"], strict=True)
+    return ", ".join(f"{source} ({report_id})" for source, report_id in pairs)
 
 
 def _which(report: dict[str, Any]) -> str:

@@ -62,7 +62,7 @@ class Staged:
     checks: Counter[str] = field(default_factory=Counter)
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     unclaimed: list[dict[str, Any]] = field(default_factory=list)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,8 @@ def _reports(batch: Batch) -> Iterator[ReportRows]:
     start = dict.fromkeys(lengths, 0)
     for document, deal, date, report_id in batch.identity.iter_rows():
         tables = {}
-        for name in lengths:
-            count = lengths[name].get(document, 0)
+        for name, by_document in lengths.items():
+            count = by_document.get(document, 0)
             if count:
                 tables[name] = batch.arrow[name].slice(start[name], count)
                 start[name] += count

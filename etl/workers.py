@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from etl.errors import EtlError, WorkerError
 
@@ -77,7 +77,7 @@ class Workers:
         self._idle.put(worker)
         if isinstance(result, EtlError):
             raise result
-        return result  # type: ignore[no-any-return]
+        return cast("_T", result)
 
 
 class _Worker:
