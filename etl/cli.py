@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from etl.compaction import compact
 from etl.dictionary import checks_page, described, dictionary_page
 from etl.errors import EtlError, LayoutError, UsageError
 from etl.explain import explain
@@ -24,12 +25,13 @@ from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
 from etl.movements import movements
+from etl.partitions import PartitionBy
 from etl.runs import run
 from etl.schema import LISTS, TABLES, Table, table
 from etl.show_checks import lake_checks_as_json, show_checks, show_lake_checks
 from etl.show_explanation import as_json_text, show_explanation
 from etl.show_movements import movements_as_json, show_movements
-from etl.show_run import show_summary
+from etl.show_run import show_compacted, show_summary
 from etl.show_schema import show_table, show_tables
 from etl.terminal import printable
 from etl.version import __version__
@@ -99,7 +101,7 @@ def run_command(
                 force=force,
                 partition_by=partition_by,
                 workers=workers,
-                waiting=lambda: _tell(f"another run writes into {out}; waiting for it to end"),
+                waiting=_waiting(out),
             )
     except KeyboardInterrupt:
         _fail("interrupted; what was written is whole, run again to finish", INTERRUPTED)
@@ -109,6 +111,29 @@ def run_command(
         show_summary(summary)
     if strict and (summary.rejected or summary.numbers_unclaimed):
         raise typer.Exit(FAILED)
+
+
+@app.command("compact")
+def compact_command(
+    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    *,
+    partition_by: Annotated[
+        PartitionBy, typer.Option("--partition-by", help="How the files are to be cut.")
+    ] = PartitionBy.DEAL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="Processes that write; by default one for each core.")
+    ] = None,
+) -> None:
+    """Rewrite the tables into fewer, larger files (or back), with the same rows; runs go on as before."""
+    try:
+        done = compact(Path(output), partition_by, workers, waiting=_waiting(output))
+    except KeyboardInterrupt:
+        _fail("interrupted; run again to finish", INTERRUPTED)
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+    else:
+        show_compacted(done)
 
 
 @app.command("check")
@@ -240,6 +265,10 @@ def main() -> None:
             raise
         first = str(error).strip().partition("\n")[0]
         _fail(f"a defect of the program: {type(error).__name__}: {first}; set ETL_DEBUG=1 to see where", FAILED)
+
+
+def _waiting(output: str) -> Callable[[], None]:
+    return lambda: _tell(f"another run writes into {output}; waiting for it to end")
 
 
 def _tell(message: str) -> None:

@@ -2,6 +2,7 @@
 
     OUTPUT/_staging/<run>/<n>/           files being written, at the paths that they will have
     OUTPUT/_staging/<run>/<n>.ready/     all of them are whole: they belong to the lake
+    OUTPUT/_staging/<run>/<n>.swap/      whole folders that take the place of those of the lake
 
 The files of a commit are written in a staging folder. Renaming that folder to `.ready` decides: before
 it, nothing has happened; after it, every file will come to stand in its place, if need be by the next
@@ -29,7 +30,9 @@ STAGING_FOLDER = "_staging"
 MANIFEST_FOLDER = "_manifest"
 REJECTS_FOLDER = "_rejects"
 
-_READY = ".ready"
+_READY, _SWAP = ".ready", ".swap"
+# Within a folder that is to be swapped: what stood in the lake before.
+_OLD = "old"
 # The files that a commit takes out of the lake; the last to be staged.
 _REMOVALS = "removals.json"
 
@@ -136,6 +139,16 @@ class Staging:
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
+    def swap(self, folder: Path) -> None:
+        """Put whole tables in the places of those that stand there. Raises OutputError where that fails; the next run
+        goes on with it."""
+        ready = folder.with_name(folder.name + _SWAP)
+        try:
+            folder.rename(ready)
+            _swap(self._output, ready)
+        except OSError as error:
+            raise cannot_write(self._output, error) from error
+
 
 def recover(output: Path) -> None:
     """Finish the commits that earlier runs left ready, in their order, and clear away what is not ready."""
@@ -150,6 +163,8 @@ def _finish(output: Path, run: Path) -> None:
         taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []
         files = [file for file in _files(ready) if file != _REMOVALS]
         _apply(output, ready, sorted(files, key=_turn), taken_out, set())
+    for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_SWAP)):
+        _swap(output, ready)
     shutil.rmtree(run, ignore_errors=True)
 
 
@@ -214,6 +229,18 @@ def _apply(
     for file in removals:
         _remove(output, file)
         made.clear()  # folders may have gone
+    shutil.rmtree(ready)
+
+
+def _swap(output: Path, ready: Path) -> None:
+    """Let each folder that is ready take the place of the one in the lake; those that did so already are there."""
+    old = ready / _OLD
+    old.mkdir(exist_ok=True)
+    for folder in sorted(folder for folder in _folders(ready) if folder.name != _OLD):
+        target = output / folder.name
+        if target.exists():
+            target.rename(old / folder.name)
+        folder.rename(target)
     shutil.rmtree(ready)
 
 

@@ -13,6 +13,7 @@ from etl.documents import Document, Reject, read_document
 from etl.layout import Layout
 from etl.manifest import Manifest, reader
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file
+from etl.sources import source_file
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
 from etl.versions import SUPERSEDED
 
@@ -142,10 +143,12 @@ class Inbox:
         return row["sha256"] == item.sha256 and row["read_by"] in self._readers
 
     def _stands(self, row: Mapping[str, Any]) -> bool:
-        """Whether the files with the rows of a report are there."""
+        """Whether the files with the rows of a report, and its source, are there."""
         file = partition_file(self._partition_by.folder(row["deal"], row["distribution_date"]))
         place = f"{SUPERSEDED_FOLDER}/" if row["standing"] == SUPERSEDED else ""
-        return all(os.path.exists(f"{self._output}/{place}{name}/{file}") for name in row["tables"])  # noqa: PTH110
+        files = [f"{self._output}/{place}{name}/{file}" for name in row["tables"]]
+        files += [os.fspath(source_file(self._output, row["sha256"]))] if row["source_kept"] else []
+        return all(os.path.exists(file) for file in files)  # noqa: PTH110
 
     def _skipped(self, item: Document, row: Mapping[str, Any]) -> Outcome:
         """The outcome of a report that the lake has; what is to be said of it is said again."""

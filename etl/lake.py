@@ -231,7 +231,7 @@ def _declared(name: str, columns: Sequence[str] | None) -> dict[str, pl.DataType
 
 def _slug(deal: str) -> str:
     """The deal, if that is the slug of one: no other name leads to a folder."""
-    if deal_of(f"deal={deal}") is None:
+    if deal_of(f"deal={deal}") != deal:
         raise UsageError(f"{quoted(deal)} is no deal; a deal is named as `deals` lists it")
     return deal
 

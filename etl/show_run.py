@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table as Grid
 
+from etl.compaction import Compacted
 from etl.show_checks import off_by
 from etl.staging import UNCLAIMED_TOLD
 from etl.summary import Summary
@@ -23,7 +24,7 @@ def show_summary(summary: Summary) -> None:
         return
     console.print(
         f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
-        f"{summary.skipped:,} unchanged and skipped, {summary.rejected:,} rejected, {summary.duplicates:,} duplicates"
+        f"{summary.rejected:,} rejected, {summary.duplicates:,} duplicates, {summary.skipped:,} unchanged and skipped"
     )
     console.print(
         f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record, "
@@ -65,6 +66,17 @@ def show_summary(summary: Summary) -> None:
     ]
     _show_lines(superseded, f"{summary.output}/_superseded", console)
     _show_lines(conflicts, f"{summary.output}/_manifest", console)
+
+
+def show_compacted(done: Compacted) -> None:
+    """Print what was rewritten."""
+    console = Console(highlight=False, soft_wrap=True, emoji=False)
+    if done.was == done.now:
+        console.print(f"partitioned by {done.now} already: {done.reports:,} reports in {done.files_now:,} files")
+        return
+    console.print(
+        f"{done.reports:,} reports: {done.files_before:,} files by {done.was} are now {done.files_now:,} by {done.now}"
+    )
 
 
 def _named_reports(several: dict[str, Any]) -> str:

@@ -123,7 +123,7 @@ def test_names_of_files_do_not_steer_the_terminal(tmp_path: Path) -> None:
     (inbox / "b\x1b[31m.txt").write_text(text)
     (inbox / "c\x1b[31m.txt").write_text(text.replace("278,036", "278,037"))
     done = _etl("run", inbox, "--out", tmp_path / "output")
-    assert "several different reports" in done.stdout
+    assert "conflict: " in done.stdout
     assert "\x1b" not in done.stdout
     assert len([line for line in done.stdout.splitlines() if "not_a_report" in line]) == 1
 
@@ -222,7 +222,7 @@ def test_a_damaged_file_is_told_in_a_line(inbox: Path, tmp_path: Path) -> None:
     done = _etl("explain", tmp_path / "output", "2003-he2", "2003", "classes", "A-1", "cusip")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"etl: {file}: cannot be read: ")
-    assert done.stderr.endswith("; run `etl run` over its report again\n")
+    assert done.stderr.endswith("; run `etl run --force` over its report\n")
 
 
 def test_sources_are_left_out_when_asked(inbox: Path, tmp_path: Path) -> None:
@@ -239,7 +239,7 @@ def test_sources_are_left_out_when_asked(inbox: Path, tmp_path: Path) -> None:
 def test_the_tables_are_listed() -> None:
     done = _etl("schema")
     assert (done.returncode, done.stderr) == (0, "")
-    assert [line.split()[0] for line in done.stdout.splitlines() if line[:1].strip()] == ["table", *TABLES, "rejects"]
+    assert [line.split()[0] for line in done.stdout.splitlines() if line[:1].strip()] == ["table", *TABLES, *LISTS]
 
 
 def test_a_table_is_shown_with_its_columns() -> None:

@@ -260,9 +260,9 @@ def test_a_glob_does_not_go_through_a_link_to_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["inbox/output", "inbox"])
 def test_a_run_does_not_read_its_own_output(tmp_path: Path, place: str) -> None:
     inbox = _inbox(tmp_path, {"a.txt": REPORT})
-    for _ in range(2):
+    for known in (0, 1):
         summary = run([inbox], tmp_path / place)
-        assert (summary.documents, summary.reports_read) == (1, 1)
+        assert (summary.documents, summary.reports_read, summary.skipped) == (1, 1 - known, known)
 
 
 def test_a_document_with_too_many_numbers_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,8 +189,8 @@ def test_groups_of_deals_have_so_many_reports(lake: Lake) -> None:
     """There are 4, 2 and 2 reports."""
     deals = lake.deals()
     assert list(lake.chunks()) == [deals]
-    assert list(lake.chunks(max_files=6)) == [deals[:2], deals[2:]]
-    assert list(lake.chunks(max_files=1)) == [[deal] for deal in deals]
+    assert list(lake.chunks(max_reports=6)) == [deals[:2], deals[2:]]
+    assert list(lake.chunks(max_reports=1)) == [[deal] for deal in deals]
     assert list(lake.chunks([SEED])) == [[SEED]]
     assert list(lake.chunks([])) == []
 
@@ -230,7 +230,7 @@ def test_a_damaged_file_is_named(small: Lake, damage: bytes | None) -> None:
     with pytest.raises(LakeError) as caught:
         small.read("classes")
     assert str(caught.value).startswith(f"{file}: cannot be read: ")
-    assert str(caught.value).endswith("run `etl run` over its report again")
+    assert str(caught.value).endswith("run `etl run --force` over its report")
     assert "\n" not in str(caught.value)
     assert small.read("classes", dates=[DAYS[0], DAYS[2]]).height == 28
 

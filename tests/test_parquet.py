@@ -161,7 +161,7 @@ def test_every_field_says_what_it_is(table: str) -> None:
 
 
 def test_folders_are_partitions_and_nothing_else(lake: Path) -> None:
-    assert {folder.name for folder in lake.iterdir()} == {*TABLES, "_rejects", "_runs", "_sources"}
+    assert {folder.name for folder in lake.iterdir()} == {*TABLES, "_manifest", "_rejects", "_runs", "_sources"}
     for table in TABLES:
         for file in (lake / table).rglob("*"):
             parts = file.relative_to(lake / table).parts
@@ -173,8 +173,10 @@ def test_folders_are_partitions_and_nothing_else(lake: Path) -> None:
 
 def test_a_second_run_leaves_the_same_bytes(inbox: Path, lake: Path) -> None:
     before = _hashes(lake)
-    assert len(before) == (len(TABLES) + 1) * len(REPORTS) + 1  # the sources, and a reject
+    assert len(before) == (len(TABLES) + 1) * len(REPORTS) + 2  # the sources, the rejects, the manifest
     run([inbox], lake)
+    assert _hashes(lake) == before
+    assert run([inbox], lake, force=True).reports_read == len(REPORTS)
     assert _hashes(lake) == before
 
 
@@ -257,7 +259,7 @@ def test_another_reason_replaces_the_row(tmp_path: Path) -> None:
 
 
 def test_each_run_has_a_manifest(inbox: Path, tmp_path: Path) -> None:
-    summaries = [run([inbox], tmp_path / "output") for _ in range(2)]
+    summaries = [run([inbox], tmp_path / "output", force=True) for _ in range(2)]
     manifests = {file.stem: json.loads(file.read_text()) for file in (tmp_path / "output" / "_runs").iterdir()}
     assert set(manifests) == {summary.run_id for summary in summaries}
     manifest = manifests[summaries[0].run_id]

@@ -1,0 +1,115 @@
+"""A lake of small files → one of larger files, or back: the same rows, partitioned in another way.
+
+The new tables are made beside the old ones and take their places whole, table by table. Runs go on as
+before, in the new partitioning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from etl.commits import LakeLock, Staging
+from etl.errors import LakeError, UsageError
+from etl.manifest import READ, lake_partitioning, read_manifest, with_folder
+from etl.partitions import PartitionBy
+from etl.staging import read_partition, write_partition
+from etl.workers import Workers, processor_cores
+
+# So many reports are rewritten by one job.
+REPORTS_AT_ONCE = 240
+
+
+@dataclass(frozen=True)
+class Compacted:
+    """How a lake was and is partitioned, and numbers of files; `was` is `now` where nothing had to be done."""
+
+    was: str
+    now: str
+    reports: int
+    files_before: int
+    files_now: int
+
+
+def compact(
+    output: Path,
+    partition_by: PartitionBy,
+    workers: int | None = None,
+    waiting: Callable[[], None] | None = None,
+) -> Compacted:
+    """Partition a lake by `partition_by`. Its rows, the manifest and the rejects stay as they are.
+
+    A reader that has listed the old files must list again. Raises UsageError where there is no lake,
+    LakeError where rows that it should have are lost, OutputError where it cannot be written; then it is
+    as it was.
+    """
+    if not output.is_dir():
+        raise UsageError(f"{output}: there is no such folder; name the folder that `etl run --out` wrote")
+    count = workers or processor_cores()
+    with LakeLock(output, waiting), Staging(output, "compact") as staging, Workers(count) as processes:
+        manifest = read_manifest(output)
+        present = lake_partitioning(output, manifest.rows)
+        if present is None:
+            raise UsageError(f"{output}: holds no report yet; `etl run` reads reports into it")
+        reports = manifest.rows.filter(pl.col("outcome") == READ)
+        if present is partition_by:
+            files = _count(reports, present)
+            return Compacted(present, present, reports.height, files, files)
+        folder = staging.next_folder()
+        jobs = [
+            processes.submit(rewrite, output, folder, deals, present, partition_by)
+            for deals in _portions(reports, present)
+        ]
+        for job in jobs:
+            job.result()
+        staging.swap(folder)
+        before, now = _count(reports, present), _count(reports, partition_by)
+        return Compacted(present, partition_by, reports.height, before, now)
+
+
+def rewrite(
+    output: Path,
+    staging: Path,
+    deals: Sequence[tuple[Sequence[str], Mapping[str, str]]],
+    was: PartitionBy,
+    now: PartitionBy,
+) -> None:
+    """Stage all tables of some deals: of each its folders, and the standing of each of its reports.
+
+    Raises LakeError where the rows of one are not there.
+    """
+    for folders, standing in deals:
+        reports = [report for folder in folders for report in read_partition(output, folder, was)]
+        found = {report.report_id for report in reports}
+        if lost := sorted(set(standing) - found):
+            message = f"the rows of report {lost[0]} are lost"
+            raise LakeError(output / "reports" / folders[0], message, "run `etl run` over it again, then compact")
+        places: dict[str, list[str]] = {}
+        by_id = {report.report_id: report for report in reports}
+        for report in reports:
+            places.setdefault(now.folder(report.deal, report.date), []).append(report.report_id)
+        for folder, ids in places.items():
+            write_partition(staging, folder, [by_id[report_id] for report_id in ids], standing, now)
+
+
+def _portions(reports: pl.DataFrame, partition_by: PartitionBy) -> list[list[tuple[list[str], dict[str, str]]]]:
+    """What each job is to do: some deals, with their folders and the standing of their reports."""
+    portions: list[list[tuple[list[str], dict[str, str]]]] = [[]]
+    size = 0
+    for _, rows in with_folder(reports, partition_by).sort("deal", "folder").group_by("deal", maintain_order=True):
+        standing = dict(rows.select("report_id", "standing").iter_rows())
+        if size >= REPORTS_AT_ONCE:
+            portions.append([])
+            size = 0
+        portions[-1].append((rows["folder"].unique(maintain_order=True).to_list(), standing))
+        size += rows.height
+    return portions
+
+
+def _count(reports: pl.DataFrame, partition_by: PartitionBy) -> int:
+    """How many files the reports have."""
+    rows = with_folder(reports, partition_by).explode("tables")
+    return rows.select(pl.struct("folder", "tables", pl.col("standing") == "superseded").n_unique()).item()  # type: ignore[no-any-return]
