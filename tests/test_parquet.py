@@ -312,17 +312,17 @@ def test_two_reports_of_one_deal_and_day_are_both_kept_and_said(tmp_path: Path) 
     for number, text in enumerate((REPORT, REPORT.replace("278,036", "278,037"))):
         (tmp_path / "inbox" / f"{number}.txt").write_text(text)
     summary = run([tmp_path / "inbox"], tmp_path / "output")
-    assert len(_files(tmp_path / "output", "reports")) == 2
-    (several,) = summary.same_deal_and_date
-    assert several["report_ids"] == sorted(file.stem for file in _files(tmp_path / "output", "reports"))
+    (file,) = _files(tmp_path / "output", "reports")
+    (several,) = summary.conflicts
+    assert sorted(several["report_ids"]) == pq.read_table(file, partitioning=None)["report_id"].to_pylist()
 
 
 def test_a_changed_file_is_said_to_stand_beside_its_earlier_version(tmp_path: Path) -> None:
     report = tmp_path / "a.txt"
     report.write_text(REPORT)
-    assert run([report], tmp_path / "output").same_deal_and_date == []
+    assert run([report], tmp_path / "output").conflicts == []
     report.write_text(REPORT.replace("278,036", "278,037"))
-    (several,) = run([report], tmp_path / "output").same_deal_and_date
+    (several,) = run([report], tmp_path / "output").conflicts
     assert len(several["report_ids"]) == 2
 
 

@@ -1,0 +1,259 @@
+"""Reports that are filed again: the latest version holds, the others stay, and the order of arrival does not matter."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from itertools import permutations
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from etl import LakeError, Summary, arrow_schema, run
+from etl.compaction import compact
+from etl.partitions import PartitionBy
+from etl.schema import TABLES
+
+from .kit import absc_2003_he2, render
+
+ORIGINAL = render(absc_2003_he2.report())
+NEXT_MONTH = render(absc_2003_he2.following_months(1)[0])
+AMENDED = ORIGINAL.replace("Form 8-K", "Form 8-K/A").replace("FORM 8-K", "FORM 8-K/A").replace("278,036", "278,037")
+OTHER = ORIGINAL.replace("278,036", "278,038")
+# The same figures in another file: with the line ends of another system.
+AGAIN = ORIGINAL.replace("\n", "\r\n")
+
+
+def _revised(text: str, mark: str) -> str:
+    return text.replace("STATEMENT TO CERTIFICATEHOLDERS", f"{mark}\n\nSTATEMENT TO CERTIFICATEHOLDERS", 1)
+
+
+def _inbox(folder: Path, texts: dict[str, str]) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_bytes(text.encode())
+    return folder
+
+
+def _hashes(output: Path) -> dict[str, str]:
+    files = [file for file in output.rglob("*") if file.is_file() and "_runs" not in file.parts]
+    return {str(file.relative_to(output)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _rows(output: Path, table: str, columns: str, place: str = "") -> list[tuple[object, ...]]:
+    files = f"{output}/{place}{table}/**/*.parquet"
+    if not list((output / place / table).rglob("*.parquet")):
+        return []
+    return duckdb.sql(f"SELECT {columns} FROM read_parquet('{files}', hive_partitioning=true) ORDER BY ALL").fetchall()  # type: ignore[union-attr]  # noqa: S608
+
+
+def _fees(output: Path, place: str = "") -> list[int]:
+    """What tells the versions apart."""
+    rows = _rows(output, "measures", "measure, CAST(value AS BIGINT)", place)
+    return [value for name, value in rows if name == "servicing_fee"]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        (AMENDED, None),
+        (_revised(OTHER, "REVISED"), "REVISED"),
+        (_revised(OTHER, "*** Corrected Statement ***"), "Corrected Statement"),
+        (OTHER.replace("STATEMENT TO CERTIFICATEHOLDERS", "REVISED STATEMENT TO CERTIFICATEHOLDERS", 1), "REVISED"),
+        (OTHER.replace("STATEMENT TO CERTIFICATEHOLDERS", "STATEMENT TO CERTIFICATEHOLDERS (REVISED)", 1), "REVISED"),
+    ],
+)
+def test_the_latest_version_holds_and_the_other_stays(tmp_path: Path, text: str, mark: str | None) -> None:
+    assert text not in (ORIGINAL, OTHER)
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": text})
+    summary = run([inbox], tmp_path / "output")
+    assert (summary.reports_read, summary.conflicts, summary.numbers_unclaimed) == (2, [], 0)
+    (superseded,) = summary.superseded
+    assert superseded["source"] == f"{inbox}/a.txt"
+    ((source, found),) = _rows(tmp_path / "output", "reports", "source, revision_mark")
+    assert (source, found) == (f"{inbox}/b.txt", mark)
+    assert _rows(tmp_path / "output", "reports", "source", "_superseded/") == [(f"{inbox}/a.txt",)]
+    assert _fees(tmp_path / "output") != _fees(tmp_path / "output", "_superseded/") == [278036]
+    for table in TABLES:
+        (file,) = (tmp_path / "output" / "_superseded" / table).rglob("*.parquet")
+        assert pq.read_schema(file).equals(arrow_schema(table), check_metadata=True)
+        assert file.relative_to(tmp_path / "output" / "_superseded") in {
+            current.relative_to(tmp_path / "output") for current in (tmp_path / "output" / table).rglob("*.parquet")
+        }
+
+
+@pytest.mark.parametrize(
+    "text", ["as amended and restated, revised from time to time", "Amended and Restated Agreement"]
+)
+def test_words_of_prose_are_no_mark(tmp_path: Path, text: str) -> None:
+    said = _revised(ORIGINAL, f"The agreement, {text}, governs.")
+    run([_inbox(tmp_path / "inbox", {"a.txt": said})], tmp_path / "output")
+    assert _rows(tmp_path / "output", "reports", "revision_mark") == [(None,)]
+
+
+TEXTS = {"a.txt": ORIGINAL, "b.txt": AMENDED, "c.txt": OTHER, "d.txt": AGAIN, "e.txt": ORIGINAL, "f.txt": NEXT_MONTH}
+
+
+@pytest.mark.parametrize("partition_by", list(PartitionBy))
+def test_neither_order_nor_split_changes_a_byte(tmp_path: Path, partition_by: PartitionBy) -> None:
+    inbox = _inbox(tmp_path / "inbox", TEXTS)
+    run([inbox], tmp_path / "clean", partition_by=partition_by)
+    expected = _hashes(tmp_path / "clean")
+    files = sorted(inbox.iterdir())
+    splits: list[Sequence[Sequence[Path]]] = [[[file] for file in order] for order in list(permutations(files))[::241]]
+    splits += [[files[3:], files[:3]], [files[1:5], files[4:], files[:2]]]
+    for number, parts in enumerate(splits):
+        for part in parts:
+            run(part, tmp_path / str(number), partition_by=partition_by)
+        assert _hashes(tmp_path / str(number)) == expected, [[file.name for file in part] for part in parts]
+
+
+def test_a_part_of_the_inbox_erases_nothing(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path / "inbox", TEXTS)
+    run([inbox], tmp_path / "output")
+    expected = _hashes(tmp_path / "output")
+    for file in sorted(inbox.iterdir()):
+        if file.name not in ("d.txt", "e.txt"):
+            assert run([file], tmp_path / "output", force=True).reports_read == 1
+            assert _hashes(tmp_path / "output") == expected
+
+
+def _conflict(tmp_path: Path) -> tuple[Summary, Path]:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": OTHER})
+    return run([inbox], tmp_path / "output"), tmp_path / "output"
+
+
+def test_two_reports_that_nothing_orders_are_a_conflict(tmp_path: Path) -> None:
+    summary, output = _conflict(tmp_path)
+    (conflict,) = summary.conflicts
+    assert conflict["sources"] == [f"{tmp_path}/inbox/a.txt", f"{tmp_path}/inbox/b.txt"]
+    assert _fees(output) == [278036, 278038]
+    assert _fees(output, "_superseded/") == []
+    again = run([tmp_path / "inbox"], output)
+    assert (again.skipped, again.conflicts) == (2, [conflict])
+
+
+def test_an_amendment_ends_a_conflict(tmp_path: Path) -> None:
+    _, output = _conflict(tmp_path)
+    summary = run([_inbox(tmp_path / "later", {"c.txt": AMENDED})], output)
+    assert (len(summary.superseded), summary.conflicts) == (2, [])
+    assert _fees(output) == [278037]
+    assert _fees(output, "_superseded/") == [278036, 278038]
+
+
+def test_the_same_report_filed_twice_is_no_conflict(tmp_path: Path) -> None:
+    summary = run([_inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": AGAIN})], tmp_path / "output")
+    assert (summary.reports_read, summary.conflicts, len(summary.superseded)) == (2, [], 1)
+    assert _fees(tmp_path / "output") == _fees(tmp_path / "output", "_superseded/") == [278036]
+
+
+def test_a_version_without_rows_in_a_table_takes_the_others_out(tmp_path: Path) -> None:
+    lines = ("Trigger Event Occurrence", "Step Down Date Occurred", "Has Fairbanks failed")
+    text = "\n".join(line for line in AMENDED.split("\n") if not line.startswith(lines))
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL})
+    run([inbox], tmp_path / "output")
+    assert _rows(tmp_path / "output", "triggers", "trigger")
+    _inbox(inbox, {"b.txt": text})
+    run([inbox], tmp_path / "output")
+    assert not list((tmp_path / "output" / "triggers").rglob("*"))
+    assert _rows(tmp_path / "output", "triggers", "trigger", "_superseded/")
+    run([inbox], tmp_path / "clean")
+    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+
+
+# --- what is skipped --------------------------------------------------------------------------------------
+
+
+def test_what_has_not_changed_is_skipped_and_what_is_lost_is_read_again(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path / "inbox", TEXTS)
+    output = tmp_path / "output"
+    run([inbox], output)
+    expected = _hashes(output)
+    summary = run([inbox], output)
+    assert (summary.reports_read, summary.skipped, summary.duplicates) == (0, 5, 1)
+    assert summary.numbers_claimed == summary.numbers_found > 0
+    for victim in ("triggers", "_superseded/classes", "_sources"):
+        for file in (output / victim).rglob("*.*"):
+            if file.is_file():
+                file.unlink()
+        assert run([inbox], output).reports_read > 0
+        assert _hashes(output) == expected
+
+
+def test_another_version_of_the_program_reads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "letter.txt": "Dear Sirs"})
+    run([inbox], tmp_path / "output")
+    assert run([inbox], tmp_path / "output").reports_read == 0
+    monkeypatch.setattr("etl.manifest.__version__", "99")
+    assert run([inbox], tmp_path / "output").reports_read == 1
+    assert run([inbox], tmp_path / "output").reports_read == 0
+
+
+def test_a_report_that_is_rejected_now_leaves_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of the program no longer reads it."""
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": NEXT_MONTH})
+    run([inbox], tmp_path / "output")
+    with monkeypatch.context() as patch:
+        patch.setattr("etl.batch.choose_layout", _knows_only_december)
+        assert run([inbox], tmp_path / "output", force=True).rejected == 1
+    assert _rows(tmp_path / "output", "reports", "source") == [(f"{inbox}/b.txt",)]
+    assert _rows(tmp_path / "output", "classes", "count(*)") == [(14,)]
+    run([inbox], tmp_path / "output", force=True)
+    run([inbox], tmp_path / "clean")
+    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+
+
+def _knows_only_december(texts: list[str], layouts: object) -> object:
+    from etl.layout import choose_layout  # noqa: PLC0415 - the real one
+
+    hidden = [text if "Dec-03" in text else "" for text in texts]
+    return choose_layout(hidden, layouts)  # type: ignore[arg-type]
+
+
+def test_the_path_in_the_tables_does_not_depend_on_the_order(tmp_path: Path) -> None:
+    """The same bytes at two paths: the first of them counts, whichever was seen first."""
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": ORIGINAL})
+    run([inbox / "b.txt"], tmp_path / "output")
+    run([inbox / "a.txt"], tmp_path / "output")
+    run([inbox], tmp_path / "clean")
+    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+
+
+def test_copies_of_a_rejected_document_have_a_row_each(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": "Dear Sirs", "b.txt": "Dear Sirs", "c.txt": "", "d.txt": ""})
+    summary = run([inbox], tmp_path / "output")
+    assert (summary.rejected, summary.duplicates) == (4, 0)
+    for order in (("b.txt", "a.txt"), ("d.txt", "c.txt")):
+        for name in order:
+            run([inbox / name], tmp_path / "parts")
+    assert _hashes(tmp_path / "parts") == _hashes(tmp_path / "output")
+
+
+# --- partitionings ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("was", list(PartitionBy))
+@pytest.mark.parametrize("now", list(PartitionBy))
+def test_a_compacted_lake_is_as_if_it_had_been_written_so(tmp_path: Path, was: PartitionBy, now: PartitionBy) -> None:
+    inbox = _inbox(tmp_path / "inbox", TEXTS)
+    run([inbox], tmp_path / "output", partition_by=was)
+    run([inbox], tmp_path / "clean", partition_by=now)
+    done = compact(tmp_path / "output", now)
+    assert (done.was, done.now, done.reports) == (was, now, 5)
+    assert done.files_now == len([file for file in _hashes(tmp_path / "clean") if "deal=" in file])
+    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+    assert run([inbox], tmp_path / "output").skipped == 5
+    run([inbox], tmp_path / "output", force=True)
+    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+
+
+def test_lost_rows_are_not_compacted_away(tmp_path: Path) -> None:
+    run([_inbox(tmp_path / "inbox", TEXTS)], tmp_path / "output")
+    for file in (tmp_path / "output").glob("*/deal=*/distribution_date=2003-12-15/*.parquet"):
+        file.unlink()
+    before = _hashes(tmp_path / "output")
+    with pytest.raises(LakeError, match="are lost; run"):
+        compact(tmp_path / "output", PartitionBy.DEAL)
+    assert _hashes(tmp_path / "output") == before
