@@ -79,6 +79,7 @@ def _shut_in(root: str, spill: str) -> Iterator[duckdb.DuckDBPyConnection]:
     database = duckdb.connect(":memory:", config=settings)
     try:
         quoted = root.replace("'", "''")
+        database.execute("SET enable_progress_bar = false")  # it would stand in the midst of the answer
         database.execute(f"SET allowed_directories = ['{quoted}/']")
         database.execute("SET enable_external_access = false")
         yield database
