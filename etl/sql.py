@@ -74,7 +74,6 @@ def _shut_in(root: str, spill: str) -> Iterator[duckdb.DuckDBPyConnection]:
         "max_temp_directory_size": SPILL_LIMIT,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
-        "python_enable_replacements": False,  # a name is a table, never a variable of this program
     }
     database = duckdb.connect(":memory:", config=settings)
     try:

@@ -268,11 +268,6 @@ def test_names_of_tables_that_are_put_together_are_found(lake: Path) -> None:
         assert list(answer.rows) == [(8,)]
 
 
-def test_a_variable_of_the_program_is_no_table(lake: Path) -> None:
-    with pytest.raises(UsageError, match="views does not exist"), ask(lake, "FROM views") as answer:
-        list(answer.rows)
-
-
 def test_what_does_not_fit_the_memory_is_said(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("etl.sql.MEMORY_LIMIT", "20MB")
     monkeypatch.setattr("etl.sql.SPILL_LIMIT", "1MB")
