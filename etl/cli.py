@@ -28,13 +28,17 @@ from etl.movements import movements
 from etl.partitions import PartitionBy
 from etl.runs import run
 from etl.schema import LISTS, TABLES, Table, table
+from etl.show_answer import show_answer, write_csv, write_json
 from etl.show_checks import lake_checks_as_json, show_checks, show_lake_checks
 from etl.show_explanation import as_json_text, show_explanation
 from etl.show_movements import movements_as_json, show_movements
 from etl.show_run import show_compacted, show_summary
 from etl.show_schema import show_table, show_tables
+from etl.show_views import show_views
+from etl.sql import MAX_QUERY, ask
 from etl.terminal import printable
 from etl.version import __version__
+from etl.views import SCRIPTS, script, write_views
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 
@@ -220,6 +224,60 @@ def diff_command(
         typer.echo(movements_as_json(moved))
     else:
         show_movements(moved)
+
+
+@app.command("sql")
+def sql_command(
+    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    query: Annotated[
+        str | None, typer.Argument(help='Such as "select * from classes"; - reads standard input.', metavar="QUERY")
+    ] = None,
+    *,
+    file: Annotated[str | None, typer.Option("--file", "-f", help="Read the query from this file.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print all rows as CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print all rows as one JSON array.")] = False,
+) -> None:
+    """Ask the tables of a lake in SQL, by their names (DuckDB; nothing is written)."""
+    if as_csv and as_json:
+        raise UsageError("--csv and --json do not go together; choose one")
+    show = write_csv if as_csv else write_json if as_json else show_answer
+    with ask(Path(output), _query(query, file)) as answer:
+        show(answer)
+
+
+def _query(query: str | None, file: str | None) -> str:
+    """The text of a query, wherever it stands."""
+    if (query is None) == (file is None):
+        raise UsageError('give one query: etl sql OUTPUT "select ...", or --file FILE, or - for standard input')
+    if file is None and query != "-":
+        return query or ""
+    try:
+        with sys.stdin.buffer if file is None else Path(file).open("rb") as stream:
+            return stream.read(MAX_QUERY + 1).decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"--file {file}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file or 'standard input'}: the query is no UTF-8 text") from error
+
+
+@app.command("views")
+def views_command(
+    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    *,
+    to: Annotated[str | None, typer.Option("--to", help="Folder of the files; OUTPUT/_views without it.")] = None,
+    engine: Annotated[
+        str | None, typer.Option("--print", help="Print the SQL for this engine instead: duckdb or spark.")
+    ] = None,
+) -> None:
+    """Write SQL files that make the tables of a lake views in DuckDB and Spark, with their descriptions."""
+    if engine is None:
+        show_views(write_views(Path(output), Path(to) if to else None))
+        return
+    if to is not None:
+        raise UsageError("--to and --print do not go together; choose one")
+    if engine not in SCRIPTS:
+        raise UsageError(f"--print {engine}: there is no such engine; the engines are {', '.join(SCRIPTS)}")
+    typer.echo(script(Path(output), engine), nl=False)
 
 
 @app.command("schema")

@@ -57,6 +57,9 @@ ORDER = [
     "landing",
     "compaction",
     "lake",
+    "queries",
+    "views",
+    "sql",
     "lake_checks",
     "movements",
     "explain",
@@ -68,12 +71,24 @@ ORDER = [
     "show_run",
     "show_explanation",
     "show_movements",
+    "show_answer",
+    "show_views",
     "cli",
 ]
 # Modules that start processes, or are one.
 PROCESSES = ("worker", "workers")
 # Modules that lay out and print what people see.
-PRINTING = ("cli", "terminal", "show_schema", "show_checks", "show_run", "show_explanation", "show_movements")
+PRINTING = (
+    "cli",
+    "terminal",
+    "show_schema",
+    "show_checks",
+    "show_run",
+    "show_explanation",
+    "show_movements",
+    "show_answer",
+    "show_views",
+)
 PACKAGE = REPOSITORY / "etl"
 MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem not in ("__init__", "__main__"))
 

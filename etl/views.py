@@ -1,0 +1,99 @@
+"""Which tables a lake holds and how they are partitioned; the files with its views."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from etl.errors import LakeError, OutputError, UsageError
+from etl.lake import Lake
+from etl.queries import PARTITIONINGS, View, duckdb_script, spark_script
+from etl.schema import TABLES
+
+VIEWS_FOLDER = "_views"
+REJECTS_FOLDER = "_rejects"
+SUPERSEDED_FOLDER = "_superseded"
+SCRIPTS = {"duckdb": duckdb_script, "spark": spark_script}
+
+# Both engines take these for patterns, and neither lets all of them be escaped.
+_PATTERN = re.compile(r"[*?\[\]{}\\]")
+
+
+def find_views(output: Path) -> list[View]:
+    """A view for each table of a lake, in the order of the contract: the tables, `rejects`, and `superseded_<table>`
+    for the earlier versions of restated reports.
+
+    Raises UsageError where there is no lake or its path has characters that the engines take for a
+    pattern, LakeError where a folder cannot be listed.
+    """
+    root = Path(os.path.abspath(Lake(output).output))  # noqa: PTH100 - a link stays the name that was chosen
+    if _PATTERN.search(str(root)) or not str(root).isprintable():
+        raise UsageError(
+            f"{output}: SQL engines take * ? [ ] {{ }} \\ in a path for a pattern, and a path with control characters"
+            " cannot be written down; rename the folder, or reach it by a link"
+        )
+    places = {name: (name, root / name) for name in TABLES}
+    places["rejects"] = ("rejects", root / REJECTS_FOLDER)
+    places |= {f"superseded_{name}": (name, root / SUPERSEDED_FOLDER / name) for name in TABLES}
+    return [View(name, shown, str(folder), _partition(folder)) for name, (shown, folder) in places.items()]
+
+
+def script(output: Path, engine: str) -> str:
+    """The SQL that makes the views of a lake in an engine, duckdb or spark. Raises as `find_views` does."""
+    return SCRIPTS[engine](find_views(output))
+
+
+def write_views(output: Path, folder: Path | None = None) -> dict[str, Path]:
+    """Write the SQL files into a folder, by default `_views` of the lake; comes back: engine → file.
+
+    Each file is replaced whole, by a rename; the same lake gives the same bytes. Raises OutputError
+    where they cannot be written, and as `find_views` does.
+    """
+    views = find_views(output)
+    place = output / VIEWS_FOLDER if folder is None else folder
+    written = {engine: place / f"{engine}.sql" for engine in SCRIPTS}
+    for engine, file in written.items():
+        _replace(file, SCRIPTS[engine](views))
+    return written
+
+
+def _replace(file: Path, text: str) -> None:
+    staged = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        staged.write_text(text, encoding="utf-8")
+        staged.replace(file)
+    except OSError as error:
+        raise OutputError(
+            f"{file}: cannot be written: {error.strerror or error}; name another folder with --to"
+        ) from error
+
+
+def _partition(folder: Path) -> tuple[str, ...] | None:
+    """The partitioning of a table, as its first file shows it; None where there is no file.
+
+    A lake has one partitioning, so one file tells it.
+    """
+    try:
+        keys = next(_keys_of_files(folder, ()), None)
+    except OSError as error:
+        raise LakeError(folder, f"cannot be listed: {error.strerror or error}", "check its rights") from error
+    if keys is not None and keys not in ((), *PARTITIONINGS):
+        raise LakeError(folder, f"has folders of {' and '.join(keys)}, which no lake has", "take them out")
+    return keys
+
+
+def _keys_of_files(folder: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """The keys of the folders above each Parquet file; no deeper than partitions go."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries)
+    for name in names:
+        key, equals, _ = name.partition("=")
+        if not equals and name.endswith(".parquet"):
+            yield keys
+        elif equals and len(keys) < max(map(len, PARTITIONINGS)):
+            yield from _keys_of_files(folder / name, (*keys, key))

@@ -1,0 +1,76 @@
+"""Every example of docs/readers.md is run."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+import etl
+
+from .conftest import REPOSITORY
+from .test_spark import needs_java
+
+PAGE = (REPOSITORY / "docs" / "readers.md").read_text()
+PROGRAM = [sys.executable, "-c", "from etl.cli import main; main()"]
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a lake of the sample inbox and its views."""
+    place = tmp_path_factory.mktemp("workplace")
+    shutil.copytree(REPOSITORY / "samples", place / "samples")
+    etl.run([place / "samples" / "inbox"], place / "output")
+    subprocess.run([*PROGRAM, "views", "output"], cwd=place, check=True, capture_output=True)
+    return place
+
+
+COMMANDS = [line for block in _blocks("sh") for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_commands_run(workplace: Path, command: str) -> None:
+    words = shlex.split(command, comments=True)
+    assert words[0] == "etl"
+    done = subprocess.run([*PROGRAM, *words[1:]], cwd=workplace, capture_output=True, text=True, check=True)
+    assert done.stdout
+    assert not done.stderr
+
+
+def test_the_sql_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = _blocks("sql")
+    monkeypatch.chdir(workplace)
+    assert len(duckdb.connect().execute(example).fetchall()) == 3 * 14
+
+
+@pytest.mark.parametrize(
+    ("example", "shown"),
+    [
+        pytest.param(example, shown, marks=[pytest.mark.spark] if "pyspark" in example else [])
+        for example, shown in zip(_blocks("python"), ("328979574.00", "balance", "sum(ending_balance)"), strict=True)
+    ],
+)
+def test_the_python_runs(workplace: Path, example: str, shown: str) -> None:
+    if "pyspark" in example:
+        needs_java()
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=workplace,
+        env={**os.environ, "POLARS_FMT_MAX_ROWS": "100"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
