@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER
 from etl.errors import LakeError, OutputError, UsageError
 from etl.lake import Lake
+from etl.partitions import SUPERSEDED_FOLDER
 from etl.queries import PARTITIONINGS, View, duckdb_script, spark_script
 from etl.schema import TABLES
 
 VIEWS_FOLDER = "_views"
-REJECTS_FOLDER = "_rejects"
-SUPERSEDED_FOLDER = "_superseded"
 SCRIPTS = {"duckdb": duckdb_script, "spark": spark_script}
 
 # Both engines take these for patterns, and neither lets all of them be escaped.
@@ -22,8 +22,8 @@ _PATTERN = re.compile(r"[*?\[\]{}\\]")
 
 
 def find_views(output: Path) -> list[View]:
-    """A view for each table of a lake, in the order of the contract: the tables, `rejects`, and `superseded_<table>`
-    for the earlier versions of restated reports.
+    """A view for each table of a lake, in the order of the contract: the tables, `rejects`, `documents`, and
+    `superseded_<table>` for the earlier versions of restated reports.
 
     Raises UsageError where there is no lake or its path has characters that the engines take for a
     pattern, LakeError where a folder cannot be listed.
@@ -35,7 +35,7 @@ def find_views(output: Path) -> list[View]:
             " cannot be written down; rename the folder, or reach it by a link"
         )
     places = {name: (name, root / name) for name in TABLES}
-    places["rejects"] = ("rejects", root / REJECTS_FOLDER)
+    places |= {"rejects": ("rejects", root / REJECTS_FOLDER), "documents": ("documents", root / MANIFEST_FOLDER)}
     places |= {f"superseded_{name}": (name, root / SUPERSEDED_FOLDER / name) for name in TABLES}
     return [View(name, shown, str(folder), _partition(folder)) for name, (shown, folder) in places.items()]
 

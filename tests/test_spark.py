@@ -122,7 +122,7 @@ def test_the_views_give_what_duckdb_gives(spark: SparkSession, lakes: dict[str, 
         rows = [tuple(row) for row in spark.table(name).collect()]
         wanted = _asked(lakes[by], f"SELECT * FROM {name}")  # noqa: S608
         assert sorted(map(repr, rows)) == sorted(map(repr, wanted)), name
-    assert wanted == []
+        assert wanted
 
 
 @pytest.mark.parametrize("by", PARTITIONINGS)
