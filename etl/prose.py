@@ -185,11 +185,13 @@ def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: Rul
 def _outside(numbers: pl.DataFrame, cells: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The cells of `numbers` that lie within none of `cells`."""
     within = pl.concat([cell.select("position", from_="start", to=pl.col("raw").str.len_chars()) for cell in cells])
-    numbered = numbers.with_row_index("row")
-    inside = numbered.join(within, on="position", how="inner").filter(
-        (pl.col("start") >= pl.col("from_")) & (pl.col("start") < pl.col("from_") + pl.col("to"))
+    before = (
+        numbers.with_row_index("row")
+        .sort("start")
+        .join_asof(within.sort("from_"), left_on="start", right_on="from_", by="position", check_sortedness=False)
     )
-    return numbered.join(inside, on="row", how="anti", maintain_order="left").drop("row")
+    inside = (pl.col("start") < pl.col("from_") + pl.col("to")).fill_null(value=False)
+    return before.filter(~inside).sort("row").select(numbers.columns)
 
 
 def _locate(cells: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:

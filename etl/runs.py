@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from etl.batch import Batch, read_safely
-from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, Document, Reject, find_inputs, read_document
+from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, Document, Found, Reject, find_inputs, read_document
 from etl.layout import Layout, usable_layouts
 from etl.parquet import REJECTS_FOLDER, STAGING_FOLDER, LakeWriter
 from etl.schema import CONTRACT_VERSION, TABLES
@@ -130,7 +130,7 @@ def run(
 
 
 def _batches(
-    found: Sequence[Path | Reject], known: dict[str, str], outcomes: list[Outcome], summary: Summary
+    found: Sequence[Found | Reject], known: dict[str, str], outcomes: list[Outcome], summary: Summary
 ) -> Iterator[tuple[list[Document], list[Reject]]]:
     """The inputs as batches; documents with the bytes of an earlier one are left out and noted."""
     documents: list[Document] = []
@@ -138,7 +138,7 @@ def _batches(
     size = 0
     for item in found:
         begun = time.perf_counter()
-        document = read_document(item) if isinstance(item, Path) else item
+        document = item if isinstance(item, Reject) else read_document(item)
         summary.seconds["read"] += time.perf_counter() - begun
         if isinstance(document, Reject):
             rejects.append(document)
