@@ -35,6 +35,16 @@ REPORT = render(absc_2003_he2.report()).encode()
 _MARKS = b"STATEMENT TO CERTIFICATEHOLDERS\nDistribution Date: 17-Nov-03\nAMOUNTS PER $1,000 UNIT\nOrig\n"
 
 
+# A place for each pattern that looks through prose.
+_PROSE = (
+    b"  A Trust, Series 2003-HE2\n B Certificates, Series 2003-HE2\n(Exact name of registrant\n"
+    b"New York 333-86750 13-3354848\nHas Fairbanks failed the Termination Test NO\n:\n US Bank, as Trustee\n"
+    b"Form 8-K\nItem 5. On 17-Nov-03 a scheduled distribution, Monthly Report, dated 17-Nov-03\n"
+    b"D.C. 20549 (212) 555-0100 Section 13 or 15(d) Act of 1934 Exhibit No. 1\n1.) Form 10-Q Items 1,2\n"
+    b"F. Item 5: (1) and PER $1,000 UNIT"
+)
+
+
 @dataclass(frozen=True)
 class Measured:
     """What became of a document, its seconds on the clock, and the bytes of memory above those at the start."""
@@ -120,8 +130,8 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield (
         "a class over and over in two strips",
         lambda: _below(
-            b"      A-1            N/A        16,694,098\n", b"      A-1            N/A        16,694,098\n" * 80_000
-        ).replace(row, row * 80_000),
+            b"      A-1            N/A        16,694,098\n", b"      A-1            N/A        16,694,098\n" * 40_000
+        ).replace(row, row * 40_000),
     )
     yield "a class over and over in all strips", lambda: _all_strips(b"      M-1 ")
     yield "classes in all strips", _all_strips
@@ -155,11 +165,27 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "certificates", lambda: _with(_most(b"A Certificates\n"))
     yield "a deal's name of 10,000 characters", lambda: REPORT.replace(b"Home Equity", b"H" * 10_000)
     yield "a deal's name of 1 MB", lambda: REPORT.replace(b"Home Equity", b"Home " * 200_000)
+    yield (
+        "a deal's name of combining marks",
+        lambda: REPORT.replace(b"Home Equity", "Home e\u0315\u0327\u0300".encode() * 100_000),
+    )
     yield "a number of 1 MB", lambda: REPORT.replace(b"278,036", b"9" * 1_000_000)
     yield "colons and capitals for a trustee", lambda: _with(_most(b": x\n A b\n"))
     yield "zip codes for an address", lambda: _with(_most(b"x 10001 "))
     yield "telephones", lambda: _with(_most(b"(212) 555-0100\n\n\n"))
     yield "dates", lambda: _with(_most(b"On 17-Nov-03 a scheduled distribution\n\n\n"))
+    yield (
+        "all prose, many times, at the end of a paragraph",
+        lambda: _with(_most(b"x")[: -len(_PROSE) * 40] + (b"\n" + _PROSE) * 25),
+    )
+    yield (
+        "all prose, many times, in each paragraph",
+        lambda: _with(_most((_PROSE + b"\n") * 10 + b"x" * 1_000 + b"\n\n\n")),
+    )
+    yield (
+        "all prose in different paragraphs",
+        lambda: _with(_different((_PROSE.replace(b"%", b"%%") + b"\n") * 10 + b"\n%d\n\n")),
+    )
     yield "UTF-16 with a mark", lambda: _most(REPORT)[: MAX_BYTES // 2 - 2].decode().encode("utf-16")
     yield "NUL bytes", lambda: bytes(MAX_BYTES)
     yield "too many lines", lambda: b"x\n" * (MAX_BYTES // 2)
@@ -168,16 +194,16 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "a file of 2 GB", lambda: b""
 
 
-def read_in_a_process(file: Path) -> Measured:
-    """The document read in a fresh process."""
+def read_in_a_process(file: Path, most: float = MAX_SECONDS) -> Measured:
+    """The document read in a fresh process, which is ended after so many seconds."""
     variables = {**os.environ, "POLARS_MAX_THREADS": "1"}
     command = [sys.executable, "-m", "benchmarks.hostile", "--child", str(file)]
     try:
         done = subprocess.run(  # noqa: S603 - this program itself
-            command, env=variables, capture_output=True, text=True, timeout=MAX_SECONDS, check=False
+            command, env=variables, capture_output=True, text=True, timeout=most, check=False
         )
     except subprocess.TimeoutExpired:
-        return Measured("still reading", MAX_SECONDS, 0)
+        return Measured("still reading", most, 0)
     if done.returncode:
         return Measured(f"died: {done.stderr.strip()[-120:]}", 0, 0)
     return Measured(**json.loads(done.stdout))

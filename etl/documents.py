@@ -289,26 +289,25 @@ def _expand(given: str) -> list[Found | Reject]:
 def _matches(folder: Path, pattern: Sequence[str]) -> Iterator[Found | Reject]:
     """The files and folders below `folder` that fit the pattern: its parts as in `glob`, but links are not followed,
     so folders that lead to themselves have an end, and depth has no limit."""
-    pending = [(folder, 0)]
+    pending = [(folder, "folder", 0)] if folder.is_dir() else []
     seen = set(pending)
     while pending:
-        here, at = pending.pop()
-        if here != folder and here.is_symlink():
-            yield not_a_file(here)
-            continue
-        if at == len(pattern):
+        here, kind, at = pending.pop()
+        if kind == "link":
+            yield not_a_file(here, is_link=True)
+        elif at == len(pattern):
             yield Found(here, folder)
-            continue
-        entries = _entries(here) if here.is_dir() else []
-        if isinstance(entries, Reject):
-            yield entries
-            continue
-        steps = [(here / name, at + 1) for name, _ in entries if _fits(name, pattern[at])]
-        if pattern[at] == "**":
-            steps = [(here / name, at) for name, kind in entries if kind == "folder" and not name.startswith(".")]
-            steps.append((here, at + 1))
-        pending += [step for step in steps if step not in seen]
-        seen.update(steps)
+        elif kind == "folder":
+            entries = _entries(here)
+            if isinstance(entries, Reject):
+                yield entries
+                continue
+            steps = [(here / name, kind, at + 1) for name, kind in entries if _fits(name, pattern[at])]
+            if pattern[at] == "**":
+                folders = [name for name, kind in entries if kind == "folder" and not name.startswith(".")]
+                steps = [(here, "folder", at + 1), *((here / name, "folder", at) for name in folders)]
+            pending += [step for step in steps if step not in seen]
+            seen.update(steps)
 
 
 def _fits(name: str, part: str) -> bool:
