@@ -81,7 +81,7 @@ def _reasons(summary: Summary) -> dict[str, object]:
     ],
 )
 def test_the_worst_documents_have_bounded_costs(tmp_path: Path, name: str) -> None:
-    """Each of these took minutes, or gigabytes, before the guard that it meets. Others: python -m benchmarks.hostile."""
+    """Each meets another guard. All that we measure: python -m benchmarks.hostile."""
     file = tmp_path / "document.txt"
     file.write_bytes(dict(cases())[name]())
     measured = read_in_a_process(file, SECONDS)
@@ -133,7 +133,7 @@ def test_a_file_of_a_thousand_reports_is_within_the_limits() -> None:
         (b"04541GDP4", 2),
         (b"1,,2 3.,4", 4),
         (b"1..2", 2),
-        ("٣ １".encode(), 0),
+        ("\u0663 \uff11".encode(), 0),
     ],
 )
 def test_numbers_are_counted_in_bytes_as_they_are_in_texts(content: bytes, numbers: int) -> None:

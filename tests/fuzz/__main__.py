@@ -42,27 +42,27 @@ def seeds() -> list[bytes]:
 
 def try_one(content: bytes) -> None:
     """What libFuzzer calls with each input. Documents that break a promise are left as files `broken-*`."""
-    draw = Random(content)  # noqa: S311 - no secret
+    draw = Random(content)
     copies = [damaged(content, draw)[:LONGEST] for _ in range(COPIES)]
     broken = broken_promises([content, *copies], _LAYOUTS)
     for document, promises in broken.items():
         Path(f"broken-{sha256(document).hexdigest()[:16]}").write_bytes(document)
         sys.stderr.write(f"{len(document)} bytes: {promises[:5]}\n")
     if broken and "--keep-going" not in sys.argv:
-        raise BrokenPromiseError(str(list(broken.values())[0][:5]))
+        raise BrokenPromiseError(str(next(iter(broken.values()))[:5]))
 
 
 def mutate(content: bytes, longest: int, seed: int) -> bytes:
     """Another input: mostly one with a damaged line or word, now and then libFuzzer's own."""
-    draw = Random(seed)  # noqa: S311 - no secret
-    if draw.random() < 0.1:  # noqa: PLR2004
+    draw = Random(seed)
+    if draw.random() < 0.1:
         return bytes(atheris.Mutate(content, longest))
     return damaged(content, draw)[:longest]
 
 
 def main(arguments: list[str]) -> None:
     """Fuzz until an input breaks a promise or the time is up."""
-    if len(arguments) < 2 or arguments[1].startswith("-"):  # noqa: PLR2004
+    if len(arguments) < 2 or arguments[1].startswith("-"):
         sys.exit(__doc__)
     folder = Path(arguments[1])
     if not folder.exists():

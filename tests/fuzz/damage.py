@@ -6,34 +6,38 @@ from collections.abc import Callable
 from random import Random
 
 # What may stand where it should not: words that the layouts look for, and bytes that trip readers up.
+_WORDS = r"""
+0 1 12 1,250 1,25 1. .5 1.2.3 (0) (4,179) $( -$1 1.50000% N/A NA n/a YES NO 17-Nov-03 31-Feb-03 1/2/03
+Total TOTAL GROUP A-1 A-IO A1 BIO P X R Class Orig Bal Int Rate Loss Prin Cusip Count Balance RAISF : x
+../../x a=b %2e {} {x} $(id) 'x' "x" \ \n ; --
+é 日本 😀 ½ ² İ ﬁ
+"""
+_PHRASES = """GROUP 1
+GROUP 2 TOTAL
+GROUP 10
+Principal Distributions:
+Interest Distributions:
+Int Short       End Bal
+Series 2003-HE2
+Trust, Series 2003-HE3
+Certificates, Series 2003-HE2
+as Trustee
+Distribution Date:
+Exhibit No. 1
+Form 8-K/A
+Item 5.
+On 17-Nov-03 a scheduled
+do not include loans in REO.
+Servicing Fee 1
+Number of Loans for which
+(Exact name of registrant
+(212) 555-0100"""
+_BLANKS = ("\n", "\n\n", "\r", "\r\n", " ", "\t", "\x0c", "\x0b", "\x1c", "\x85", "\u2028", "\xa0", "\ufeff")
+_LOOKALIKES = ("\u0660\u0661", "\u202e", "e\u0301", "\uff21\uff11", "\uff11\uff12", "\x1b[31m", "\x00", "\x7f")
+_BYTES = (b"\x80", b"\xff", b"\x85", b"\xed\xa0\x80", b"\xf4\x90\x80\x80")
 SNIPPETS = (
-    *(
-        b"0 1 12 1,250 1,25 1. .5 1.2.3 (0) (4,179) $( -$1 1.50000% N/A NA n/a YES NO 17-Nov-03 31-Feb-03 1/2/03".split()
-    ),
-    *(b"Total TOTAL GROUP A-1 A-IO A1 BIO P X R Class Orig Bal Int Rate Loss Prin Cusip Count Balance RAISF".split()),
-    *(
-        b"GROUP 1|GROUP 2 TOTAL|GROUP 10|Principal Distributions:|Interest Distributions:|Int Short       End Bal".split(
-            b"|"
-        )
-    ),
-    *(
-        b"Series 2003-HE2|Trust, Series 2003-HE3|Certificates, Series 2003-HE2|as Trustee|Distribution Date:".split(
-            b"|"
-        )
-    ),
-    *(b"Exhibit No. 1|Form 8-K/A|Item 5.|On 17-Nov-03 a scheduled|do not include loans in REO.|: x".split(b"|")),
-    *(
-        b"Servicing Fee 1|Number of Loans for which|(Exact name of registrant|(212) 555-0100|\n|\n\n|\r|\r\n| |\t".split(
-            b"|"
-        )
-    ),
-    *(
-        b"\x0c \x0b \x1b[31m \x00 \x7f \x80 \xff \x1c \x85 \xc2\x85 \xe2\x80\xa8 \xc2\xa0 \xef\xbb\xbf \xed\xa0\x80 \xf4\x90\x80\x80".split(
-            b" "
-        )
-    ),
-    *("é|日本|😀|\u0660\u0661|½|²|İ|ﬁ|\u202e|e\u0301|Ａ１|１２".encode().split(b"|")),
-    *(b"../../x a=b %2e {} {x} $(id) 'x' \"x\" \\ \\n ; --".split()),
+    *(text.encode() for text in (*_WORDS.split(), *_PHRASES.split("\n"), *_BLANKS, *_LOOKALIKES)),
+    *_BYTES,
 )
 _RUNS = (b" ", b"0", b"9", b"1 ", b"x", b"A-", b"\n", b"x\n", b"1\n", b"(", b",", b"1,", b"\t", b"Class ", b"\xe9")
 
