@@ -21,9 +21,7 @@ from etl.parquet import REJECTS_FOLDER, STAGING_FOLDER, LakeWriter
 from etl.schema import CONTRACT_VERSION, TABLES
 from etl.version import __version__
 
-# A batch holds this much text at the most (one document more than fills it), so that memory stays
-# bounded whatever the size of the inbox.
-BATCH_BYTES = 16 * 1024 * 1024
+# A batch holds as much as the largest document that is read, so that memory stays bounded whatever the inbox holds.
 BATCH_DOCUMENTS = 1000
 # Of the numbers of a report that no rule claims, so many are named in the summary.
 UNCLAIMED_TOLD = 5
@@ -135,7 +133,7 @@ def _batches(
     """The inputs as batches; documents with the bytes of an earlier one are left out and noted."""
     documents: list[Document] = []
     rejects: list[Reject] = []
-    size = 0
+    share = 0.0
     for item in found:
         begun = time.perf_counter()
         document = item if isinstance(item, Reject) else read_document(item)
@@ -147,11 +145,14 @@ def _batches(
             outcomes.append(Outcome(document.source, document.sha256, document.size, "duplicate", message=message))
         else:
             known[document.sha256] = document.source
+            share += document.share
+            if share > 1:
+                yield documents, rejects
+                documents, rejects, share = [], [], document.share
             documents.append(document)
-            size += document.size
-        if size >= BATCH_BYTES or len(documents) + len(rejects) >= BATCH_DOCUMENTS:
+        if len(documents) + len(rejects) >= BATCH_DOCUMENTS:
             yield documents, rejects
-            documents, rejects, size = [], [], 0
+            documents, rejects, share = [], [], 0.0
     yield documents, rejects
 
 
