@@ -211,17 +211,17 @@ def read_in_a_process(file: Path, most: float = MAX_SECONDS) -> Measured:
 def _child(file: Path) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MAX_ADDRESSES, MAX_ADDRESSES))
     layouts = load_layouts()
-    started, begun = _peak(), time.perf_counter()
+    started, begun = peak_memory(), time.perf_counter()
     try:
         read_report(file, layouts)
         outcome = "read"
     except RejectedError as error:
         outcome = error.reason_code
-    measured = {"outcome": outcome, "seconds": time.perf_counter() - begun, "memory": _peak() - started}
+    measured = {"outcome": outcome, "seconds": time.perf_counter() - begun, "memory": peak_memory() - started}
     sys.stdout.write(json.dumps(measured))
 
 
-def _peak() -> int:
+def peak_memory() -> int:
     """The most memory that the process has held so far, in bytes. (What `getrusage` says begins with the memory of
     the process that started this one.)"""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()

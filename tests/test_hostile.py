@@ -166,6 +166,36 @@ def test_documents_say_their_share_of_what_may_be_read_at_once() -> None:
     assert [round(item.share, 3) for item in shares if isinstance(item, Document)] == [0.002, 1.0, 1.0]
 
 
+def test_memory_does_not_grow_with_the_number_of_costly_documents(tmp_path: Path) -> None:
+    """Each is small, and as many numbers as a document may have."""
+    numbers = b"1 " * (MAX_NUMBERS - 2 * count_numbers(REPORT))
+    peaks = []
+    for count in (1, 4):
+        inbox = tmp_path / f"{count}"
+        inbox.mkdir()
+        for number in range(count):
+            (inbox / f"{number}.txt").write_bytes(REPORT + b"\n" * (number + 2) + numbers)
+        done = subprocess.run(
+            [sys.executable, "-c", _PEAK_OF_A_RUN, inbox, tmp_path / f"output-{count}"],
+            env={**os.environ, "POLARS_MAX_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        reports, peak = done.stdout.split()
+        assert int(reports) == count
+        peaks.append(int(peak))
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+_PEAK_OF_A_RUN = """
+import sys
+import etl
+from benchmarks.hostile import peak_memory
+print(etl.run([sys.argv[1]], sys.argv[2]).reports_read, peak_memory())
+"""
+
+
 # --- names ------------------------------------------------------------------------------------------------
 
 
