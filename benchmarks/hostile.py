@@ -89,6 +89,12 @@ def _all_strips(name: bytes = b"M-1%d ") -> bytes:
 _UNLABELLED = (b"    2.02000%       81,733", b"       0         44,140,000", b"    1.85167        1.85167")
 
 
+def _up_to_the_limit(report: bytes) -> bytes:
+    """The report with a line above its statement that makes it as large as may be."""
+    mark, letters = b"STATEMENT TO", b"\xed\xa0\x80"
+    return report.replace(mark, letters * ((MAX_BYTES - len(report)) // len(letters) - 1) + b"\n" + mark, 1)
+
+
 def _below(line: bytes, hostile: bytes) -> bytes:
     """The report with something below a line of it."""
     assert line in REPORT
@@ -134,6 +140,7 @@ def cases() -> Iterator[tuple[str, Callable[[], bytes]]]:  # noqa: PLR0915 - a l
     )
     yield "a class over and over in all strips", lambda: _all_strips(b"      M-1 ")
     yield "classes in all strips", _all_strips
+    yield "classes in all strips, and letters up to the limit", lambda: _up_to_the_limit(_all_strips())
     yield "heads", lambda: _with(_most(b"     Class         Orig Bal       Beg Bal           Prin\n"))
     yield "pieces of heads", lambda: _with(_most(b"Class\nClass Orig\nInt Int Int\nEnd Bal\n"))
     yield "heads with groups", lambda: _with(_most(b"GROUP 1 GROUP 2 TOTAL\n" + b"Count Balance " * 3 + b"\n"))

@@ -25,7 +25,7 @@ from etl.errors import UsageError
 # docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
 MAX_BYTES = 8 * 1024 * 1024
 MAX_LINES = 400_000
-MAX_NUMBERS = 400_000
+MAX_NUMBERS = 350_000
 
 # Stands in every output folder; by it an output inside an inbox is known.
 RUNS_FOLDER = "_runs"

@@ -29,13 +29,13 @@ REPORTS = [REPORT] + [render(simulate(make_deal(n), 2)[-1], random_style(n)).enc
 BATCH = 24
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from(REPORTS), min_size=BATCH, max_size=BATCH))
 def test_damaged_reports_keep_every_promise(layouts: Sequence[Layout], draw: Random, reports: list[bytes]) -> None:
     assert broken_promises([damaged(report, draw) for report in reports], layouts) == {}
 
 
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(st.lists(st.binary(max_size=400), min_size=BATCH, max_size=BATCH))
 def test_arbitrary_bytes_keep_every_promise(layouts: Sequence[Layout], contents: list[bytes]) -> None:
     """As they are, and in the midst of a report."""
@@ -44,7 +44,7 @@ def test_arbitrary_bytes_keep_every_promise(layouts: Sequence[Layout], contents:
     assert broken_promises([*contents, *within], layouts) == {}
 
 
-@settings(max_examples=6)
+@settings(max_examples=5)
 @given(st.lists(st.lists(st.sampled_from(SNIPPETS), max_size=60), min_size=BATCH, max_size=BATCH), st.data())
 def test_any_words_in_any_order_keep_every_promise(
     layouts: Sequence[Layout], parts: list[list[bytes]], data: st.DataObject
@@ -54,7 +54,7 @@ def test_any_words_in_any_order_keep_every_promise(
     assert broken_promises([marks + b"\n" + glue.join(part) for part in parts], layouts) == {}
 
 
-@settings(max_examples=20)
+@settings(max_examples=10)
 @given(st.randoms(use_true_random=False), st.sampled_from(REPORTS))
 def test_read_report_gives_a_report_or_a_reason(layouts: Sequence[Layout], draw: Random, report: bytes) -> None:
     try:

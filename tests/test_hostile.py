@@ -8,6 +8,7 @@ import io
 import json
 import lzma
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -72,12 +73,10 @@ def _reasons(summary: Summary) -> dict[str, object]:
 @pytest.mark.parametrize(
     "name",
     [
-        "classes in all strips",
         "a class over and over in two strips",
         "a deal's name of combining marks",
         "all prose, many times, at the end of a paragraph",
         "lone surrogates",
-        "numbers in different paragraphs",
     ],
 )
 def test_the_worst_documents_have_bounded_costs(tmp_path: Path, name: str) -> None:
@@ -95,7 +94,7 @@ def test_the_worst_documents_have_bounded_costs(tmp_path: Path, name: str) -> No
     [
         (REPORT + b" " * MAX_BYTES, f"{MAX_BYTES + len(REPORT):,} bytes; at most 8,388,608 are read"),
         (REPORT + b"\n" * MAX_LINES, f"{MAX_LINES + count_lines(REPORT):,} lines; at most 400,000 are read"),
-        (REPORT + b"1 " * MAX_NUMBERS, " numbers; at most 400,000 are read"),
+        (REPORT + b"1 " * MAX_NUMBERS, " numbers; at most 350,000 are read"),
     ],
     ids=["bytes", "lines", "numbers"],
 )
@@ -386,6 +385,20 @@ def _nested(folder: Path, depth: int) -> Iterator[None]:
 # --- what changes between the listing and the reading ----------------------------------------------------
 
 
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """Whatever waits for ten seconds fails."""
+
+    def fail(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
 def _found(inbox: Path) -> Found:
     (item,) = find_inputs([str(inbox)])
     assert isinstance(item, Found)
@@ -428,6 +441,7 @@ def test_a_link_that_takes_the_place_of_a_folder_is_not_followed(one: Found, tmp
     assert (reject.reason_code, reject.sha256) in (("not_a_file", None), ("unreadable", None))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(one: Found) -> None:
     def change(path: Path) -> None:
         path.unlink()
@@ -436,6 +450,7 @@ def test_a_pipe_that_takes_the_place_of_a_file_is_not_waited_for(one: Found) -> 
     assert _after(one, change).reason_code == "not_a_file"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_pipe_that_comes_at_the_last_moment_is_not_waited_for(one: Found, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its kind was looked at, before it is opened."""
     look = os.stat
