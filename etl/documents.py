@@ -160,7 +160,7 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
             "binary", f"the file has a NUL byte at offset {at:,}", "give the report as text in UTF-8 or cp1252"
         )
     for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
-        if (counted := count(content)) > most:
+        if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
             return reject("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
     text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
     return Document(source, sha256, len(content), text, content)
