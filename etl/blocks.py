@@ -93,7 +93,7 @@ _RUN = [f"line_{back}" for back in range(MAX_HEAD_LINES - 1, -1, -1)]
 
 def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[_HeadLine]]:
     """Lines all of whose words are words of heads, as numbers into the list of distinct head lines."""
-    words = {word for block in layout.blocks for head in (*block.columns, block.title or "") for word in head.split()}
+    words = {word for block in layout.blocks for word in _words(block)}
     plain = lines.filter(~pl.col("text").str.contains(_AMOUNT)).select("document", "position", "text")
     distinct = plain.select(pl.col("text").unique(maintain_order=True))
     groups = list(dict.fromkeys(block.groups for block in layout.blocks if block.groups))
@@ -103,16 +103,22 @@ def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list
     found = distinct.with_columns(
         rest.alias("rest"), *(pl.col("text").str.extract_all(group).alias(group) for group in groups)
     )
+    longest = MAX_GROUPS * max((len(_words(block)) for block in layout.blocks), default=0)
     head_lines: list[_HeadLine] = []
     numbers: list[tuple[str, int]] = []
     for text, leftover, *labels in found.iter_rows():
-        if words.issuperset(leftover.split()):
+        if words.issuperset(leftover.split(maxsplit=longest)):  # a line may have millions of words
             texts = (tuple(" ".join(label.split()) for label in several) for several in labels)
             alone = {} if leftover.strip() else dict(zip(groups, texts, strict=True))
             numbers.append((text, len(head_lines)))
             head_lines.append(_HeadLine(text.split(), alone))
     numbered = pl.DataFrame(numbers, schema={"text": pl.String, "line_0": pl.Int32}, orient="row")
     return plain.join(numbered, on="text", how="inner", maintain_order="left").drop("text"), head_lines
+
+
+def _words(block: Block) -> list[str]:
+    """The words of the block's head, without its groups."""
+    return [word for head in (*block.columns, block.title or "") for word in head.split()]
 
 
 def _runs(candidates: pl.DataFrame) -> pl.DataFrame:

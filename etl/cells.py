@@ -25,8 +25,9 @@ PRINTED_DECIMALS = {**SCALES, "fraction": 8}
 FITTING_LENGTH = {"usd": 14, "fraction": 6, "count": 14, "months": 14, "per_1000": 11}
 
 # A numeric token, wherever it stands: digits with commas and points between them, with the signs
-# around them. The scan with it knows no layout.
-NUMBER = r"(?:(?<![A-Za-z0-9])[(]?-?\$?)?[0-9]+(?:[.,][0-9]+)*%?[)]?"
+# around them. The scan with it knows no layout. It is for Python's engine, which with `++` and `*+` never goes back
+# over what it has read, so neither time nor memory grow with the length of a number.
+NUMBER = r"(?:(?<![A-Za-z0-9])[(]?-?\$?)?[0-9]++(?:[.,][0-9]++)*+%?[)]?"
 _DIGITS = r"[0-9]+(?:[.,][0-9]+)*"
 
 

@@ -216,7 +216,10 @@ def _different_rows(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -
 def _different_order(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     """Reports in which the block lists the classes in another order: rows without labels that join by
     order may then belong to other classes."""
-    theirs = reference.select("document", "class_key", theirs="ordinal")
+    # A class that stands twice is told elsewhere; here its copies would meet each other, thousands by thousands.
+    theirs = reference.select("document", "class_key", theirs="ordinal").unique(
+        ["document", "class_key"], keep="first", maintain_order=True
+    )
     common = keys.join(theirs, on=["document", "class_key"], how="inner", maintain_order="left")
     before = pl.col("theirs").shift(1).over("document")
     wrong = common.filter(pl.col("theirs") < before)

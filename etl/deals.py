@@ -14,6 +14,9 @@ import unicodedata
 
 MAX_LENGTH = 100
 _HASH_LENGTH = 10
+# Unicode's normal forms take quadratic time over runs of combining marks. A longer text is no name of a deal, and is
+# taken as it is printed.
+_MAX_NORMALIZED = 1000
 # Blanks, punctuation, and the dashes and quotes of Unicode.
 _SEPARATORS = re.compile(r"[\s,.;:'\"()\[\]/_\u2010-\u2015\u2018-\u201f-]+")
 _WORD = re.compile(r"[a-z0-9]+")
@@ -45,4 +48,5 @@ def plain_slug(name: str) -> str:
 
 
 def _words(name: str) -> list[str]:
-    return [word for word in _SEPARATORS.split(unicodedata.normalize("NFKC", name).casefold()) if word]
+    normal = unicodedata.normalize("NFKC", name) if len(name) <= _MAX_NORMALIZED else name
+    return [word for word in _SEPARATORS.split(normal.casefold()) if word]

@@ -6,36 +6,50 @@ strangers, so sizes are bounded and links are not followed out of the inbox.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import itertools
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from glob import glob, has_magic
+from fnmatch import fnmatchcase
+from glob import has_magic
 from pathlib import Path
 
 from etl.errors import UsageError
 
-MAX_BYTES = 32 * 1024 * 1024
-# Numbers are what costs memory; only large documents are counted.
-MAX_NUMBERS = 2_000_000
-COUNTED_BYTES = 4 * 1024 * 1024
+# What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
+# docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
+MAX_BYTES = 8 * 1024 * 1024
+MAX_LINES = 400_000
+MAX_NUMBERS = 350_000
 
 # Stands in every output folder; by it an output inside an inbox is known.
 RUNS_FOLDER = "_runs"
 SOURCES_FOLDER = "_sources"
 
+# How files begin that are no text. Archives are not opened, so none can be a bomb.
 _MAGIC = {
     b"%PDF": "a PDF",
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
     b"GIF8": "a GIF picture",
     b"PK\x03\x04": "a ZIP archive or an Office file",
+    b"PK\x05\x06": "an empty ZIP archive",
     b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ": "an xz archive",
+    b"(\xb5/\xfd": "a Zstandard archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a RAR archive",
     b"\xd0\xcf\x11\xe0": "an old Office file",
 }
+# A tar archive has its mark here; it begins with the name of a file.
+_TAR, _TAR_AT = b"ustar", 257
+_KIND_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -54,6 +68,13 @@ class Document:
         """Identifier of the report in the document: the first 16 hex digits of its SHA-256."""
         return self.sha256[:16]
 
+    @property
+    def share(self) -> float:
+        """How much the document is of the largest that may be read: what it costs in memory. Documents that are
+        read together should not be more than 1."""
+        lines, numbers = count_lines(self.content), count_numbers(self.content)
+        return max(self.size / MAX_BYTES, lines / MAX_LINES, numbers / MAX_NUMBERS)
+
 
 @dataclass(frozen=True)
 class Reject:
@@ -67,36 +88,55 @@ class Reject:
     hint: str
 
 
-def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> list[Path | Reject]:
+@dataclass(frozen=True)
+class Found:
+    """A file of an inbox. Where it was found below a folder, `below` is that folder: on the way from there to the
+    file no link is followed."""
+
+    path: Path
+    below: Path | None = None
+
+
+def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> list[Found | Reject]:
     """The files that files, folders (recursive) and globs stand for, sorted, each once.
 
     Links and special files inside a folder come back as rejects: they are not followed. Where a
     folder holds the output of runs, its `output_folders` are left out. Raises UsageError where an
     input does not exist.
     """
-    found: dict[str, Path | Reject] = {}
+    found: dict[str, Found | Reject] = {}
     for given in inputs:
         for root in _expand(given):
-            for item in _walk(root, output_folders) if isinstance(root, Path) and root.is_dir() else [root]:
-                found[item.source if isinstance(item, Reject) else source_name(item)] = item
+            for item in _walk(root, output_folders) if isinstance(root, Found) and root.path.is_dir() else [root]:
+                found[item.source if isinstance(item, Reject) else source_name(item.path)] = item
     return [found[source] for source in sorted(found)]
 
 
-def read_document(path: Path) -> Document | Reject:
-    """The document at `path`, or the reason why it is none."""
-    source = source_name(path)
+def read_document(given: Path | Found) -> Document | Reject:
+    """The document in a file, or the reason why it is none.
+
+    What was a file when the inbox was looked through may be anything by now. So a link is not followed to it, a
+    pipe is not waited for, and a file that is written to while it is read is no document.
+    """
+    found = given if isinstance(given, Found) else Found(given)
+    source = source_name(found.path)
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return not_a_file(path)
-        if status.st_size > MAX_BYTES:
-            message = f"{status.st_size:,} bytes; at most {MAX_BYTES:,} are read"
-            return Reject(source, None, status.st_size, "too_large", message, "split the file into its reports")
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        with _opened(found) as file:
+            if file is None:
+                return not_a_file(found.path)
+            before = os.fstat(file)
+            if before.st_size > MAX_BYTES:
+                return _too_large_to_read(source, before.st_size, _read(file, _KIND_BYTES))
+            content = _read(file, MAX_BYTES + 1)
+            after = os.fstat(file)
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            return not_a_file(found.path, is_link=True)
         message = error.strerror or str(error)
         return Reject(source, None, None, "unreadable", message, "check that the file is there and may be read")
+    if (before.st_size, before.st_mtime_ns, before.st_size) != (after.st_size, after.st_mtime_ns, len(content)):
+        message = f"the file changed while it was read: {before.st_size:,} bytes, then {after.st_size:,}"
+        return Reject(source, None, None, "changed", message, "run again when nothing writes to it any more")
     return document_from_bytes(content, source)
 
 
@@ -108,10 +148,10 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
         return Reject(source, sha256, len(content), reason_code, message, hint)
 
     if len(content) > MAX_BYTES:
-        return reject("too_large", f"more than {MAX_BYTES:,} bytes", "split the file into its reports")
+        return reject("too_large", f"{len(content):,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
     if not decode(content[:1024]).strip() and not decode(content).strip():
         return reject("empty", "the file has no text", "fetch it again, or take it out of the inbox")
-    kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+    kind = _kind(content)
     if kind is not None:
         return reject("binary", f"the file is {kind}", "give the report's text, as filed")
     if b"\x00" in content:
@@ -119,10 +159,78 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
         return reject(
             "binary", f"the file has a NUL byte at offset {at:,}", "give the report as text in UTF-8 or cp1252"
         )
-    if len(content) > COUNTED_BYTES and sum(1 for _ in re.finditer(rb"[0-9]+", content)) > MAX_NUMBERS:
-        return reject("too_large", f"more than {MAX_NUMBERS:,} numbers", "split the file into its reports")
+    for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
+        if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
+            return reject("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
     text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
     return Document(source, sha256, len(content), text, content)
+
+
+def count_lines(content: bytes) -> int:
+    """How many lines the text of these bytes has, blank ones included."""
+    return content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n") + 1
+
+
+def count_numbers(content: bytes) -> int:
+    """About how many numbers stand in these bytes; never fewer, and more only where digits stand alone between
+    commas or points.
+
+    >>> count_numbers(b"1,234.50 12 17-Nov-03")
+    4
+    """
+    looks = content.translate(_LOOKS)
+    return looks.count(b" 1") + looks.count(b",1") - looks.count(b"1,1") + looks.startswith(b"1")
+
+
+# Each byte as a digit, a comma (or point), or something else.
+_LOOKS = b" " * ord(",") + b", , " + b"1" * 10 + b" " * (255 - ord("9"))
+_SPLIT = "split the file into its reports"
+
+
+def _kind(content: bytes) -> str | None:
+    """What the file is that begins so, if it is known to be no text."""
+    if content.startswith(_TAR, _TAR_AT):
+        return "a tar archive"
+    return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
+
+
+def _too_large_to_read(source: str, size: int, beginning: bytes) -> Reject:
+    """The reject for a file of which only the beginning was read."""
+    kind = _kind(beginning)
+    if kind is not None:
+        return Reject(source, None, size, "binary", f"the file is {kind}", "give the report's text, as filed")
+    return Reject(source, None, size, "too_large", f"{size:,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
+
+
+@contextmanager
+def _opened(found: Found) -> Iterator[int | None]:
+    """The file, open; None if it is no regular file, or a link to one that must not be followed. Raises OSError."""
+    closing = ExitStack()
+
+    def opened(path: Path, flags: int) -> int:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags, dir_fd=folder)
+        closing.callback(os.close, file)
+        return file
+
+    folder: int | None = None
+    path, no_link = found.path, 0
+    with closing:
+        if found.below is not None:
+            *steps, name = found.path.relative_to(found.below).parts
+            folder = opened(found.below, os.O_DIRECTORY)
+            for step in steps:
+                folder = opened(Path(step), os.O_DIRECTORY | os.O_NOFOLLOW)
+            path, no_link = Path(name), os.O_NOFOLLOW
+        # What is no file is not even opened: to open a device may do something.
+        is_file = stat.S_ISREG(os.stat(path, dir_fd=folder, follow_symlinks=not no_link).st_mode)
+        file = opened(path, os.O_NOCTTY | os.O_NONBLOCK | no_link) if is_file else None
+        yield file if file is not None and stat.S_ISREG(os.fstat(file).st_mode) else None
+
+
+def _read(file: int, size: int) -> bytes:
+    """The next bytes of a file, `size` if it has as many."""
+    with open(file, "rb", closefd=False) as stream:
+        return stream.read(size)
 
 
 def decode(content: bytes) -> str:
@@ -135,9 +243,9 @@ def decode(content: bytes) -> str:
     return content.decode("latin-1")
 
 
-def not_a_file(path: Path) -> Reject:
+def not_a_file(path: Path, *, is_link: bool | None = None) -> Reject:
     """The reject for a folder, a link, a device, a pipe or a socket."""
-    kind = "a link" if path.is_symlink() else "no regular file"
+    kind = "a link" if (path.is_symlink() if is_link is None else is_link) else "no regular file"
     return Reject(
         source_name(path), None, None, "not_a_file", f"the path is {kind}", "put the file itself into the inbox"
     )
@@ -159,49 +267,88 @@ def source_path(source: str) -> Path:
     return Path(os.fsdecode(spelled))
 
 
-def _expand(given: str) -> list[Path | Reject]:
+def _expand(given: str) -> list[Found | Reject]:
     path = Path(given)
     try:
         found = bool(given) and path.exists()
-    except OSError as error:
-        raise UsageError(f"{given[:200]}: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # a name that is too long, or has a NUL
+        raise UsageError(f"{given[:200]}: {getattr(error, 'strerror', None) or error}") from error
     if found:
-        return [path]
+        return [Found(path)]
     if has_magic(given):
-        matches = [Path(match) for match in sorted(glob(given, recursive=True))]  # noqa: PTH207 - may be absolute
+        fixed = list(itertools.takewhile(lambda part: not has_magic(part), path.parts))
+        matches = list(_matches(Path(*fixed), path.parts[len(fixed) :]))
         if matches:
-            return [not_a_file(match) if _by_link(match, given) else match for match in matches]
+            return matches
         raise UsageError(f"{given}: the pattern matches no file")
     if path.is_symlink():
         raise UsageError(f"{given}: the link leads nowhere")
     raise UsageError(f"{given or 'an empty name'}: there is no such file or folder")
 
 
-def _by_link(match: Path, given: str) -> bool:
-    """Whether the match of a pattern is a link, or was reached through one below the pattern's fixed part."""
-    fixed = list(itertools.takewhile(lambda part: not has_magic(part), Path(given).parts))
-    steps = [Path(*match.parts[:count]) for count in range(len(fixed) + 1, len(match.parts) + 1)]
-    return any(step.is_symlink() for step in steps)
+def _matches(folder: Path, pattern: Sequence[str]) -> Iterator[Found | Reject]:
+    """The files and folders below `folder` that fit the pattern: its parts as in `glob`, but links are not followed,
+    so folders that lead to themselves have an end, and depth has no limit."""
+    pending = [(folder, "folder", 0)] if folder.is_dir() else []
+    seen = set(pending)
+    while pending:
+        here, kind, at = pending.pop()
+        if kind == "link":
+            yield not_a_file(here, is_link=True)
+        elif at == len(pattern):
+            yield Found(here, folder)
+        elif kind == "folder":
+            entries = _entries(here)
+            if isinstance(entries, Reject):
+                yield entries
+                continue
+            steps = [(here / name, kind, at + 1) for name, kind in entries if _fits(name, pattern[at])]
+            if pattern[at] == "**":
+                folders = [name for name, kind in entries if kind == "folder" and not name.startswith(".")]
+                steps = [(here, "folder", at + 1), *((here / name, "folder", at) for name in folders)]
+            pending += [step for step in steps if step not in seen]
+            seen.update(steps)
 
 
-def _walk(folder: Path, output_folders: Collection[str]) -> Iterator[Path | Reject]:
+def _fits(name: str, part: str) -> bool:
+    """Whether a name fits a part of a pattern; hidden files need a pattern that begins with a point."""
+    return name == part or (fnmatchcase(name, part) and (part.startswith(".") or not name.startswith(".")))
+
+
+def _walk(root: Found, output_folders: Collection[str]) -> Iterator[Found | Reject]:
     """All files below a folder; what is no file, and folders that cannot be read, as rejects."""
-    pending = [folder]
+    pending = [root.path]
     while pending:
         here = pending.pop()
-        try:
-            entries = list(here.iterdir())
-        except OSError as error:
-            message = error.strerror or str(error)
-            yield Reject(source_name(here), None, None, "unreadable", message, "check that the folder may be read")
+        entries = _entries(here)
+        if isinstance(entries, Reject):
+            yield entries
             continue
-        is_output = any(entry.name == RUNS_FOLDER for entry in entries)
-        for entry in entries:
-            if is_output and entry.name in output_folders:
+        is_output = any(name == RUNS_FOLDER for name, _ in entries)
+        for name, kind in entries:
+            if is_output and name in output_folders:
                 continue
-            if entry.is_symlink() or not (entry.is_dir() or entry.is_file()):
-                yield not_a_file(entry)
-            elif entry.is_file():
-                yield entry
+            if kind == "folder":
+                pending.append(here / name)
+            elif kind == "file":
+                yield Found(here / name, root.below or root.path)
             else:
-                pending.append(entry)
+                yield not_a_file(here / name, is_link=kind == "link")
+
+
+def _entries(folder: Path) -> list[tuple[str, str]] | Reject:
+    """Name and kind (folder, file, link or other) of all that a folder holds, or why it cannot be read."""
+    try:
+        with os.scandir(folder) as listed:
+            return [(entry.name, _entry_kind(entry)) for entry in listed]
+    except OSError as error:
+        hint = "check that the folder may be read"
+        return Reject(source_name(folder), None, None, "unreadable", error.strerror or str(error), hint)
+
+
+def _entry_kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "link"
+    if entry.is_dir(follow_symlinks=False):
+        return "folder"
+    return "file" if entry.is_file(follow_symlinks=False) else "other"

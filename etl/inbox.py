@@ -5,24 +5,30 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from etl.documents import Document, Reject, read_document
+from etl.documents import Document, Found, Reject, read_document
 from etl.layout import Layout
-from etl.manifest import Manifest, reader
+from etl.manifest import REJECTED, Manifest, reader
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file
 from etl.sources import source_file
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
 from etl.versions import SUPERSEDED
 
-# A batch has so much text and so many documents at the most (one document more than fills it), so that
-# memory stays bounded whatever the size of the inbox; and it goes over so many documents of the inbox,
-# most of which may be unchanged.
-BATCH_BYTES = 16 * 1024 * 1024
+# Of the documents that are read together, none or all may be costly: this bounds what they cost together, as a share
+# of what the largest document that is read costs. So memory stays bounded whatever the inbox holds.
+BATCH_SHARE = 1.0
 BATCH_DOCUMENTS = 500
+# A batch goes over so many documents of the inbox at the most, for most of them may be unchanged.
 BATCH_INPUTS = 5000
+# So much is looked at together, to find out what of it is new.
+CHUNK_BYTES = 8 * 1024 * 1024
+CHUNK_DOCUMENTS = 500
+
+# A row of the manifest.
+_Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,12 @@ class InboxBatch:
     copies: list[Copy] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no more documents should come to it."""
-        many = len(self.documents) >= BATCH_DOCUMENTS or len(self.sources) >= BATCH_INPUTS
-        return many or _bytes_of(self.documents) >= BATCH_BYTES
+    share: float = 0.0
+
+    def has_room(self, share: float) -> bool:
+        """Whether a document that costs so much may be read together with those of the batch."""
+        fits = not self.documents or self.share + share <= BATCH_SHARE
+        return fits and len(self.documents) < BATCH_DOCUMENTS and len(self.sources) < BATCH_INPUTS
 
     def halves(self) -> tuple[InboxBatch, InboxBatch]:
         """The batch in two: the first has half of its documents, the second the other half and all the rest."""
@@ -84,65 +91,84 @@ class Inbox:
         self._force = force
         self._readers = {reader(layouts), *(reader([layout]) for layout in layouts)}
         self._seen: dict[str, str] = {}
+        # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
+        self._first_paths: dict[str, str] = {}
 
-    def batches(self, found: Iterable[Path | Reject]) -> Iterator[InboxBatch]:
+    def batches(self, found: Iterable[Found | Reject]) -> Iterator[InboxBatch]:
         """The inbox in batches, in its order."""
         batch = InboxBatch()
         for chunk in self._chunks(found):
-            self._sort(chunk, batch)
-            if batch.is_full:
-                yield batch
-                batch = InboxBatch()
+            for item, row in self._known(chunk):
+                share = item.share if isinstance(item, Document) and row is None else 0.0
+                if not batch.has_room(share):
+                    yield batch
+                    batch = InboxBatch()
+                self._put(item, row, share, batch)
         yield batch
 
-    def _chunks(self, found: Iterable[Path | Reject]) -> Iterator[list[Document | Reject]]:
+    def _chunks(self, found: Iterable[Found | Reject]) -> Iterator[list[Document | Reject]]:
         """What stands in the inbox, some hundred documents at a time."""
         chunk: list[Document | Reject] = []
         size = 0
         for item in found:
             begun = time.perf_counter()
-            chunk.append(read_document(item) if isinstance(item, Path) else item)
+            chunk.append(item if isinstance(item, Reject) else read_document(item))
             self._summary.seconds["read"] += time.perf_counter() - begun
-            size += chunk[-1].size or 0 if isinstance(chunk[-1], Document) else 0
-            if len(chunk) >= BATCH_DOCUMENTS or size >= BATCH_BYTES:
+            size += len(chunk[-1].content) if isinstance(chunk[-1], Document) else 0
+            if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
                 yield chunk
                 chunk, size = [], 0
         yield chunk
 
-    def _sort(self, chunk: Sequence[Document | Reject], batch: InboxBatch) -> None:
-        """Put each document where it belongs in the batch."""
-        batch.sources += [item.source for item in chunk]
+    def _known(self, chunk: Sequence[Document | Reject]) -> Iterator[tuple[Document | Reject, _Row | None]]:
+        """Each document with the row of the manifest that makes it needless to read it, if there is one."""
         documents = [item for item in chunk if isinstance(item, Document)]
-        batch.rejects += [item for item in chunk if isinstance(item, Reject)]
-        known = self._manifest.reports({item.sha256 for item in documents})
-        read = known.rows_by_key("sha256", include_key=True, named=True, unique=True)
-        refused = self._manifest.rejects(item.source for item in documents)
-        rejected = refused.rows_by_key("source", include_key=True, named=True, unique=True)
-        for item in documents:
+        reports = self._manifest.reports({item.sha256 for item in documents})
+        read = reports.rows_by_key("sha256", include_key=True, named=True, unique=True)
+        rejects = self._manifest.rejects(item.source for item in documents)
+        rejected = rejects.rows_by_key("source", include_key=True, named=True, unique=True)
+        for item in chunk:
+            if isinstance(item, Reject):
+                yield item, None
+                continue
             row = read.get(item.sha256)
-            if item.sha256 in self._seen:
-                batch.copies.append(Copy(item.source, item.sha256, item.size, self._seen[item.sha256]))
-            elif row is not None and self._holds(item, row):
-                batch.settled.append(self._skipped(item, row))
-            elif row is None and self._is_rejected_still(item, rejected.get(item.source)):
-                batch.settled.append(rejected_outcome(item.source, rejected[item.source]))
+            if row is None:
+                refused = rejected.get(item.source)
+                yield item, refused if refused is not None and self._is_rejected_still(item, refused) else None
+            elif self._holds(item, row):
+                yield item, row
             else:
-                batch.documents.append(_under_first_path(item, row))
-            self._seen.setdefault(item.sha256, item.source)
+                self._first_paths[item.sha256] = min(row["source"], item.source)
+                yield item, None
 
-    def _holds(self, item: Document, row: Mapping[str, Any]) -> bool:
+    def _put(self, item: Document | Reject, row: _Row | None, share: float, batch: InboxBatch) -> None:
+        """Put a document where it belongs in the batch."""
+        batch.sources.append(item.source)
+        if isinstance(item, Reject):
+            batch.rejects.append(item)
+            return
+        first = self._seen.setdefault(item.sha256, item.source)
+        if first != item.source:
+            batch.copies.append(Copy(item.source, item.sha256, item.size, first))
+        elif row is None:
+            source = self._first_paths.pop(item.sha256, item.source)
+            batch.documents.append(replace(item, source=source))
+            batch.share += share
+        else:
+            rejected = row["outcome"] == REJECTED
+            batch.settled.append(rejected_outcome(item.source, row) if rejected else self._skipped(item, row))
+
+    def _holds(self, item: Document, row: _Row) -> bool:
         """Whether the lake has the report, as this program would read it."""
         as_read = row["read_by"] in self._readers and row["source"] <= item.source
         kept = row["source_kept"] or not self._keep_sources
         return not self._force and as_read and kept and self._stands(row)
 
-    def _is_rejected_still(self, item: Document, row: Mapping[str, Any] | None) -> bool:
+    def _is_rejected_still(self, item: Document, row: _Row) -> bool:
         """Whether this program has rejected the same bytes at the same path."""
-        if row is None or self._force:
-            return False
-        return row["sha256"] == item.sha256 and row["read_by"] in self._readers
+        return not self._force and row["sha256"] == item.sha256 and row["read_by"] in self._readers
 
-    def _stands(self, row: Mapping[str, Any]) -> bool:
+    def _stands(self, row: _Row) -> bool:
         """Whether the files with the rows of a report, and its source, are there."""
         file = partition_file(self._partition_by.folder(row["deal"], row["distribution_date"]))
         place = f"{SUPERSEDED_FOLDER}/" if row["standing"] == SUPERSEDED else ""
@@ -150,7 +176,7 @@ class Inbox:
         files += [os.fspath(source_file(self._output, row["sha256"]))] if row["source_kept"] else []
         return all(os.path.exists(file) for file in files)  # noqa: PTH110
 
-    def _skipped(self, item: Document, row: Mapping[str, Any]) -> Outcome:
+    def _skipped(self, item: Document, row: _Row) -> Outcome:
         """The outcome of a report that the lake has; what is to be said of it is said again."""
         summary = self._summary
         summary.numbers_found += row["numbers_found"]
@@ -160,14 +186,3 @@ class Inbox:
         if unclaimed:
             add_bounded(summary.unclaimed, [{"source": item.source, "numbers": unclaimed, "first": None}])
         return read_outcome(item.source, row, "skipped")
-
-
-def _bytes_of(documents: Iterable[Document]) -> int:
-    return sum(document.size for document in documents)
-
-
-def _under_first_path(document: Document, row: Mapping[str, Any] | None) -> Document:
-    """The document under the first of all paths at which it was ever seen, so that their order does not matter."""
-    if row is None or row["source"] >= document.source:
-        return document
-    return Document(row["source"], document.sha256, document.size, document.text, document.content)

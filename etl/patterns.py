@@ -74,6 +74,7 @@ class Pattern:
     search: str
     expression: str
     fields: tuple[str, ...]
+    whole_line: bool = False
 
     def matches(self, text: pl.Expr) -> pl.Expr:
         """Whether the pattern fits `text`."""
@@ -82,22 +83,39 @@ class Pattern:
     def capture(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
         """The rows of `frame` whose `column` the pattern fits, with new columns: `match_start` and,
         for cell i, `<i>` (its text) and `<i>_start` (its first character)."""
-        groups = frame.with_columns(pl.col(column).str.extract_groups(self.expression).alias(_GROUPS)).filter(
-            pl.col(_GROUPS).struct.field("1").is_not_null()
+        groups = (
+            self._at_match(frame, column)
+            .with_columns(pl.col(_TEXT).str.extract_groups(self.expression).alias(_GROUPS))
+            .filter(pl.col(_GROUPS).struct.field("1").is_not_null())
         )
-        parts = [self._length(1).alias("match_start")]
+        parts = [(pl.col(_BEFORE) + self._length(1)).alias("match_start")]
         for index in range(len(self.fields)):
-            before = [self._length(group) for group in range(1, 2 * index + 3)]
+            before = [pl.col(_BEFORE), *(self._length(group) for group in range(1, 2 * index + 3))]
             cell_text = pl.col(_GROUPS).struct.field(str(2 * index + 3))
             parts += [cell_text.alias(f"{index}"), pl.sum_horizontal(before).alias(f"{index}_start")]
-        return groups.with_columns(parts).drop(_GROUPS)
+        return groups.with_columns(parts).drop(_GROUPS, _TEXT, _BEFORE)
+
+    def _at_match(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
+        """`frame` with the text from where the match begins, and how many characters stand before it.
+
+        To capture costs many times what it costs to find, for each character from the first on. A line is short,
+        but a paragraph may be the whole document.
+        """
+        if self.whole_line:
+            return frame.with_columns(pl.col(column).alias(_TEXT), pl.lit(0, pl.Int32).alias(_BEFORE))
+        found = frame.with_columns(pl.col(column).str.find(self.search).alias(_BEFORE))
+        content, start = pl.col(column).cast(pl.Binary), pl.col(_BEFORE)
+        return found.filter(start.is_not_null()).with_columns(
+            content.bin.slice(start).cast(pl.String).alias(_TEXT),
+            content.bin.slice(0, start).cast(pl.String).str.len_chars().cast(pl.Int32).alias(_BEFORE),
+        )
 
     @staticmethod
     def _length(group: int) -> pl.Expr:
         return pl.col(_GROUPS).struct.field(str(group)).str.len_chars().cast(pl.Int32)
 
 
-_GROUPS = "captured groups"
+_GROUPS, _TEXT, _BEFORE = "captured groups", "text from the match on", "characters before the match"
 
 
 def cell(field: str, unit: str | None) -> str:
@@ -163,7 +181,7 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
         raise PatternError("the pattern has no field: write {field} where a cell stands")
     if len(set(fields)) < len(fields):
         raise PatternError("the pattern has a field twice; each cell needs its own")
-    return Pattern(source, search, expression, tuple(fields))
+    return Pattern(source, search, expression, tuple(fields), whole_line)
 
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")

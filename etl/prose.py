@@ -20,6 +20,9 @@ from etl.rules import RuleBook
 
 # How often one pattern is looked for in one paragraph.
 MAX_REPEATS = 20
+# Every look at a paragraph costs time for its whole length. So in long ones a pattern is looked for less often: only
+# as long as what it has looked through is not more than so many bytes. A paragraph of a report has some hundred.
+MAX_SCANNED = 100_000
 # A place within a number: what stands around it, with a bar in between.
 _WITHIN_NUMBER = r"[0-9]\|[.,]?[0-9]|[0-9][.,]\|[0-9]"
 
@@ -103,7 +106,10 @@ def _claim(
     cells: list[pl.DataFrame] = []
     done: list[pl.DataFrame] = []
     pending = texts.filter(fitting)
-    for _ in range(MAX_REPEATS):
+    for repeat in range(MAX_REPEATS):
+        scanned = pl.col("rest").str.len_bytes().cast(pl.Int64) * repeat
+        done.append(pending.filter(scanned > MAX_SCANNED).select("number", "rest"))
+        pending = pending.filter(scanned <= MAX_SCANNED)
         if pending.is_empty():
             break
         captured = pattern.capture(pending.lazy(), "rest").collect().rechunk()  # see rejections
@@ -185,11 +191,13 @@ def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: Rul
 def _outside(numbers: pl.DataFrame, cells: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The cells of `numbers` that lie within none of `cells`."""
     within = pl.concat([cell.select("position", from_="start", to=pl.col("raw").str.len_chars()) for cell in cells])
-    numbered = numbers.with_row_index("row")
-    inside = numbered.join(within, on="position", how="inner").filter(
-        (pl.col("start") >= pl.col("from_")) & (pl.col("start") < pl.col("from_") + pl.col("to"))
+    before = (
+        numbers.with_row_index("row")
+        .sort("start")
+        .join_asof(within.sort("from_"), left_on="start", right_on="from_", by="position", check_sortedness=False)
     )
-    return numbered.join(inside, on="row", how="anti", maintain_order="left").drop("row")
+    inside = (pl.col("start") < pl.col("from_") + pl.col("to")).fill_null(value=False)
+    return before.filter(~inside).sort("row").select(numbers.columns)
 
 
 def _locate(cells: pl.DataFrame, texts: pl.DataFrame) -> pl.DataFrame:

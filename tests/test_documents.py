@@ -196,7 +196,7 @@ def test_two_names_that_are_spelled_alike_are_two_files(tmp_path: Path) -> None:
 
 
 def _found(*inputs: str) -> list[str]:
-    return [Path(item.source if isinstance(item, Reject) else item).name for item in find_inputs(inputs)]
+    return [Path(item.source if isinstance(item, Reject) else item.path).name for item in find_inputs(inputs)]
 
 
 def test_files_folders_and_globs(tmp_path: Path) -> None:
@@ -267,9 +267,8 @@ def test_a_run_does_not_read_its_own_output(tmp_path: Path, place: str) -> None:
 
 def test_a_document_with_too_many_numbers_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(etl.documents, "MAX_NUMBERS", 100)
-    monkeypatch.setattr(etl.documents, "COUNTED_BYTES", 1000)
     reject = _reject(b"1 " * 1000)
-    assert (reject.reason_code, reject.message) == ("too_large", "more than 100 numbers")
+    assert (reject.reason_code, reject.message) == ("too_large", "1,000 numbers; at most 100 are read")
 
 
 def test_a_message_does_not_repeat_a_long_document(tmp_path: Path) -> None:
