@@ -15,7 +15,6 @@ from collections.abc import Sequence
 import polars as pl
 
 from etl.cells import VALUE
-from etl.figures import first_of_each
 from etl.formulas import Figure, error_column
 from etl.identities import REPORT, Accrual
 from etl.identity_checks import KIND, ReportFigures, plain, with_printed_figures
@@ -62,8 +61,8 @@ def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
     """A row for each class, in floats: `interest` with the half unit of its last digit, a year's interest with its
     error, the same on the other balance, the shortfall; and whether the identity speaks of it."""
     rows = figures.rows(accrual.table, [accrual.other_balance])
-    cells = figures.known.filter((pl.col("table") == accrual.table) & (pl.col("field") == accrual.interest))
-    halves = first_of_each(cells).select("document", "key", "half_unit")
+    cells = figures.first.filter((pl.col("table") == accrual.table) & (pl.col("field") == accrual.interest))
+    halves = cells.select("document", "key", "half_unit")
     rows = rows.join(halves, on=["document", "key"], how="left", maintain_order="left").rechunk()  # see rejections
 
     def as_float(name: str) -> pl.Expr:

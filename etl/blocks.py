@@ -105,13 +105,16 @@ def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list
     )
     longest = MAX_GROUPS * max((len(_words(block)) for block in layout.blocks), default=0)
     head_lines: list[_HeadLine] = []
+    known: dict[tuple[object, ...], int] = {}  # lines that differ in their blanks alone are one
     numbers: list[tuple[str, int]] = []
     for text, leftover, *labels in found.iter_rows():
         if words.issuperset(leftover.split(maxsplit=longest)):  # a line may have millions of words
-            texts = (tuple(" ".join(label.split()) for label in several) for several in labels)
+            texts = [tuple(" ".join(label.split()) for label in several) for several in labels]
             alone = {} if leftover.strip() else dict(zip(groups, texts, strict=True))
-            numbers.append((text, len(head_lines)))
-            head_lines.append(_HeadLine(text.split(), alone))
+            number = known.setdefault((*text.split(), *alone.items()), len(head_lines))
+            if number == len(head_lines):
+                head_lines.append(_HeadLine(text.split(), alone))
+            numbers.append((text, number))
     numbered = pl.DataFrame(numbers, schema={"text": pl.String, "line_0": pl.Int32}, orient="row")
     return plain.join(numbered, on="text", how="inner", maintain_order="left").drop("text"), head_lines
 

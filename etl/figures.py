@@ -72,18 +72,22 @@ def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
     """
     fields = number_fields(name)
     cells = known.filter((pl.col("table") == name) & pl.col("field").is_in(fields))
-    pivoted = cells.pivot(
+    place = cells.select("document", "key", "field", cell=pl.int_range(pl.len(), dtype=pl.UInt32)).pivot(
         on="field",
         on_columns=fields,
         index=["document", "key"],
-        values=["value", "error"],
+        values="cell",
         aggregate_function="first",
         maintain_order=True,
     )
-    renamed = {f"value_{field}": field for field in fields} | {
-        f"error_{field}": error_column(field) for field in fields
-    }
-    return pivoted.rename(renamed).with_columns(pl.col(error_column(field)).fill_null(0) for field in fields)
+    # Numbers of cells are moved about, not wide decimals.
+    value, error = cells["value"], cells["error"]
+    return place.select(
+        "document",
+        "key",
+        *(value.gather(place[field]).alias(field) for field in fields),
+        *(error.gather(place[field]).fill_null(0).alias(error_column(field)) for field in fields),
+    )
 
 
 def number_fields(name: str) -> list[str]:
@@ -102,7 +106,7 @@ def number_fields(name: str) -> list[str]:
 
 def first_of_each(known: pl.DataFrame, keys: Sequence[str] = ("document", "table", "key", "field")) -> pl.DataFrame:
     """The figures that count: where one is printed twice, the first."""
-    return known.unique(keys, keep="first", maintain_order=True)
+    return known.filter(pl.struct(keys).is_first_distinct())
 
 
 def _key() -> pl.Expr:

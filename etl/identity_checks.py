@@ -30,6 +30,11 @@ class ReportFigures:
     kinds: pl.DataFrame
 
     @cached_property
+    def first(self) -> pl.DataFrame:
+        """The figures that count: where a report prints one twice, the first."""
+        return first_of_each(self.known)
+
+    @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Each table wide, with the kind of its rows in `kind of row`."""
         frames = {name: wide(self.known, name) for name in FIGURE_TABLES}
@@ -177,7 +182,7 @@ def with_printed_figures(
     asked = {check: what for check, what in compared.items() if check in off}
     places = pl.concat([_places(told, check, table, named, figures.kinds) for check, (table, named) in asked.items()])
     # Only figures of these reports are looked up.
-    near = first_of_each(figures.known.join(places.select("document").unique(), on="document", how="semi"))
+    near = figures.first.join(places.select("document").unique(), on="document", how="semi")
     printed = places.join(
         near.select("document", "table", "key", "field", "raw", "line"),
         on=["document", "table", "key", "field"],

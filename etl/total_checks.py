@@ -24,7 +24,6 @@ from itertools import combinations
 import polars as pl
 
 from etl.cells import VALUE
-from etl.figures import first_of_each
 from etl.formulas import outcome, tolerance_of
 from etl.identities import LOANS_OF_A_GROUP, Total
 from etl.identity_checks import ReportFigures, plain
@@ -57,13 +56,9 @@ def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFram
 
 def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     families = {column: family for family, columns in total.families.items() for column in columns}
-    cells = figures.known.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(families)))
-    cells = (
-        first_of_each(cells)
-        .rechunk()
-        .with_columns(  # joins of texts panic over empty chunks, see rejections
-            column=_subject(total.table), family=pl.col("field").replace_strict(families)
-        )
+    cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(families)))
+    cells = cells.rechunk().with_columns(  # joins of texts panic over empty chunks, see rejections
+        column=_subject(total.table), family=pl.col("field").replace_strict(families)
     )
     of_loans = total.table == "delinquencies"  # their keys go on with status and bucket
     is_total = pl.col("key").str.starts_with(f"{TOTAL} ") if of_loans else pl.col("key") == TOTAL
