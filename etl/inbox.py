@@ -20,12 +20,12 @@ from etl.versions import SUPERSEDED
 # Of the documents that are read together, none or all may be costly: this bounds what they cost together, as a share
 # of what the largest document that is read costs. So memory stays bounded whatever the inbox holds.
 BATCH_SHARE = 1.0
-BATCH_DOCUMENTS = 500
+BATCH_DOCUMENTS = 250
 # A batch goes over so many documents of the inbox at the most, for most of them may be unchanged.
 BATCH_INPUTS = 5000
 # So much is looked at together, to find out what of it is new.
 CHUNK_BYTES = 8 * 1024 * 1024
-CHUNK_DOCUMENTS = 500
+CHUNK_DOCUMENTS = 250
 
 # A row of the manifest.
 _Row = Mapping[str, Any]
@@ -152,7 +152,7 @@ class Inbox:
             batch.copies.append(Copy(item.source, item.sha256, item.size, first))
         elif row is None:
             source = self._first_paths.pop(item.sha256, item.source)
-            batch.documents.append(replace(item, source=source))
+            batch.documents.append(replace(item, source=source, text=""))  # a worker makes it again
             batch.share += share
         else:
             rejected = row["outcome"] == REJECTED

@@ -17,6 +17,9 @@ from etl.errors import EtlError, WorkerError
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+# Of a worker: one thread of polars, whose memory goes back to the system at once, not into the next batch.
+_ENVIRONMENT = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
+
 
 def processor_cores() -> int:
     """How many cores this process may use."""
@@ -84,7 +87,7 @@ class _Worker:
     """One process."""
 
     def __init__(self) -> None:
-        environment = os.environ | {"POLARS_MAX_THREADS": "1"}
+        environment = os.environ | _ENVIRONMENT
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "etl.worker"],
             stdin=subprocess.PIPE,
