@@ -92,12 +92,9 @@ def stage_batch(
     batches = read_safely([document for document in documents if isinstance(document, Document)], layouts)
     staged.seconds["extract"] = time.perf_counter() - begun
     begun = time.perf_counter()
-    reports = [report for batch in batches for report in _reports(batch)]
-    standing = _arranged(reports)
-    for folder, group in _by_folder(reports, partition_by):
-        staged.files += write_partition(staging, folder, list(group), standing, partition_by)
+    staged.files, standing = stage_reports(staging, batches, partition_by)
     if keep_sources:
-        read = {report.report_id for report in reports}
+        read = set(standing)
         kept = {document.sha256: document for document in documents if isinstance(document, Document)}
         wanted = (document for document in kept.values() if document.report_id in read)
         staged.files += [_stage_source(staging, document) for document in wanted]
@@ -106,6 +103,18 @@ def stage_batch(
     staged.documents += [reject_row(document) for document in documents if isinstance(document, Reject)]
     staged.seconds["write"] = time.perf_counter() - begun
     return staged
+
+
+def stage_reports(
+    staging: Path, batches: Iterable[Batch], partition_by: PartitionBy
+) -> tuple[list[str], dict[str, str]]:
+    """Stage the partitions of all reports of some batches; their files, and the standing of each report among them."""
+    reports = [report for batch in batches for report in _reports(batch)]
+    standing = _arranged(reports)
+    files: list[str] = []
+    for folder, group in _by_folder(reports, partition_by):
+        files += write_partition(staging, folder, list(group), standing, partition_by)
+    return files, standing
 
 
 def rebuild(
