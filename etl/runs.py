@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryFile
+from tempfile import TemporaryFile, gettempdir
 from typing import IO, Any
 
 import polars as pl
 
-from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging
+from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write
 from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, find_inputs
 from etl.errors import UsageError
 from etl.inbox import Inbox
@@ -92,14 +92,17 @@ def run(
         )
         inbox = Inbox(folder, manifest, layouts, chosen, summary, keep_sources=keep_sources, force=force)
         landing = Landing(folder, staging, processes, manifest, layouts, chosen, keep_sources=keep_sources)
-        with TemporaryFile("w+", encoding="utf-8") as told:
-            teller = _Teller(summary, told)
-            for landed in landing.in_order(inbox.batches(found)):
-                teller.tell(landed)
-                if progress is not None:
-                    progress(summary.documents, len(found))
-            teller.tell_conflicts(manifest)
-            _finish(staging, manifest, summary, told, started, clock)
+        try:
+            with TemporaryFile("w+", encoding="utf-8") as told:
+                teller = _Teller(summary, told)
+                for landed in landing.in_order(inbox.batches(found)):
+                    teller.tell(landed)
+                    if progress is not None:
+                        progress(summary.documents, len(found))
+                teller.tell_conflicts(manifest)
+                _finish(staging, manifest, summary, told, started, clock)
+        except OSError as error:  # of the notes on each document, which may fill a disk of their own
+            raise cannot_write(Path(gettempdir()), error) from error
     return summary
 
 
