@@ -255,15 +255,13 @@ def _memory(process: int) -> int:
 # --- the page ---------------------------------------------------------------------------------------------
 
 
-def compare(place: Path, reports: int, written: int, repeat: int, sizes: Sequence[int]) -> str:
+def compare(
+    place: Path, reports: int, written: int, repeat: int, sizes: Sequence[int], inbox: Path | None = None
+) -> str:
     """All measurements, as the Markdown that the page holds."""
-    inbox, small = place / "inbox", place / "small"
-    write_inbox(inbox, max(reports, *sizes, 0) if sizes else reports)
+    whole, small = place / "inbox", place / "small"
+    write_inbox(whole, reports)
     write_inbox(small, written)
-    whole = inbox
-    if sizes and max(sizes) > reports:
-        whole = place / "whole"
-        write_inbox(whole, reports)
     runs, writing = place / "runs", place / "writers"
     runs.mkdir()
     writing.mkdir()
@@ -272,6 +270,9 @@ def compare(place: Path, reports: int, written: int, repeat: int, sizes: Sequenc
     parts.append(_writers(written, *writers(small, writing, repeat)))
     shutil.rmtree(writing)
     if sizes:
+        if inbox is None:
+            inbox = place / "growth"
+            write_inbox(inbox, max(sizes))
         parts.append(_growth(growth(inbox, place, sizes)))
     return "\n\n".join(parts)
 
@@ -350,11 +351,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--written", type=int, default=1000, help="reports that the writers write (1000)")
     parser.add_argument("--repeat", type=int, default=3, help="repetitions (3)")
     parser.add_argument("--growth", type=int, nargs="*", default=[], help="sizes of runs whose cost is compared")
+    parser.add_argument("--inbox", type=Path, help="inbox for --growth, made by benchmarks.inbox on the same disk")
     parser.add_argument("--folder", type=Path, help="where to write; by default the system's temporary folder")
     parser.add_argument("--write", action="store_true", help="rewrite the tables in docs/benchmarks.md")
     given = parser.parse_args(arguments)
     with TemporaryDirectory(dir=given.folder, prefix="etl-writing-") as place:
-        text = compare(Path(place), given.reports, given.written, given.repeat, given.growth)
+        text = compare(Path(place), given.reports, given.written, given.repeat, given.growth, given.inbox)
     print(text)
     if given.write:
         write(text, PAGE, BEGIN, END)

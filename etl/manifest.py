@@ -29,6 +29,7 @@ READ, REJECTED, REMOVED = "read", "rejected", "removed"
 MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
 
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
+MERGED_UPDATES = 64
 # What a document is known by.
 KEY = pl.when(pl.col("report_id").is_not_null()).then(pl.col("sha256")).otherwise(pl.col("source"))
 
@@ -50,7 +51,12 @@ class Manifest:
         number = len(self.segments) + 1
         file = f"{MANIFEST_FOLDER}/documents-{number:08}.parquet"
         self._files.append(file)
-        self.rows = _applied([self.rows, changes])
+        last = changes.unique(KEY, keep="last", maintain_order=True)
+        known = KEY.is_in(last.select(KEY.alias("key"))["key"].implode())
+        stay = self.rows.filter(~known) if self.rows.select(known.any()).item() else self.rows
+        # Most often all rows stay as they are, and are not even copied; now and then their pieces are put together.
+        together = number % MERGED_UPDATES == 0
+        self.rows = pl.concat([stay, last.filter(pl.col("outcome") != REMOVED)], rechunk=together)
         return file, _bytes(changes)
 
     def merged(self) -> bytes:
