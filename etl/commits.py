@@ -106,7 +106,7 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(OSError):  # then the next run goes on with it
-            _finish(self._output, self._folder)
+            recover(self._output)  # and clear away what a worker of a killed run wrote while it ended
         _take_away(self._folder.parent)
 
     def next_folder(self) -> Path:
@@ -157,7 +157,11 @@ def recover(output: Path) -> None:
 
 
 def _finish(output: Path, run: Path) -> None:
-    """Put in its place what a run left ready, and clear away the rest of its staging."""
+    """Clear away what a run has not finished, which may make the room that is missing, and put in its place what it left
+    ready."""
+    for folder in _folders(run):
+        if not folder.name.endswith((_READY, _SWAP)):
+            shutil.rmtree(folder, ignore_errors=True)
     for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_READY)):
         removals = ready / _REMOVALS
         taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []

@@ -6,6 +6,7 @@ before, in the new partitioning.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,7 @@ def compact(
     if not output.is_dir():
         raise UsageError(f"{output}: there is no such folder; name the folder that `etl run --out` wrote")
     count = workers or processor_cores()
-    with LakeLock(output, waiting), Staging(output, "compact") as staging, Workers(count) as processes:
+    with LakeLock(output, waiting), Staging(output, f"compact-{os.getpid()}") as staging, Workers(count) as processes:
         manifest = read_manifest(output)
         present = lake_partitioning(output, manifest.rows)
         if present is None:

@@ -12,6 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging
+from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write
 from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, find_inputs
 from etl.errors import UsageError
 from etl.inbox import Inbox
@@ -77,7 +78,7 @@ def run(
     count = 1 if len(found) <= FEW_DOCUMENTS else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
-    with LakeLock(folder, waiting), Staging(folder, run_id) as staging, Workers(count) as processes:
+    with LakeLock(folder, waiting), Staging(folder, run_id) as staging, Workers(count) as processes, _writing(folder):
         manifest = read_manifest(folder)
         chosen = _chosen_partitioning(folder, manifest, wanted)
         summary = Summary(
@@ -92,7 +93,7 @@ def run(
         )
         inbox = Inbox(folder, manifest, layouts, chosen, summary, keep_sources=keep_sources, force=force)
         landing = Landing(folder, staging, processes, manifest, layouts, chosen, keep_sources=keep_sources)
-        with TemporaryFile("w+", encoding="utf-8") as told:
+        with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
             teller = _Teller(summary, told)
             for landed in landing.in_order(inbox.batches(found)):
                 teller.tell(landed)
@@ -101,6 +102,15 @@ def run(
             teller.tell_conflicts(manifest)
             _finish(staging, manifest, summary, told, started, clock)
     return summary
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Whatever else cannot be written, such as what is to be said of the run, is an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(output, error) from error
 
 
 def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:

@@ -38,6 +38,7 @@ class Workers:
         self._threads = ThreadPoolExecutor(self.count)
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         self._all: list[_Worker] = []
+        self._ended = False
         for _ in range(self.count):
             self._idle.put(None)
 
@@ -47,9 +48,11 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._all:
+        self._ended = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in list(self._all):
             worker.end()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown()
 
     def submit(self, job: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> Future[_T]:
         """Have a job carried out. Its errors come from the future; WorkerError where the process ended."""
@@ -68,6 +71,8 @@ class Workers:
             if worker is None:
                 worker = _Worker()
                 self._all.append(worker)
+                if self._ended:  # meanwhile
+                    raise WorkerError("the run has ended")
             result = worker.ask(job, arguments, named)
         except WorkerError:
             if worker is not None:

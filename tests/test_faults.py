@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -297,7 +298,7 @@ def _state(lake: Path) -> str:
 
 def test_kill_9_at_any_moment(tmp_path: Path) -> None:
     """New lakes, lakes that are restated, lakes that are read anew, and recoveries."""
-    kills, deals, batches = (KILLS, 42, (20, 60, 500)) if KILLS else (8, 4, (5,))
+    kills, deals, batches = (KILLS, 42, (20, 60, 500)) if KILLS else (8, 3, (3, 5))
     random = Random(20031117)
     old = write_inbox(tmp_path / "inbox" / "old", range(deals), 12)
     new = restate(old, tmp_path / "inbox" / "new", 4)
@@ -315,6 +316,8 @@ def test_kill_9_at_any_moment(tmp_path: Path) -> None:
     assert wanted["anew"] == wanted["new"]
     known = tmp_path / "known.json"
     known.write_text(json.dumps(truth(*lakes.values())))
+    moments = [(number + random.random()) / kills * 1.05 for number in range(kills)]  # from the start to the end
+    random.shuffle(moments)
     done, polls = 0, 0
     states: list[tuple[str, int, float, str]] = []
     while done < kills:
@@ -326,17 +329,17 @@ def test_kill_9_at_any_moment(tmp_path: Path) -> None:
             copy(lakes["new"], output)
         with _reader(output, known) as said:
             for again in range(1 + random.randrange(2)):  # the second kill comes upon the recovery of the first
-                moment = random.random() * seconds[way] * (0.5 if again else 1.1)
+                moment = seconds[way] * (moments.pop() * (0.5 if again else 1) if moments else random.random())
                 process = _start(random.choice(faults), "run", *calls[way], "--out", output, "--workers", "2")
                 killed = _kill(process, moment)
                 done += killed
                 states.append((way, again, round(moment, 2), _state(output) if killed else "it had ended"))
+                print(*states[-1], flush=True)  # noqa: T201 - what was tried
             assert _etl(random.choice(faults), "run", *calls[way], "--out", output, "--workers", "2") == (0, "")
             assert hashes(output) == wanted[way], states[-1]
             assert not (output / "_staging").exists()
+        shutil.rmtree(output)
         polls += said["polls"]
         assert said["joined"] <= 12 * deals
-    print(f"{done} kills, {polls} answers, seconds of a clean run {seconds}")  # noqa: T201 - what was tried
-    for state in states:
-        print(*state)  # noqa: T201
+    print(f"{done} kills, {polls} answers, seconds of a clean run {seconds}")  # noqa: T201
     assert polls > len(states)
