@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,9 @@ from etl.schema import TABLES
 STAGING_FOLDER = "_staging"
 MANIFEST_FOLDER = "_manifest"
 REJECTS_FOLDER = "_rejects"
+
+# Who waits for another run asks again after so many seconds.
+ASKED_EVERY = 0.2
 
 _READY, _SWAP = ".ready", ".swap"
 # Within a folder that is to be swapped: what stood in the lake before.
@@ -68,12 +72,18 @@ class LakeLock:
         return self
 
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if self._waiting is not None:
-                self._waiting()
-            fcntl.flock(self._folder, fcntl.LOCK_EX)
+        told = False
+        while True:
+            try:
+                fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._waiting is not None and not told:
+                    self._waiting()
+                told = True
+                # Not inside of flock: polars lets system calls go on after Ctrl-C.
+                time.sleep(ASKED_EVERY)
+            else:
+                return
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -18,7 +18,7 @@ from etl.errors import LakeError, UsageError
 from etl.manifest import READ, lake_partitioning, read_manifest, with_folder
 from etl.partitions import PartitionBy
 from etl.staging import read_partition, write_partition
-from etl.workers import Workers, processor_cores
+from etl.workers import Workers, processor_cores, result_of
 
 # So many reports are rewritten by one job.
 REPORTS_AT_ONCE = 240
@@ -65,7 +65,7 @@ def compact(
             for deals in _portions(reports, present)
         ]
         for job in jobs:
-            job.result()
+            result_of(job)
         staging.swap(folder)
         before, now = _count(reports, present), _count(reports, partition_by)
         return Compacted(present, partition_by, reports.height, before, now)

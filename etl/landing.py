@@ -22,7 +22,7 @@ from etl.manifest import READ, REJECTED, SCHEMA, Manifest, document_rows, reader
 from etl.partitions import PartitionBy
 from etl.staging import Rebuilt, Staged, partition_files, rebuild, reject_row, stage_batch
 from etl.version import __version__
-from etl.workers import Workers
+from etl.workers import Workers, result_of
 
 # Partitions are rebuilt so many at a time.
 REBUILT_AT_ONCE = 50
@@ -101,7 +101,7 @@ class Landing:
         self, batch: InboxBatch, folder: Path, reading: Future[Staged], *, again: bool = False
     ) -> Iterator[Landed]:
         try:
-            yield self._landed(batch, folder, reading.result())
+            yield self._landed(batch, folder, result_of(reading))
         except WorkerError as error:  # nothing has come into the lake
             if len(batch.documents) > 1:  # the document that it came to grief over is among them
                 for half in batch.halves():
@@ -183,7 +183,7 @@ class Landing:
             self._workers.submit(rebuild, self._output, folder, {name: ids[name] for name in part}, self._partition_by)
             for part in parts
         ]
-        return [partition for job in jobs for partition in job.result()]
+        return [partition for job in jobs for partition in result_of(job)]
 
     def _without_successor(self, folders: Iterable[str], staged: Collection[str]) -> list[str]:
         """Files of these partitions that stand in the lake and are not replaced."""

@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
@@ -18,12 +18,24 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
+# A result is waited for in spells of so many seconds.
+WAITED_AT_ONCE = 0.2
+
+
 def processor_cores() -> int:
     """How many cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def result_of(job: Future[_T]) -> _T:
+    """The result of a job, or its error. Ctrl-C ends the waiting soon: polars lets system calls go on after it, so a
+    single wait would last as long as the job."""
+    while not job.done():
+        wait([job], WAITED_AT_ONCE)
+    return job.result()
 
 
 class Workers:

@@ -6,6 +6,7 @@ at every single step; without it there are fewer, so that the tests take a minut
 
 from __future__ import annotations
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -22,10 +23,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import polars as pl
 import pytest
 
 from etl import run
+from etl.commits import LakeLock
 from etl.compaction import compact
+from etl.manifest import read_manifest
 from etl.partitions import PartitionBy
 
 from .conftest import REPOSITORY
@@ -343,3 +347,400 @@ def test_kill_9_at_any_moment(tmp_path: Path) -> None:
         assert said["joined"] <= 12 * deals
     print(f"{done} kills, {polls} answers, seconds of a clean run {seconds}")  # noqa: T201
     assert polls > len(states)
+
+
+# --- several at once --------------------------------------------------------------------------------------------
+
+
+def _inboxes(kind: str, old: Path) -> list[list[Path]]:
+    """What two processes read: each a list of inputs."""
+    files = sorted(old.iterdir())
+    return {"same": [[old], [old]], "overlapping": [files[:4], files[2:]], "disjoint": [files[:3], files[3:]]}[kind]
+
+
+@pytest.mark.parametrize("kind", ["same", "overlapping", "disjoint"])
+def test_two_runs_at_once_leave_what_one_leaves(small: Small, tmp_path: Path, kind: str) -> None:
+    output = tmp_path / "output"
+    first, second = _inboxes(kind, small.old)
+    paused = _start(Fault(batch=1, stop_at=20), "run", *first, "--out", output, "--workers", "2")
+    assert wait_for(lambda: _is_stopped(paused.pid)), "the first run has not come so far"
+    other = _start(Fault(batch=1), "run", *second, "--out", output, "--workers", "2")
+    assert other.stderr is not None
+    said = other.stderr.readline()  # comes while the first one stands still
+    assert said == f"etl: another run writes into {output}; waiting for it to end\n"
+    assert other.poll() is None
+    paused.send_signal(signal.SIGCONT)
+    assert (_end(paused), paused.returncode) == ("", 0)
+    assert (_end(other), other.returncode) == ("", 0)
+    assert hashes(output) == small.boundaries[0]
+
+
+def test_three_runs_and_a_compaction_at_once(small: Small, tmp_path: Path) -> None:
+    output = copy(small.lake, tmp_path / "output")
+    compact(copy(small.clean, tmp_path / "compacted"), PartitionBy.DEAL)
+    inputs = [[small.old], [small.new], [small.old, small.new]]
+    runs = [_start(Fault(batch=1), "run", *given, "--out", output, "--workers", "2") for given in inputs]
+    runs.append(_start(Fault(), "compact", output, "--workers", "2"))
+    for process in runs:
+        said = _end(process)
+        assert process.returncode == 0
+        assert said in ("", f"etl: another run writes into {output}; waiting for it to end\n")
+    assert hashes(output) == hashes(tmp_path / "compacted")
+
+
+def test_the_lock_of_a_killed_run_blocks_nobody(small: Small, tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    killed = _start(Fault(batch=1, stop_at=20), "run", small.old, "--out", output, "--workers", "2")
+    assert wait_for(lambda: _is_stopped(killed.pid))
+    killed.kill()
+    _end(killed)
+    assert _etl(Fault(batch=1), "run", small.old, "--out", output) == (0, "")
+    assert hashes(output) == small.boundaries[0]
+
+
+# --- no room, no rights -----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _disk(folder: Path, options: str) -> Iterator[Callable[[str], None]]:
+    """A small file system of its own; what comes in changes its options."""
+    folder.mkdir()
+
+    def mount(said: str) -> None:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", said, "tmpfs", folder], check=True, capture_output=True)
+
+    try:
+        mount(options)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"needs the right to mount a tmpfs: {error}")
+    try:
+        yield lambda said: mount(f"remount,{said}")
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _is_told(code: int, said: str, *words: str) -> None:
+    """One line with all of these words, and the exit code 1."""
+    assert code == 1, said
+    (line,) = said.splitlines()
+    assert line.startswith("etl: ")
+    for word in words:
+        assert word in line
+
+
+FULL = ("cannot be written: No space left on device", "the disk", "run again to finish")
+
+
+def _used(disk: Path) -> dict[str, int]:
+    """What a file system holds, in the words of its options."""
+    status = os.statvfs(disk)
+    return {
+        "size": (status.f_blocks - status.f_bfree) * status.f_frsize,
+        "nr_inodes": status.f_files - status.f_ffree,
+    }
+
+
+@pytest.mark.parametrize("limit", ["size", "nr_inodes"])
+@pytest.mark.parametrize("part", [0.0, 0.4, 0.95])
+def test_a_disk_that_is_too_small(small: Small, tmp_path: Path, limit: str, part: float) -> None:
+    """The lake fits, and so much of what the run adds to it."""
+    with _disk(tmp_path / "disk", "size=64m,nr_inodes=8k") as remount:
+        copy(small.clean, tmp_path / "disk" / "output")
+        after = _used(tmp_path / "disk")[limit]
+        output = copy(small.lake, tmp_path / "disk" / "output")
+        before = _used(tmp_path / "disk")[limit]
+        assert before < after
+        remount(f"{limit}={before + int(part * (after - before))}")
+        code, said = _etl(Fault(batch=1), "run", small.new, "--out", output, "--workers", "2")
+        _is_told(code, said, str(output), *FULL)
+        small.known.check(output)
+        remount(f"{limit}={after * 8}")
+        run([small.empty], output)
+        assert hashes(output) in small.boundaries
+        assert _etl(Fault(batch=1), "run", small.new, "--out", output, "--workers", "2") == (0, "")
+        assert hashes(output) == small.boundaries[-1]
+        assert not (output / "_staging").exists()
+
+
+def _fill(folder: Path) -> None:
+    """Leave no room at all."""
+    with (folder / "filler").open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return
+
+
+@pytest.mark.parametrize("place", ["/00000002", "/00000003", "/00000004", "last"])
+def test_a_disk_that_fills_up_in_the_middle(forked: Forked, small: Small, tmp_path: Path, place: str) -> None:
+    """Others write too: it is full from the moment on at which a commit is decided, or from the last one on."""
+    steps = forked.steps(ONE_BY_ONE, tmp_path / "trace", "run", small.new, "--out", copy(small.lake, tmp_path / "lake"))
+    decisions = [number for number, step in enumerate(steps, 1) if step.startswith("os.rename") and place in step]
+    last = [number for number, step in enumerate(steps, 1) if step.endswith("documents-00000002.parquet")]
+    with _disk(tmp_path / "disk", "size=64m") as remount:
+        output = copy(small.lake, tmp_path / "disk" / "output")
+        process = _start(
+            Fault(batch=1, few=1000, stop_at=last[0] + 2 if place == "last" else decisions[0]),
+            *("run", small.new, "--out", output, "--workers", "1"),
+        )
+        assert wait_for(lambda: _is_stopped(process.pid))
+        _fill(tmp_path / "disk")
+        process.send_signal(signal.SIGCONT)
+        said = _end(process)
+        if process.returncode:
+            _is_told(process.returncode, said, str(output), *FULL)
+        else:
+            assert said == ""
+            assert hashes(output) == small.boundaries[-1]
+        small.known.check(output)
+        remount("size=128m")
+        run([small.new], output)
+        assert hashes(output) == small.boundaries[-1]
+        assert not (output / "_staging").exists()
+
+
+def test_an_output_that_is_read_only(small: Small, tmp_path: Path) -> None:
+    with _disk(tmp_path / "disk", "size=64m") as remount:
+        output = copy(small.lake, tmp_path / "disk" / "output")
+        remount("ro")
+        for arguments in (("run", small.new, "--out", output), ("compact", output)):
+            code, said = _etl(Fault(), *arguments)
+            _is_told(code, said, str(output), "Read-only file system")
+            assert hashes(output) == small.boundaries[0]
+
+
+@pytest.fixture
+def stranger() -> dict[str, Any]:
+    """How to start a process of a user who may not write everywhere."""
+    return {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+
+
+@pytest.mark.parametrize("place", ["output", "sealed/output", "sealed/new/output"])
+@pytest.mark.parametrize("mode", [0o555, 0o000])
+def test_a_place_without_rights(small: Small, stranger: dict[str, Any], place: str, mode: int) -> None:
+    """An output that the user may not write, or whose parent he may not write."""
+    import tempfile  # noqa: PLC0415 - pytest's folders are closed to other users
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        copy(small.new, folder / "inbox")
+        (folder / "sealed").mkdir()
+        sealed = folder / place.partition("/")[0]
+        if place == "output":
+            copy(small.lake, sealed)
+        before = hashes(folder)
+        sealed.chmod(mode)
+        process = _start(Fault(), "run", folder / "inbox", "--out", folder / place, **stranger)
+        said = _end(process)
+        _is_told(process.returncode, said, f"{sealed}", "cannot be written: Permission denied", "its rights")
+        sealed.chmod(0o755)
+        assert hashes(folder) == before
+
+
+@pytest.mark.parametrize(("place", "code"), [("file", 2), ("file/output", 1), ("file/new/output", 1)])
+def test_an_output_where_a_file_stands(small: Small, tmp_path: Path, place: str, code: int) -> None:
+    (tmp_path / "file").write_text("a file")
+    assert (line := _etl(Fault(), "run", small.new, "--out", tmp_path / place))[0] == code
+    assert line[1].count("\n") == 1
+    assert f"{tmp_path / 'file'}" in line[1]
+    assert (tmp_path / "file").read_text() == "a file"
+
+
+def test_an_output_whose_parent_does_not_exist_is_made(small: Small, tmp_path: Path) -> None:
+    assert _etl(Fault(), "run", small.old, "--out", tmp_path / "a" / "b" / "output") == (0, "")
+    assert hashes(tmp_path / "a" / "b" / "output") == small.boundaries[0]
+
+
+# --- an inbox that does not keep still --------------------------------------------------------------------------
+
+
+def _stopped_after_listing(inbox: Path, output: Path) -> subprocess.Popen[str]:
+    """A run that knows its inbox and has read nothing of it yet."""
+    process = _start(Fault(batch=1, few=1000, stop_at=1), "run", inbox, "--out", output)
+    assert wait_for(lambda: _is_stopped(process.pid))
+    return process
+
+
+def _goes_on(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGCONT)
+    assert (_end(process), process.returncode) == ("", 0)
+
+
+def _rejects(output: Path) -> dict[str, str]:
+    """Reason codes by the names of files."""
+    rows = read_manifest(output).rows.filter(pl.col("outcome") == "rejected")
+    return {Path(source).name: reason for source, reason in rows.select("source", "reason_code").iter_rows()}
+
+
+def test_files_and_folders_that_vanish_after_they_were_found(small: Small, tmp_path: Path) -> None:
+    inbox = copy(small.old, tmp_path / "inbox")
+    copy(small.old, inbox / "folder")
+    process = _stopped_after_listing(inbox, tmp_path / "output")
+    gone = sorted(file.name for file in small.old.iterdir())
+    shutil.rmtree(inbox / "folder")
+    (inbox / "001-00.txt").unlink()
+    _goes_on(process)
+    assert _rejects(tmp_path / "output") == {name: "unreadable" for name in gone} | {"letter.txt": "not_a_report"}
+    run([small.old / "001-00.txt"], tmp_path / "part")
+    assert report_ids(tmp_path / "output") == report_ids(small.lake) - report_ids(tmp_path / "part")
+
+
+def test_an_inbox_that_vanishes_whole(small: Small, tmp_path: Path) -> None:
+    process = _stopped_after_listing(copy(small.old, tmp_path / "inbox"), tmp_path / "output")
+    shutil.rmtree(tmp_path / "inbox")
+    _goes_on(process)
+    assert set(_rejects(tmp_path / "output").values()) == {"unreadable"}
+    copy(small.old, tmp_path / "inbox")
+    run([tmp_path / "inbox"], tmp_path / "output")
+    run([tmp_path / "inbox"], tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
+
+
+CHANGES = """
+import os, random, sys, time
+path, whole, half = sys.argv[1], open(sys.argv[2], "rb").read(), int(sys.argv[3])
+while True:
+    with open(path, "wb", buffering=0) as file:
+        for start in range(0, len(whole), half):
+            file.write(whole[start : start + half])
+            time.sleep(random.random() / 50)
+    time.sleep(random.random() / 50)
+"""
+
+
+def test_a_file_that_is_written_while_it_is_read_is_never_half(small: Small, tmp_path: Path) -> None:
+    """One is written again and again, piece by piece; the other documents are read."""
+    inbox = copy(small.old, tmp_path / "inbox")
+    changing = inbox / "000-00.txt"
+    content = changing.read_bytes()
+    call = [sys.executable, "-c", CHANGES, changing, small.old / changing.name, str(len(content) // 3)]
+    wanted = {hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in small.old.glob("[0-9]*.txt")}
+    mine = hashlib.sha256(content).hexdigest()[:16]
+    seen = set()
+    with subprocess.Popen(call) as writer:
+        for _ in range(20):
+            run([inbox], tmp_path / "output", force=True)
+            found = report_ids(tmp_path / "output")
+            assert wanted - {mine} <= found <= wanted
+            reason = _rejects(tmp_path / "output").get(changing.name)
+            seen.add(reason or "read")
+            assert mine in found if reason is None else reason != "internal_error"
+        writer.kill()
+    assert len(seen) > 1, "it was not changed while it was read"
+    changing.write_bytes(content)
+    run([inbox], tmp_path / "output")
+    run([inbox], tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
+
+
+# --- signals ----------------------------------------------------------------------------------------------------
+
+
+def _stop(process: subprocess.Popen[str], sent: signal.Signals, workers: list[int]) -> str:
+    """Send a signal as it comes: Ctrl-C to all processes of the terminal, SIGTERM to the run."""
+    if sent is signal.SIGINT:
+        os.killpg(process.pid, sent)
+    else:
+        process.send_signal(sent)
+    if _is_stopped(process.pid):
+        process.send_signal(signal.SIGCONT)
+    said = _end(process)
+    assert wait_for(lambda: all(map(_is_gone, workers)), 5), "a worker outlives its run"
+    return said
+
+
+@pytest.mark.parametrize(("sent", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+@pytest.mark.parametrize("part", [0.0, 0.2, 0.5, 0.7, 0.95])
+def test_a_signal_ends_a_run_in_order(
+    forked: Forked, small: Small, tmp_path: Path, sent: signal.Signals, code: int, word: str, part: float
+) -> None:
+    output = copy(small.lake, tmp_path / "output")
+    steps = forked.steps(ONE_BY_ONE, tmp_path / "trace", "run", small.new, "--out", output)
+    copy(small.lake, output)
+    at = 1 + int(part * len(steps))
+    arguments = ("run", small.new, "--out", output, "--workers", "2")
+    process = _start(Fault(batch=1, stop_at=at), *arguments, start_new_session=True)
+    assert wait_for(lambda: _is_stopped(process.pid))
+    said = _stop(process, sent, _workers_of(process.pid))
+    assert (process.returncode, said) == (code, f"etl: {word}; what was written is whole, run again to finish\n")
+    assert not (output / "_staging").exists()
+    small.known.check(output)
+    run([small.empty], output)
+    assert hashes(output) in small.boundaries
+    run([small.new], output)
+    assert hashes(output) == small.boundaries[-1]
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_waits_for_another_can_be_stopped(small: Small, tmp_path: Path, sent: signal.Signals) -> None:
+    output = copy(small.lake, tmp_path / "output")
+    with LakeLock(output):
+        process = _start(Fault(), "run", small.new, "--out", output, start_new_session=True)
+        assert process.stderr is not None
+        assert "waiting" in process.stderr.readline()
+        said = _stop(process, sent, [])
+    assert (process.returncode, said.count("\n")) == (128 + sent, 1)
+    assert hashes(output) == small.boundaries[0]
+
+
+# --- workers that die -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """An inbox of nine documents, and what a clean run makes of it."""
+    folder = tmp_path_factory.mktemp("many")
+    inbox = write_inbox(folder / "inbox", range(4), 2)
+    run([inbox], folder / "lake")
+    return inbox, hashes(folder / "lake")
+
+
+def test_a_worker_that_is_killed_is_replaced(many: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
+    inbox, wanted = many
+    process = _start(Fault(batch=2), "run", inbox, "--out", tmp_path / "output", "--workers", "2")
+    killed: set[int] = set()
+    while process.poll() is None and len(killed) < 3:
+        for pid in set(_workers_of(process.pid)) - killed:
+            time.sleep(0.3)
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            killed.add(pid)
+    assert (_end(process), process.returncode) == ("", 0)
+    assert killed
+    assert hashes(tmp_path / "output") == wanted
+
+
+@pytest.mark.parametrize("job", ["stage_batch", "rebuild"])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_a_worker_that_dies_once_costs_nothing(small: Small, tmp_path: Path, job: str, batch: int) -> None:
+    """While it reads a batch, while it reads a single document, while it rebuilds partitions."""
+    output = copy(small.lake, tmp_path / "output")
+    (tmp_path / "graves").mkdir()
+    poison = "deal=" if job == "rebuild" else "-amended"
+    fault = Fault(batch=batch, poison=poison, job=job, deaths=1, grave=str(tmp_path / "graves"))
+    assert _etl(fault, "run", small.new, "--out", output, "--workers", "2") == (0, "")
+    assert len(list((tmp_path / "graves").iterdir())) == 1
+    assert hashes(output) == small.boundaries[-1]
+
+
+@pytest.mark.parametrize("name", ["000-00", "002-01", "003-01"])
+def test_a_document_that_kills_its_worker_every_time_is_rejected(
+    many: tuple[Path, dict[str, str]], tmp_path: Path, name: str
+) -> None:
+    inbox, _ = many
+    (tmp_path / "graves").mkdir()
+    output = tmp_path / "output"
+    fault = Fault(batch=5, poison=f"{name}.txt", deaths=100, grave=str(tmp_path / "graves"))
+    assert _etl(fault, "run", inbox, "--out", output, "--workers", "2") == (0, "")
+    assert _rejects(output) == {f"{name}.txt": "internal_error", "letter.txt": "not_a_report"}
+    rows = pl.read_parquet(output / "_rejects" / "rejects.parquet")
+    assert rows["reason_code"].to_list() == ["internal_error", "not_a_report"]
+    run([file for file in inbox.iterdir() if file.stem != name], tmp_path / "clean")
+    assert report_ids(output) == report_ids(tmp_path / "clean")
+    run([inbox], output, force=True)
+    run([inbox], tmp_path / "whole")
+    assert hashes(output) == hashes(tmp_path / "whole")
