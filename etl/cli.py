@@ -272,10 +272,12 @@ class _Terminated(KeyboardInterrupt):
 
 @contextmanager
 def _stopping(mend: str) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the work in order, with a line: what is not finished is cleared away at once, and not by
-    a next run that may never come."""
+    """Let Ctrl-C and SIGTERM end the work in order, with a line.
 
-    def terminate(number: int, frame: object) -> NoReturn:
+    What is not finished is cleared away at once, and not by a next run that may never come.
+    """
+
+    def terminate(_number: int, _frame: object) -> NoReturn:
         raise _Terminated
 
     before = signal.signal(signal.SIGTERM, terminate)

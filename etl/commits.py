@@ -167,8 +167,7 @@ def recover(output: Path) -> None:
 
 
 def _finish(output: Path, run: Path) -> None:
-    """Clear away what a run has not finished, which may make the room that is missing, and put in its place what it left
-    ready."""
+    """Clear away what a run has not finished, which may make room, and put in its place what it left ready."""
     for folder in _folders(run):
         if not folder.name.endswith((_READY, _SWAP)):
             shutil.rmtree(folder, ignore_errors=True)

@@ -83,8 +83,8 @@ class Workers:
             if worker is None:
                 worker = _Worker()
                 self._all.append(worker)
-                if self._ended:  # meanwhile
-                    raise WorkerError("the run has ended")
+                if self._ended:  # meanwhile; nobody else would end it
+                    worker.end()
             result = worker.ask(job, arguments, named)
         except WorkerError:
             if worker is not None:

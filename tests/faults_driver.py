@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -104,7 +105,7 @@ def _commit_undecided(
     self: commits.Staging, folder: Path, files: Iterable[str], removals: Sequence[str] = (), moved: object = None
 ) -> None:
     del moved
-    _apply(self._output, folder, sorted(files, key=_turn), removals, set())  # noqa: SLF001
+    _apply(self._output, folder, sorted(files, key=_turn), removals, set())
 
 
 def _commit_manifest_apart(
@@ -167,7 +168,7 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "partitions are rebuilt from all reports": _set(manifest.Manifest, "in_partitions", _nothing_else_there),
     "staging is outside the tables": _set(commits, "STAGING_FOLDER", "classes/_staging"),
     "removals come after their successors": _set(commits, "_apply", _removals_first),
-    "reports are removed first": _set(commits, "_apply", _removals_backwards),
+    "removals go in their order": _set(commits, "_apply", _removals_backwards),
     "workers end with the run": lambda: None,  # in the workers, see below
 }
 
@@ -190,10 +191,9 @@ def _start_workers_here(fault: Fault) -> None:
 def _worker(fault: Fault) -> None:
     """A worker that outlives its run, or that dies of some jobs."""
     if fault.poison:
-        load = worker.pickle.load
-        worker.pickle = _Poisoned(fault, load)  # type: ignore[attr-defined]
+        setattr(worker, "pickle", _Poisoned(fault))  # noqa: B010 - another module takes its place
     else:
-        worker.os = _WithoutEnd()  # type: ignore[attr-defined]
+        setattr(worker, "os", _WithoutEnd())  # noqa: B010
     worker.main()
 
 
@@ -207,18 +207,15 @@ class _WithoutEnd:
 class _Poisoned:
     """The module pickle; a job with the poison in it is the end of the process."""
 
-    def __init__(self, fault: Fault, load: Callable[..., Any]) -> None:
+    def __init__(self, fault: Fault) -> None:
         self._fault = fault
-        self._load = load
 
     def __getattr__(self, name: str) -> Any:
-        import pickle  # noqa: PLC0415 - the real one
-
         return getattr(pickle, name)
 
     def load(self, stream: Any) -> Any:
         fault = self._fault
-        job = self._load(stream)
+        job = pickle.load(stream)  # noqa: S301 - from the run
         if job[0].__name__ == fault.job and fault.poison.encode() in repr(job[1]).encode():
             deaths = len(os.listdir(fault.grave))  # noqa: PTH208
             if deaths < fault.deaths:

@@ -85,7 +85,9 @@ class Known:
         """Assert what holds at every moment of these runs, with no recovery."""
         here = {file: digest for file, digest in hashes(lake).items() if not file.startswith("_staging")}
         tables = {file: digest for file, digest in here.items() if file.split("/")[0] in TABLES}
-        strange = [file for file, digest in tables.items() if digest not in (self.before.get(file), self.after.get(file))]
+        strange = [
+            file for file, digest in tables.items() if digest not in (self.before.get(file), self.after.get(file))
+        ]
         assert not strange, f"neither the old file nor the new one: {strange}"
         for file, digest in tables.items():
             table, _, partition = file.partition("/")
