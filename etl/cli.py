@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ from etl.terminal import printable
 from etl.version import __version__
 from etl.views import SCRIPTS, script, write_views
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
     help="Reads trustee distribution reports into tidy, typed, checked Parquet.",
@@ -93,22 +94,22 @@ def run_command(
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
     if not out:
         raise UsageError("--out is empty; name the folder of the tables")
-    if Path(out).is_file():
+    if os.path.isfile(out):  # noqa: PTH113 - no error where that cannot be known
         raise UsageError(f"--out {out} is a file; name a folder")
-    try:
-        with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
-            summary = run(
-                inputs,
-                out,
-                progress=progress,
-                keep_sources=not no_sources,
-                force=force,
-                partition_by=partition_by,
-                workers=workers,
-                waiting=_waiting(out),
-            )
-    except KeyboardInterrupt:
-        _fail("interrupted; what was written is whole, run again to finish", INTERRUPTED)
+    with (
+        _stopping("what was written is whole, run again to finish"),
+        _progress(shown=sys.stderr.isatty() and not as_json) as progress,
+    ):
+        summary = run(
+            inputs,
+            out,
+            progress=progress,
+            keep_sources=not no_sources,
+            force=force,
+            partition_by=partition_by,
+            workers=workers,
+            waiting=_waiting(out),
+        )
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
@@ -130,10 +131,8 @@ def compact_command(
     ] = None,
 ) -> None:
     """Rewrite the tables into fewer, larger files (or back), with the same rows; runs go on as before."""
-    try:
+    with _stopping("run again to finish"):
         done = compact(Path(output), partition_by, workers, waiting=_waiting(output))
-    except KeyboardInterrupt:
-        _fail("interrupted; run again to finish", INTERRUPTED)
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:
@@ -323,6 +322,31 @@ def main() -> None:
             raise
         first = str(error).strip().partition("\n")[0]
         _fail(f"a defect of the program: {type(error).__name__}: {first}; set ETL_DEBUG=1 to see where", FAILED)
+
+
+class _Terminated(KeyboardInterrupt):
+    """Somebody asked the process to end, as a scheduler or a container does."""
+
+
+@contextmanager
+def _stopping(mend: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the work in order, with a line.
+
+    What is not finished is cleared away at once, and not by a next run that may never come.
+    """
+
+    def terminate(_number: int, _frame: object) -> NoReturn:
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except _Terminated:
+        _fail(f"terminated; {mend}", TERMINATED)
+    except KeyboardInterrupt:
+        _fail(f"interrupted; {mend}", INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _waiting(output: str) -> Callable[[], None]:

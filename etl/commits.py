@@ -17,6 +17,7 @@ import fcntl
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -29,6 +30,9 @@ from etl.schema import TABLES
 STAGING_FOLDER = "_staging"
 MANIFEST_FOLDER = "_manifest"
 REJECTS_FOLDER = "_rejects"
+
+# Who waits for another run asks again after so many seconds.
+ASKED_EVERY = 0.2
 
 _READY, _SWAP = ".ready", ".swap"
 # Within a folder that is to be swapped: what stood in the lake before.
@@ -68,12 +72,18 @@ class LakeLock:
         return self
 
     def _lock(self) -> None:
-        try:
-            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if self._waiting is not None:
-                self._waiting()
-            fcntl.flock(self._folder, fcntl.LOCK_EX)
+        told = False
+        while True:
+            try:
+                fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if self._waiting is not None and not told:
+                    self._waiting()
+                told = True
+                # Not inside of flock: polars lets system calls go on after Ctrl-C.
+                time.sleep(ASKED_EVERY)
+            else:
+                return
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -106,7 +116,7 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(OSError):  # then the next run goes on with it
-            _finish(self._output, self._folder)
+            recover(self._output)  # and clear away what a worker of a killed run wrote while it ended
         _take_away(self._folder.parent)
 
     def next_folder(self) -> Path:
@@ -157,7 +167,10 @@ def recover(output: Path) -> None:
 
 
 def _finish(output: Path, run: Path) -> None:
-    """Put in its place what a run left ready, and clear away the rest of its staging."""
+    """Clear away what a run has not finished, which may make room, and put in its place what it left ready."""
+    for folder in _folders(run):
+        if not folder.name.endswith((_READY, _SWAP)):
+            shutil.rmtree(folder, ignore_errors=True)
     for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_READY)):
         removals = ready / _REMOVALS
         taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []

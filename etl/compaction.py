@@ -6,6 +6,7 @@ before, in the new partitioning.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from etl.errors import LakeError, UsageError
 from etl.manifest import READ, lake_partitioning, read_manifest, with_folder
 from etl.partitions import PartitionBy
 from etl.staging import read_partition, write_partition
-from etl.workers import Workers, processor_cores
+from etl.workers import Workers, processor_cores, result_of
 
 # So many reports are rewritten by one job.
 REPORTS_AT_ONCE = 240
@@ -49,7 +50,7 @@ def compact(
     if not output.is_dir():
         raise UsageError(f"{output}: there is no such folder; name the folder that `etl run --out` wrote")
     count = workers or processor_cores()
-    with LakeLock(output, waiting), Staging(output, "compact") as staging, Workers(count) as processes:
+    with LakeLock(output, waiting), Staging(output, f"compact-{os.getpid()}") as staging, Workers(count) as processes:
         manifest = read_manifest(output)
         present = lake_partitioning(output, manifest.rows)
         if present is None:
@@ -64,7 +65,7 @@ def compact(
             for deals in _portions(reports, present)
         ]
         for job in jobs:
-            job.result()
+            result_of(job)
         staging.swap(folder)
         before, now = _count(reports, present), _count(reports, partition_by)
         return Compacted(present, partition_by, reports.height, before, now)

@@ -63,10 +63,12 @@ class InboxBatch:
         return fits and len(self.documents) < BATCH_DOCUMENTS and len(self.sources) < BATCH_INPUTS
 
     def halves(self) -> tuple[InboxBatch, InboxBatch]:
-        """The batch in two: the first has half of its documents, the second the other half and all the rest."""
+        """The batch in two: the first has half of its documents and their paths, the second all the rest."""
         half = len(self.documents) // 2
-        rest = InboxBatch(self.documents[half:], self.rejects, self.settled, self.copies, self.sources)
-        return InboxBatch(self.documents[:half]), rest
+        first = [document.source for document in self.documents[:half]]
+        others = [source for source in self.sources if source not in set(first)]
+        rest = InboxBatch(self.documents[half:], self.rejects, self.settled, self.copies, others)
+        return InboxBatch(self.documents[:half], sources=first), rest
 
 
 class Inbox:

@@ -22,7 +22,7 @@ from etl.manifest import READ, REJECTED, SCHEMA, Manifest, document_rows, reader
 from etl.partitions import PartitionBy
 from etl.staging import Rebuilt, Staged, partition_files, rebuild, reject_row, stage_batch
 from etl.version import __version__
-from etl.workers import Workers
+from etl.workers import Workers, result_of
 
 # Partitions are rebuilt so many at a time.
 REBUILT_AT_ONCE = 50
@@ -97,20 +97,26 @@ class Landing:
             reading.set_result(Staged())
         return batch, folder, reading
 
-    def _land(self, batch: InboxBatch, folder: Path, reading: Future[Staged]) -> Iterator[Landed]:
+    def _land(
+        self, batch: InboxBatch, folder: Path, reading: Future[Staged], *, again: bool = False
+    ) -> Iterator[Landed]:
         try:
-            staged = reading.result()
-        except WorkerError as error:
+            yield self._landed(batch, folder, result_of(reading))
+        except WorkerError as error:  # nothing has come into the lake
             if len(batch.documents) > 1:  # the document that it came to grief over is among them
                 for half in batch.halves():
                     yield from self._land(*self._begin(half))
-                return
-            folder, staged = self._staging.next_folder(), _given_up(batch.documents[0], error)
+            elif not again:  # it may not have been the document
+                yield from self._land(*self._begin(batch), again=True)
+            else:
+                yield self._landed(batch, self._staging.next_folder(), _given_up(batch.documents[0], error))
+
+    def _landed(self, batch: InboxBatch, folder: Path, staged: Staged) -> Landed:
         begun = time.perf_counter()
         staged.documents += [reject_row(reject) for reject in batch.rejects]
         staged.documents += list(self._rejected_copies(batch, staged))
         changes = self._commit(batch, folder, staged)
-        yield Landed(batch, staged, changes, time.perf_counter() - begun)
+        return Landed(batch, staged, changes, time.perf_counter() - begun)
 
     def _rejected_copies(self, batch: InboxBatch, staged: Staged) -> Iterator[dict[str, Any]]:
         """Rows of copies of documents that were rejected: for the same reason."""
@@ -124,7 +130,10 @@ class Landing:
                 yield {name: row.get(name) for name in SCHEMA} | {"source": copy.source}
 
     def _commit(self, batch: InboxBatch, folder: Path, staged: Staged) -> pl.DataFrame:
-        """Bring the reports of a batch into the lake; the rows of the manifest that change."""
+        """Bring the reports of a batch into the lake; the rows of the manifest that change.
+
+        Raises WorkerError where a process ended that rebuilt partitions, before anything has changed.
+        """
         rows = document_rows([self._with_reader(row) for row in staged.documents])
         read = rows.filter(pl.col("outcome") == READ)
         before = self._manifest.reports(document.sha256 for document in batch.documents)
@@ -174,7 +183,7 @@ class Landing:
             self._workers.submit(rebuild, self._output, folder, {name: ids[name] for name in part}, self._partition_by)
             for part in parts
         ]
-        return [partition for job in jobs for partition in job.result()]
+        return [partition for job in jobs for partition in result_of(job)]
 
     def _without_successor(self, folders: Iterable[str], staged: Collection[str]) -> list[str]:
         """Files of these partitions that stand in the lake and are not replaced."""

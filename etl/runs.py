@@ -12,10 +12,11 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryFile, gettempdir
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 import polars as pl
@@ -77,7 +78,7 @@ def run(
     count = 1 if len(found) <= FEW_DOCUMENTS else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
-    with LakeLock(folder, waiting), Staging(folder, run_id) as staging, Workers(count) as processes:
+    with LakeLock(folder, waiting), Staging(folder, run_id) as staging, Workers(count) as processes, _writing(folder):
         manifest = read_manifest(folder)
         chosen = _chosen_partitioning(folder, manifest, wanted)
         summary = Summary(
@@ -93,7 +94,7 @@ def run(
         inbox = Inbox(folder, manifest, layouts, chosen, summary, keep_sources=keep_sources, force=force)
         landing = Landing(folder, staging, processes, manifest, layouts, chosen, keep_sources=keep_sources)
         try:
-            with TemporaryFile("w+", encoding="utf-8") as told:
+            with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
                 teller = _Teller(summary, told)
                 for landed in landing.in_order(inbox.batches(found)):
                     teller.tell(landed)
@@ -101,9 +102,18 @@ def run(
                         progress(summary.documents, len(found))
                 teller.tell_conflicts(manifest)
                 _finish(staging, manifest, summary, told, started, clock)
-        except OSError as error:  # of the notes on each document, which may fill a disk of their own
-            raise cannot_write(Path(gettempdir()), error) from error
+        except OSError as error:  # of the notes on each document
+            raise cannot_write(folder, error) from error
     return summary
+
+
+@contextmanager
+def _writing(output: Path) -> Iterator[None]:
+    """Whatever else cannot be written, such as what is to be said of the run, is an OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(output, error) from error
 
 
 def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:

@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
@@ -21,12 +21,24 @@ _T = TypeVar("_T")
 _ENVIRONMENT = {"POLARS_MAX_THREADS": "1", "_RJEM_MALLOC_CONF": "dirty_decay_ms:0,muzzy_decay_ms:0"}
 
 
+# A result is waited for in spells of so many seconds.
+WAITED_AT_ONCE = 0.2
+
+
 def processor_cores() -> int:
     """How many cores this process may use."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
+
+
+def result_of(job: Future[_T]) -> _T:
+    """The result of a job, or its error. Ctrl-C ends the waiting soon: polars lets system calls go on after it, so a
+    single wait would last as long as the job."""
+    while not job.done():
+        wait([job], WAITED_AT_ONCE)
+    return job.result()
 
 
 class Workers:
@@ -41,6 +53,7 @@ class Workers:
         self._threads = ThreadPoolExecutor(self.count)
         self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
         self._all: list[_Worker] = []
+        self._ended = False
         for _ in range(self.count):
             self._idle.put(None)
 
@@ -50,9 +63,11 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for worker in self._all:
+        self._ended = True
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in list(self._all):
             worker.end()
-        self._threads.shutdown(cancel_futures=True)
+        self._threads.shutdown()
 
     def submit(self, job: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> Future[_T]:
         """Have a job carried out. Its errors come from the future; WorkerError where the process ended."""
@@ -71,6 +86,8 @@ class Workers:
             if worker is None:
                 worker = _Worker()
                 self._all.append(worker)
+                if self._ended:  # meanwhile; nobody else would end it
+                    worker.end()
             result = worker.ask(job, arguments, named)
         except WorkerError:
             if worker is not None:
