@@ -20,6 +20,8 @@ from etl.rejections import reject
 from etl.schema import TABLES, conform
 from etl.tables import IDENTITY, declared_columns, different_names, field_values, identify_reports, tidy_tables
 
+# The reason code of a document that was not read by no fault of its own.
+INTERNAL_ERROR = "internal_error"
 # Messages quote documents, which may be long.
 MAX_MESSAGE = 500
 
@@ -96,7 +98,7 @@ def read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> lis
         first = str(error).strip().partition("\n")[0]
         message = f"a defect of the program: {type(error).__name__}: {first[:MAX_MESSAGE]}"
         hint = "report it with the document; the other documents were read"
-        reject = Reject(document.source, document.sha256, document.size, "internal_error", message, hint)
+        reject = Reject(document.source, document.sha256, document.size, INTERNAL_ERROR, message, hint)
         return [Batch(pl.DataFrame(schema=IDENTITY), {}, [reject])]
     return [batch]
 

@@ -88,7 +88,12 @@ def run_command(
         typer.Option("--partition-by", help="Of a new lake: deal,date (default), deal,year or deal.", metavar="KEYS"),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="Processes that read; by default one for each core.")
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Processes that read, where there are more than 100 documents; by default one for each core.",
+        ),
     ] = None,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
@@ -312,7 +317,8 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the output has gone
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        _fail(f"standard output cannot be written: {error.strerror or error}", FAILED)
+        place = error.filename or "standard output"
+        _fail(f"{place}: cannot be read or written: {error.strerror or error}", FAILED)
     except (UsageError, LayoutError) as error:
         _fail(str(error), USAGE)
     except EtlError as error:

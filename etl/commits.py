@@ -13,6 +13,7 @@ writes; the others wait.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -24,7 +25,7 @@ from types import TracebackType
 from typing import Self
 
 from etl.errors import OutputError
-from etl.partitions import SUPERSEDED_FOLDER
+from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, table_partitioning
 from etl.schema import TABLES
 
 STAGING_FOLDER = "_staging"
@@ -37,6 +38,9 @@ ASKED_EVERY = 0.2
 _READY, _SWAP = ".ready", ".swap"
 # Within a folder that is to be swapped: what stood in the lake before.
 _OLD = "old"
+_WANTED = "partition_by"
+# Of renameat2 of Linux: paths are relative to the working directory; both must be there and change places.
+_HERE, _RENAME_EXCHANGE = -100, 2
 # The files that a commit takes out of the lake; the last to be staged.
 _REMOVALS = "removals.json"
 
@@ -149,11 +153,14 @@ class Staging:
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
-    def swap(self, folder: Path) -> None:
-        """Put whole tables in the places of those that stand there. Raises OutputError where that fails; the next run
-        goes on with it."""
+    def swap(self, folder: Path, partition_by: PartitionBy) -> None:
+        """Put whole tables, partitioned so, in the places of those that stand there.
+
+        Raises OutputError where that fails; the next run goes on with it.
+        """
         ready = folder.with_name(folder.name + _SWAP)
         try:
+            (folder / _WANTED).write_text(partition_by, encoding="utf-8")
             folder.rename(ready)
             _swap(self._output, ready)
         except OSError as error:
@@ -246,15 +253,36 @@ def _apply(
 
 
 def _swap(output: Path, ready: Path) -> None:
-    """Let each folder that is ready take the place of the one in the lake; those that did so already are there."""
+    """Let each folder that is ready take the place of the one in the lake; those that did so already are in `old`."""
     old = ready / _OLD
     old.mkdir(exist_ok=True)
+    wanted = (ready / _WANTED).read_text(encoding="utf-8")
     for folder in sorted(folder for folder in _folders(ready) if folder.name != _OLD):
         target = output / folder.name
-        if target.exists():
-            target.rename(old / folder.name)
-        folder.rename(target)
+        tables = folder / TABLES[0] if folder.name == SUPERSEDED_FOLDER else folder
+        if table_partitioning(tables) != wanted:  # it came from the lake in an earlier try
+            folder.rename(old / folder.name)
+        elif not target.exists():
+            folder.rename(target)
+        else:
+            _exchange(folder, target)
+            folder.rename(old / folder.name)
     shutil.rmtree(ready)
+
+
+def _exchange(folder: Path, target: Path) -> None:
+    """Let two folders change places: at once where the system can do that, else in two steps."""
+    try:
+        done = (
+            ctypes.CDLL(None).renameat2(_HERE, os.fsencode(folder), _HERE, os.fsencode(target), _RENAME_EXCHANGE) == 0
+        )
+    except (OSError, AttributeError):  # macOS, or an old C library
+        done = False
+    if not done:
+        aside = folder.with_name(f"{folder.name}.aside")
+        target.rename(aside)
+        folder.rename(target)
+        aside.rename(folder)
 
 
 def _move(staged: str, target: str, made: set[str]) -> None:

@@ -20,6 +20,8 @@ from etl.partitions import PartitionBy
 from etl.staging import read_partition, write_partition
 from etl.workers import Workers, processor_cores, result_of
 
+# A deal: its folders, and of each of its reports the standing and the number of tables that have rows of it.
+_Deal = tuple[Sequence[str], Mapping[str, tuple[str, int]]]
 # So many reports are rewritten by one job.
 REPORTS_AT_ONCE = 240
 
@@ -66,7 +68,7 @@ def compact(
         ]
         for job in jobs:
             result_of(job)
-        staging.swap(folder)
+        staging.swap(folder, partition_by)
         before, now = _count(reports, present), _count(reports, partition_by)
         return Compacted(present, partition_by, reports.height, before, now)
 
@@ -74,18 +76,19 @@ def compact(
 def rewrite(
     output: Path,
     staging: Path,
-    deals: Sequence[tuple[Sequence[str], Mapping[str, str]]],
+    deals: Sequence[_Deal],
     was: PartitionBy,
     now: PartitionBy,
 ) -> None:
-    """Stage all tables of some deals: of each its folders, and the standing of each of its reports.
+    """Stage all tables of some deals.
 
     Raises LakeError where the rows of one are not there.
     """
-    for folders, standing in deals:
+    for folders, expected in deals:
+        standing = {report_id: stands for report_id, (stands, _) in expected.items()}
         reports = [report for folder in folders for report in read_partition(output, folder, was)]
-        found = {report.report_id for report in reports}
-        if lost := sorted(set(standing) - found):
+        found = {report.report_id: len(report.tables) for report in reports}
+        if lost := sorted(name for name, (_, tables) in expected.items() if found.get(name, 0) < tables):
             message = f"the rows of report {lost[0]} are lost"
             raise LakeError(output / "reports" / folders[0], message, "run `etl run` over it again, then compact")
         places: dict[str, list[str]] = {}
@@ -96,16 +99,17 @@ def rewrite(
             write_partition(staging, folder, [by_id[report_id] for report_id in ids], standing, now)
 
 
-def _portions(reports: pl.DataFrame, partition_by: PartitionBy) -> list[list[tuple[list[str], dict[str, str]]]]:
-    """What each job is to do: some deals, with their folders and the standing of their reports."""
-    portions: list[list[tuple[list[str], dict[str, str]]]] = [[]]
+def _portions(reports: pl.DataFrame, partition_by: PartitionBy) -> list[list[_Deal]]:
+    """What each job is to do: some deals."""
+    portions: list[list[_Deal]] = [[]]
     size = 0
     for _, rows in with_folder(reports, partition_by).sort("deal", "folder").group_by("deal", maintain_order=True):
-        standing = dict(rows.select("report_id", "standing").iter_rows())
+        columns = rows.select("report_id", "standing", pl.col("tables").list.len())
+        expected = {report_id: (standing, tables) for report_id, standing, tables in columns.iter_rows()}
         if size >= REPORTS_AT_ONCE:
             portions.append([])
             size = 0
-        portions[-1].append((rows["folder"].unique(maintain_order=True).to_list(), standing))
+        portions[-1].append((rows["folder"].unique(maintain_order=True).to_list(), expected))
         size += rows.height
     return portions
 

@@ -19,6 +19,7 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
 
+from etl.commits import MANIFEST_FOLDER, STAGING_FOLDER
 from etl.errors import UsageError
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
@@ -27,9 +28,12 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_LINES = 400_000
 MAX_NUMBERS = 350_000
 
-# Stands in every output folder; by it an output inside an inbox is known.
 RUNS_FOLDER = "_runs"
 SOURCES_FOLDER = "_sources"
+VIEWS_FOLDER = "_views"
+# One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
+# known.
+_OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 
 # How files begin that are no text. Archives are not opened, so none can be a bomb.
 _MAGIC = {
@@ -324,7 +328,7 @@ def _walk(root: Found, output_folders: Collection[str]) -> Iterator[Found | Reje
         if isinstance(entries, Reject):
             yield entries
             continue
-        is_output = any(name == RUNS_FOLDER for name, _ in entries)
+        is_output = any(name in _OUTPUT_MARKS for name, _ in entries)
         for name, kind in entries:
             if is_output and name in output_folders:
                 continue

@@ -11,6 +11,7 @@ from typing import Any
 
 from etl.documents import Document, Found, Reject, read_document
 from etl.layout import Layout
+from etl.batch import INTERNAL_ERROR
 from etl.manifest import REJECTED, Manifest, reader
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file
 from etl.sources import source_file
@@ -46,7 +47,9 @@ class InboxBatch:
     """A stretch of the inbox.
 
     `documents` are to be read. `rejects` are none, `settled` need not be read again, and `copies` have the
-    bytes of an earlier document of the run. `sources` are the paths of all of them.
+    bytes of an earlier document of the run. `sources` are the paths of all of them. Documents that the lake
+    has seen elsewhere come under the first of their paths; `own_paths` has the one at which they stand here,
+    by SHA-256.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -54,7 +57,7 @@ class InboxBatch:
     settled: list[Outcome] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
-
+    own_paths: dict[str, str] = field(default_factory=dict)
     share: float = 0.0
 
     def has_room(self, share: float) -> bool:
@@ -65,10 +68,10 @@ class InboxBatch:
     def halves(self) -> tuple[InboxBatch, InboxBatch]:
         """The batch in two: the first has half of its documents and their paths, the second all the rest."""
         half = len(self.documents) // 2
-        first = [document.source for document in self.documents[:half]]
+        first = [self.own_paths[document.sha256] for document in self.documents[:half]]
         others = [source for source in self.sources if source not in set(first)]
-        rest = InboxBatch(self.documents[half:], self.rejects, self.settled, self.copies, others)
-        return InboxBatch(self.documents[:half], sources=first), rest
+        rest = replace(self, documents=self.documents[half:], sources=others)
+        return InboxBatch(self.documents[:half], sources=first, own_paths=self.own_paths), rest
 
 
 class Inbox:
@@ -91,7 +94,8 @@ class Inbox:
         self._summary = summary
         self._keep_sources = keep_sources
         self._force = force
-        self._readers = {reader(layouts), *(reader([layout]) for layout in layouts)}
+        self._readers = {reader([layout]) for layout in layouts}
+        self._all_layouts = reader(layouts)
         self._seen: dict[str, str] = {}
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
@@ -155,6 +159,7 @@ class Inbox:
         elif row is None:
             source = self._first_paths.pop(item.sha256, item.source)
             batch.documents.append(replace(item, source=source, text=""))  # a worker makes it again
+            batch.own_paths[item.sha256] = item.source
             batch.share += share
         else:
             rejected = row["outcome"] == REJECTED
@@ -167,8 +172,10 @@ class Inbox:
         return not self._force and as_read and kept and self._stands(row)
 
     def _is_rejected_still(self, item: Document, row: _Row) -> bool:
-        """Whether this program has rejected the same bytes at the same path."""
-        return not self._force and row["sha256"] == item.sha256 and row["read_by"] in self._readers
+        """Whether this program, with all these layouts, has rejected the same bytes at the same path: for what they
+        are, not for a defect or a process that was killed, which need not happen again."""
+        same = row["sha256"] == item.sha256 and row["read_by"] == self._all_layouts
+        return not self._force and same and row["reason_code"] != INTERNAL_ERROR
 
     def _stands(self, row: _Row) -> bool:
         """Whether the files with the rows of a report, and its source, are there."""

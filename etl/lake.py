@@ -18,7 +18,7 @@ import polars as pl
 from etl.deals import MAX_LENGTH, deal_slug, plain_slug
 from etl.documents import RUNS_FOLDER
 from etl.errors import LakeError, UsageError
-from etl.partitions import PartitionBy, date_of, deal_of, partition_file, partitioning_of
+from etl.partitions import PartitionBy, date_of, deal_of, partition_file, table_partitioning
 from etl.schema import TABLES, table
 from etl.tables import polars_type
 
@@ -39,7 +39,8 @@ class Lake:
         if not any((output / name).is_dir() for name in ("reports", RUNS_FOLDER)):
             raise UsageError(f"{output}: holds no tables; name the folder that `etl run --out` wrote")
         self.output = output
-        self.partition_by = partitioning_of(output) or PartitionBy.DATE
+        # Of each table: while a lake is compacted they differ.
+        self._partition_by = {name: table_partitioning(output / name) or PartitionBy.DATE for name in TABLES}
 
     def deals(self) -> list[str]:
         """The slugs of all deals, sorted."""
@@ -48,8 +49,13 @@ class Lake:
 
     def dates(self, deal: str) -> list[dt.date]:
         """The distribution dates of a deal of which a report stands there, sorted."""
-        if self.partition_by.dates_in_files:
-            return self.read("reports", [deal], columns=["distribution_date"])["distribution_date"].unique().to_list()
+        if self._partition_by["reports"].dates_in_files:
+            return (
+                self.read("reports", [deal], columns=["distribution_date"])["distribution_date"]
+                .unique()
+                .sort()
+                .to_list()
+            )
         return sorted({date for folder in self._folders(deal) if (date := date_of(folder))})
 
     def find_deal(self, short: str) -> str:
@@ -138,7 +144,7 @@ class Lake:
         """Deal, date and report id of rows of a table beside whose file no `reports` file stands: what an interrupted
         run left, or reports whose file is lost."""
         wanted = None if deals is None else set(deals)
-        depth = "deal=*/*.parquet" if self.partition_by is PartitionBy.DEAL else "deal=*/*/*.parquet"
+        depth = "deal=*/*.parquet" if self._partition_by[name] is PartitionBy.DEAL else "deal=*/*/*.parquet"
         for file in sorted((self.output / name).glob(depth)):
             folder = file.parent.relative_to(self.output / name).as_posix()
             deal = deal_of(folder)
@@ -149,7 +155,7 @@ class Lake:
 
     def file(self, name: str, deal: str, date: dt.date) -> Path:
         """The file that has the rows of a deal and day, or would have them."""
-        return self._file(name, self.partition_by.folder(_slug(deal), date))
+        return self._file(name, self._partition_by[name].folder(_slug(deal), date))
 
     def _file(self, name: str, folder: str) -> Path:
         return self.output / name / partition_file(folder)
@@ -157,29 +163,33 @@ class Lake:
     def _sorted(self, deals: Sequence[str] | None) -> list[str]:
         return self.deals() if deals is None else sorted(set(deals))
 
-    def _folders(self, deal: str) -> list[str]:
-        """The partitions of a deal, in order: those whose `reports` file stands there."""
+    def _folders(self, deal: str, name: str = "reports") -> list[str]:
+        """The partitions of a deal in a table, in order: those that have a file."""
         start = f"deal={_slug(deal)}"
-        if self.partition_by is PartitionBy.DEAL:
+        if self._partition_by[name] is PartitionBy.DEAL:
             folders = [start]
         else:
-            folders = sorted(f"{start}/{entry.name}" for entry in (self.output / "reports" / start).glob("*=*"))
-        return [folder for folder in folders if self._file("reports", folder).is_file()]
+            folders = sorted(f"{start}/{entry.name}" for entry in (self.output / name / start).glob("*=*"))
+        return [folder for folder in folders if self._file(name, folder).is_file()]
 
     def _count(self, deal: str) -> int:
-        """How many reports of a deal there are, at least nearly."""
-        if self.partition_by.dates_in_files:
+        """How many reports of a deal there are."""
+        if self._partition_by["reports"].dates_in_files:
             return self.read("reports", [deal], columns=["report_id"]).height
         return len(self._folders(deal))
 
     def _files(self, name: str, deal: str, dates: Sequence[dt.date] | None) -> Iterator[Path]:
-        """The files of a table for a deal, in order; reports without rows in it have none."""
-        known = self._folders(deal)
+        """The files of a table for a deal, in order: those beside which one of `reports` stands. While a lake is
+        compacted the two may be partitioned otherwise, and all of them count."""
+        partition_by = self._partition_by[name]
+        folders = self._folders(deal, name)
+        if partition_by is self._partition_by["reports"]:
+            listed_too = set(self._folders(deal))
+            folders = [folder for folder in folders if folder in listed_too]
         if dates is not None:
-            asked = {self.partition_by.folder(deal, date) for date in dates}
-            known = [folder for folder in known if folder in asked]
-        files = (self._file(name, folder) for folder in known)
-        yield from (file for file in files if name == "reports" or file.is_file())
+            asked = {partition_by.folder(deal, date) for date in dates}
+            folders = [folder for folder in folders if folder in asked]
+        yield from (self._file(name, folder) for folder in folders)
 
 
 def _rows(files: list[Path], schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:

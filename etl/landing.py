@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.batch import INTERNAL_ERROR
 from etl.commits import Staging, cannot_write, stage_file
 from etl.documents import Document, Reject
 from etl.errors import WorkerError
@@ -113,6 +114,9 @@ class Landing:
 
     def _landed(self, batch: InboxBatch, folder: Path, staged: Staged) -> Landed:
         begun = time.perf_counter()
+        for row in staged.documents:
+            if row["outcome"] == REJECTED:
+                row["source"] = batch.own_paths[row["sha256"]]
         staged.documents += [reject_row(reject) for reject in batch.rejects]
         staged.documents += list(self._rejected_copies(batch, staged))
         changes = self._commit(batch, folder, staged)
@@ -136,7 +140,7 @@ class Landing:
         """
         rows = document_rows([self._with_reader(row) for row in staged.documents])
         read = rows.filter(pl.col("outcome") == READ)
-        before = self._manifest.reports(document.sha256 for document in batch.documents)
+        before = self._manifest.reports(_looked_at(batch, rows))
         placed = self._placed(folder, staged.files, read, before)
         refused = self._manifest.rejects(batch.sources)
         settled = [outcome.source for outcome in batch.settled if outcome.outcome == REJECTED]
@@ -171,8 +175,7 @@ class Landing:
         kept = [file for file in files if file not in redone]
         kept += [file for partition in rebuilt for file in partition.files]
         removals = self._without_successor(present["folder"].unique().sort(), set(kept))
-        standing = {report_id: now for partition in rebuilt for report_id, now in partition.standings.items()}
-        return _Placed(kept, removals, _restated(read, stay.select(SCHEMA.names()), standing))
+        return _Placed(kept, removals, _restated(read, stay.select(SCHEMA.names()), rebuilt))
 
     def _rebuild(self, folder: Path, stay: pl.DataFrame) -> list[Rebuilt]:
         """Rebuild the partitions in which other reports stay."""
@@ -199,20 +202,34 @@ def stage(folder: Path, name: str, content: bytes) -> None:
         raise cannot_write(folder / name, error) from error
 
 
-def _restated(rows: pl.DataFrame, stay: pl.DataFrame, standing: Mapping[str, str]) -> pl.DataFrame:
+def _looked_at(batch: InboxBatch, rows: pl.DataFrame) -> set[str]:
+    """The SHA-256 of the documents of a batch of which it is known now what they are: not of those that were left
+    because of a defect, for what the lake has of them stays."""
+    failed = set(rows.filter(pl.col("reason_code") == INTERNAL_ERROR)["sha256"])
+    given = {document.sha256 for document in batch.documents}
+    given |= {reject.sha256 for reject in batch.rejects if reject.sha256 is not None}
+    return given - failed
+
+
+def _restated(rows: pl.DataFrame, stay: pl.DataFrame, rebuilt: Sequence[Rebuilt]) -> pl.DataFrame:
     """The rows with the standing that their reports have now, and those of other reports that change: they have another
-    standing, or nothing of them was found and they must be read again."""
-    now = pl.col("report_id").replace_strict(standing, default=None, return_dtype=pl.String)
-    compared = stay.with_columns(now=now)
-    changed = compared.filter(pl.col("now") != pl.col("standing")).with_columns(standing="now")
+    standing, or something of them was not found and they must be read again."""
+    standing = {report_id: now for partition in rebuilt for report_id, now in partition.standings.items()}
+    found = {report_id: len(tables) for partition in rebuilt for report_id, tables in partition.tables.items()}
+    report_id = pl.col("report_id")
+    now = report_id.replace_strict(standing, default=None, return_dtype=pl.String)
+    whole = report_id.replace_strict(found, default=0, return_dtype=pl.UInt32) >= pl.col("tables").list.len()
+    compared = stay.with_columns(now=now, whole=whole)
     lost = removed(compared.filter(pl.col("now").is_null()))
+    changed = compared.filter((pl.col("now") != pl.col("standing")) | ~pl.col("whole"), pl.col("now").is_not_null())
+    restated = changed.with_columns(standing="now", read_by=pl.when("whole").then("read_by").otherwise(pl.lit("")))
     mine = rows.with_columns(standing=pl.coalesce(now, "standing"))
-    return pl.concat([lost, changed.select(SCHEMA.names()), mine])
+    return pl.concat([lost, restated.select(SCHEMA.names()), mine])
 
 
 def _given_up(document: Document, error: WorkerError) -> Staged:
     """What becomes of a document over which a worker came to grief."""
     message = f"a defect of the program: {error}"
     hint = "report it with the document; the other documents were read"
-    row = reject_row(Reject(document.source, document.sha256, document.size, "internal_error", message, hint))
+    row = reject_row(Reject(document.source, document.sha256, document.size, INTERNAL_ERROR, message, hint))
     return Staged(documents=[row])

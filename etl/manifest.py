@@ -31,7 +31,9 @@ MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
 MERGED_UPDATES = 64
 # What a document is known by.
-KEY = pl.when(pl.col("report_id").is_not_null()).then(pl.col("sha256")).otherwise(pl.col("source"))
+KEY = (
+    pl.when(pl.col("report_id").is_not_null()).then("report:" + pl.col("sha256")).otherwise("path:" + pl.col("source"))
+)
 
 
 class Manifest:
@@ -96,9 +98,7 @@ def read_manifest(output: Path) -> Manifest:
 
 def lake_partitioning(output: Path, rows: pl.DataFrame) -> PartitionBy | None:
     """How the lake is partitioned; None where it has no report yet."""
-    if rows.filter(pl.col("outcome") == READ).is_empty():
-        return None
-    return partitioning_of(output)
+    return None if rows.filter(pl.col("outcome") == READ).is_empty() else partitioning_of(output)
 
 
 def document_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:

@@ -21,7 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from etl.deals import MAX_LENGTH
-from etl.schema import arrow_schema, table
+from etl.schema import TABLES, arrow_schema, table
 
 SUFFIX = ".parquet"
 # Earlier versions of restated reports: the same tables, below this folder.
@@ -68,12 +68,16 @@ def partition_file(folder: str) -> str:
 
 
 def partitioning_of(tables: Path) -> PartitionBy | None:
-    """How the lake (or its superseded part) is partitioned, by the first file of its `reports`; None where it has
-    none."""
-    for deal in sorted(_entries(tables / "reports")):
+    """How the tables below a folder are partitioned, by the first that has a file; None where none has."""
+    return next(filter(None, (table_partitioning(tables / name) for name in TABLES)), None)
+
+
+def table_partitioning(folder: Path) -> PartitionBy | None:
+    """How a table is partitioned, by its first file; None where it has none."""
+    for deal in sorted(_entries(folder)):
         if _DEAL.fullmatch(deal) is None:
             continue
-        for name in sorted(_entries(tables / "reports" / deal)):
+        for name in sorted(_entries(folder / deal)):
             if _DAY.fullmatch(name):
                 return PartitionBy.DATE
             if _YEAR.fullmatch(name):

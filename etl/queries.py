@@ -54,7 +54,7 @@ _SPARK_HEAD = (
 class View:
     """A view to be made: its name, the declared table that it shows, and where its files stand.
 
-    `folder` is absolute. `partition` names the folders below it, from the top, and is None where no file
+    `folder` is absolute, and may be a single file. `partition` names the folders below it, from the top, and is None where no file
     stands there.
     """
 
@@ -98,7 +98,8 @@ def _duckdb_select(view: View) -> str:
     if view.partition is None:
         return _empty(view, _DUCKDB, _quoted)
     columns = ",\n".join(f"  {_quoted(column.name)}" for column in view.columns)
-    pattern = "/".join([view.folder, *(f"{key}=*" for key in view.partition), "*.parquet"])
+    files = [] if view.folder.endswith(".parquet") else ["*.parquet"]
+    pattern = "/".join([view.folder, *(f"{key}=*" for key in view.partition), *files])
     # Typed, so that no folder's name is taken for a number; `year` may be inferred, for no view shows it.
     types = {column.name: _type(column, _DUCKDB) for column in _KEYS if column.name in view.partition}
     typed = ", ".join(f"{_quoted(name)}: {sql_type}" for name, sql_type in types.items())

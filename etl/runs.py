@@ -22,7 +22,7 @@ from typing import IO, Any
 import polars as pl
 
 from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write
-from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, find_inputs
+from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, VIEWS_FOLDER, find_inputs
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing, stage
@@ -42,7 +42,7 @@ FEW_DOCUMENTS = 100
 REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 
 OUTPUT_FOLDERS = (
-    *TABLES, REJECTS_FOLDER, RUNS_FOLDER, SOURCES_FOLDER, STAGING_FOLDER, MANIFEST_FOLDER, SUPERSEDED_FOLDER,
+    *TABLES, REJECTS_FOLDER, RUNS_FOLDER, VIEWS_FOLDER, SOURCES_FOLDER, STAGING_FOLDER, MANIFEST_FOLDER, SUPERSEDED_FOLDER,
 )  # fmt: skip
 
 
@@ -169,9 +169,9 @@ class _Teller:
     def _read_or_rejected(self, landed: Landed) -> Iterator[Outcome]:
         """What became of the documents that were read, and of copies of others."""
         summary = self._summary
-        mine = {(row["outcome"], row["source"]) for row in landed.staged.documents}
+        mine = {(row["outcome"], row["sha256"], row["source"]) for row in landed.staged.documents}
         for row in landed.changes.iter_rows(named=True):
-            if (row["outcome"], row["source"]) not in mine:
+            if (row["outcome"], row["sha256"], row["source"]) not in mine:
                 continue  # taken out, or a report of an earlier run that has another standing now
             if row["outcome"] == REJECTED:
                 yield rejected_outcome(row["source"], row)
@@ -180,7 +180,7 @@ class _Teller:
             summary.numbers_claimed += row["numbers_claimed"]
             yield read_outcome(row["source"], row, "read")
         for copy in landed.batch.copies:
-            if (REJECTED, copy.source) not in mine:
+            if (REJECTED, copy.sha256, copy.source) not in mine:
                 message = f"the same bytes as {copy.first}"
                 yield Outcome(copy.source, copy.sha256, copy.size, "duplicate", message=message)
 

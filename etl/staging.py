@@ -67,11 +67,13 @@ class Staged:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """What became of a partition: its staged files, and the standing of each report that is in it now."""
+    """What became of a partition: its staged files, and of each report that is in it now the standing, and the tables
+    in which rows of it were found."""
 
     folder: str
     files: list[str]
     standings: dict[str, str]
+    tables: dict[str, tuple[str, ...]]
 
 
 def stage_batch(
@@ -195,7 +197,7 @@ def _rebuilt(output: Path, staging: Path, folder: str, stays: Collection[str], p
     files = write_partition(staging, folder, reports, standing, partition_by)
     for file in staged.difference(files):
         (staging / file).unlink()
-    return Rebuilt(folder, files, standing)
+    return Rebuilt(folder, files, standing, {report.report_id: tuple(report.tables) for report in reports})
 
 
 def partition_files(folder: str) -> list[str]:

@@ -7,14 +7,15 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER
+from etl.commits import REJECTS_FOLDER
+from etl.documents import VIEWS_FOLDER
 from etl.errors import LakeError, OutputError, UsageError
 from etl.lake import Lake
+from etl.manifest import MERGED_FILE
 from etl.partitions import SUPERSEDED_FOLDER
 from etl.queries import PARTITIONINGS, View, duckdb_script, spark_script
 from etl.schema import TABLES
 
-VIEWS_FOLDER = "_views"
 SCRIPTS = {"duckdb": duckdb_script, "spark": spark_script}
 
 # Both engines take these for patterns, and neither lets all of them be escaped.
@@ -35,7 +36,7 @@ def find_views(output: Path) -> list[View]:
             " cannot be written down; rename the folder, or reach it by a link"
         )
     places = {name: (name, root / name) for name in TABLES}
-    places |= {"rejects": ("rejects", root / REJECTS_FOLDER), "documents": ("documents", root / MANIFEST_FOLDER)}
+    places |= {"rejects": ("rejects", root / REJECTS_FOLDER), "documents": ("documents", root / MERGED_FILE)}
     places |= {f"superseded_{name}": (name, root / SUPERSEDED_FOLDER / name) for name in TABLES}
     return [View(name, shown, str(folder), _partition(folder)) for name, (shown, folder) in places.items()]
 
@@ -80,6 +81,8 @@ def _partition(folder: Path) -> tuple[str, ...] | None:
         keys = next(_keys_of_files(folder, ()), None)
     except OSError as error:
         raise LakeError(folder, f"cannot be listed: {error.strerror or error}", "check its rights") from error
+    if folder.suffix == ".parquet":  # a list that is one file
+        return () if folder.is_file() else None
     if keys is not None and keys not in ((), *PARTITIONINGS):
         raise LakeError(folder, f"has folders of {' and '.join(keys)}, which no lake has", "take them out")
     return keys

@@ -28,7 +28,7 @@ def main() -> None:
             result: object = function(*arguments, **named)
         except EtlError as error:
             result = error
-        except Exception as error:  # noqa: BLE001 - told to the run, which knows what was to be done
+        except BaseException as error:  # noqa: BLE001 - told to the run, which knows what was to be done
             result = WorkerError(f"{type(error).__name__}: {error}")
         pickle.dump(result, results, pickle.HIGHEST_PROTOCOL)
         results.flush()

@@ -78,6 +78,10 @@ class Workers:
             future.set_result(job(*arguments, **named))
         except EtlError as error:
             future.set_exception(error)
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - as a process tells it
+            future.set_exception(WorkerError(f"{type(error).__name__}: {error}"))
         return future
 
     def _carry_out(self, job: Callable[..., _T], arguments: tuple[Any, ...], named: dict[str, Any]) -> _T:
@@ -94,6 +98,9 @@ class Workers:
                 worker.end()
             self._idle.put(None)  # a new one takes its place
             raise
+        except BaseException:
+            self._idle.put(None)
+            raise
         self._idle.put(worker)
         if isinstance(result, EtlError):
             raise result
@@ -105,13 +112,16 @@ class _Worker:
 
     def __init__(self) -> None:
         environment = os.environ | _ENVIRONMENT
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "etl.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=environment,
-            start_new_session=True,  # an interrupt at the terminal is for the run, which ends its workers
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "etl.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,  # an interrupt at the terminal is for the run, which ends its workers
+            )
+        except OSError as error:
+            raise EtlError(f"a worker process cannot be started: {error.strerror or error}; try --workers 1") from error
 
     def ask(self, job: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> object:
         """The result of a job, or the error that it ended with. Raises WorkerError where the process ends."""
