@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from etl.batch import INTERNAL_ERROR
 from etl.documents import Document, Found, Reject, read_document
 from etl.layout import Layout
-from etl.batch import INTERNAL_ERROR
 from etl.manifest import REJECTED, Manifest, reader
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file
 from etl.sources import source_file

@@ -54,8 +54,8 @@ _SPARK_HEAD = (
 class View:
     """A view to be made: its name, the declared table that it shows, and where its files stand.
 
-    `folder` is absolute, and may be a single file. `partition` names the folders below it, from the top, and is None where no file
-    stands there.
+    `folder` is absolute, and may be a single file. `partition` names the folders below it, from the top,
+    and is None where no file stands there.
     """
 
     name: str

@@ -828,10 +828,11 @@ def _worker_checks(_: Forked, small: Small, folder: Path, without: str) -> None:
     workers = _workers_of(process.pid)
     assert workers
     process.kill()
-    _end(process)
+    process.wait()  # its standard error stays open as long as a worker has it
     left = [pid for pid in workers if not wait_for(lambda pid=pid: _is_gone(pid), 4)]  # type: ignore[misc]
     for pid in left:
         os.kill(pid, signal.SIGKILL)
+    _end(process)
     assert not left, "a worker outlives its run"
 
 
