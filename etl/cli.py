@@ -80,7 +80,10 @@ def run_command(
         bool, typer.Option("--no-sources", help="Leave out _sources, the compressed texts of the reports.")
     ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if a document was rejected or a number is unclaimed.")
+        bool,
+        typer.Option(
+            "--strict", help="Exit with 1 if a document was rejected, a number unclaimed, or reports conflict."
+        ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Read unchanged documents anew.")] = False,
     partition_by: Annotated[
@@ -119,7 +122,7 @@ def run_command(
         typer.echo(json.dumps(asdict(summary)))
     else:
         show_summary(summary)
-    if strict and (summary.rejected or summary.numbers_unclaimed):
+    if strict and (summary.rejected or summary.numbers_unclaimed or summary.conflicts or summary.lost):
         raise typer.Exit(FAILED)
 
 

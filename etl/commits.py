@@ -106,7 +106,6 @@ class Staging:
         self._output = output
         self._folder = output / STAGING_FOLDER / run_id
         self._count = 0
-        self._made: set[str] = set()
 
     def __enter__(self) -> Self:
         try:
@@ -149,7 +148,7 @@ class Staging:
             if removals:
                 (folder / _REMOVALS).write_text(json.dumps(list(removals)), encoding="utf-8")
             folder.rename(ready)
-            _apply(self._output, ready, sorted(files, key=_turn), removals, self._made, moved)
+            _apply(self._output, ready, sorted(files, key=_turn), removals, moved)
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
@@ -182,7 +181,7 @@ def _finish(output: Path, run: Path) -> None:
         removals = ready / _REMOVALS
         taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []
         files = [file for file in _files(ready) if file != _REMOVALS]
-        _apply(output, ready, sorted(files, key=_turn), taken_out, set())
+        _apply(output, ready, sorted(files, key=_turn), taken_out)
     for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_SWAP)):
         _swap(output, ready)
     shutil.rmtree(run, ignore_errors=True)
@@ -238,17 +237,16 @@ def _apply(
     ready: Path,
     files: Sequence[str],
     removals: Iterable[str],
-    made: set[str],
     moved: Callable[[str], None] | None = None,
 ) -> None:
     """Put what is ready in its place; what stands there already from an earlier try is left."""
+    made: set[str] = set()
     for file in files:
         _move(f"{ready}/{file}", f"{output}/{file}", made)
         if moved is not None:
             moved(file)
     for file in removals:
         _remove(output, file)
-        made.clear()  # folders may have gone
     shutil.rmtree(ready)
 
 

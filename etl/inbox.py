@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from etl.batch import INTERNAL_ERROR
 from etl.documents import Document, Found, Reject, read_document
 from etl.layout import Layout
 from etl.manifest import REJECTED, Manifest, reader
+from etl.parquet import has_end
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file
 from etl.sources import source_file
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
@@ -178,12 +178,13 @@ class Inbox:
         return not self._force and same and row["reason_code"] != INTERNAL_ERROR
 
     def _stands(self, row: _Row) -> bool:
-        """Whether the files with the rows of a report, and its source, are there."""
+        """Whether the files with the rows of a report, and its source, are there, and have an end."""
         file = partition_file(self._partition_by.folder(row["deal"], row["distribution_date"]))
         place = f"{SUPERSEDED_FOLDER}/" if row["standing"] == SUPERSEDED else ""
-        files = [f"{self._output}/{place}{name}/{file}" for name in row["tables"]]
-        files += [os.fspath(source_file(self._output, row["sha256"]))] if row["source_kept"] else []
-        return all(os.path.exists(file) for file in files)  # noqa: PTH110
+        source = source_file(self._output, row["sha256"])
+        if row["source_kept"] and not source.is_file():
+            return False
+        return all(has_end(f"{self._output}/{place}{name}/{file}") for name in row["tables"])
 
     def _skipped(self, item: Document, row: _Row) -> Outcome:
         """The outcome of a report that the lake has; what is to be said of it is said again."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 
+from etl.errors import LakeError
 from etl.figures import RECORD_COLUMNS
 from etl.identities import REPORT
 from etl.lake import Lake
+from etl.manifest import READ, read_manifest
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
+from etl.parquet import has_end
+from etl.partitions import SUPERSEDED_FOLDER
 from etl.schema import TABLES
+from etl.versions import SUPERSEDED
 
 # So many reports are compared at a time; a deal's reports stay together.
 REPORTS_AT_A_TIME = 500
@@ -44,6 +49,7 @@ def check_lake(
     The checks within reports are those that the runs wrote. Raises LakeError for files that cannot be read.
     """
     result = LakeChecks()
+    found: set[str] = set()
     for group in lake.chunks(deals, reports_at_a_time):
         given = read_reports(lake, group)
         stored, between = given.checks, check_months(given)
@@ -52,8 +58,34 @@ def check_lake(
         result.within_reports.update(_counts(stored))
         result.between_reports.update(_counts(between))
         result.breaks += _breaks([stored, between], given.reports)
+        found |= set(given.reports["report_id"])
     result.breaks += [_without_report(*lost) for lost in lake.without_report("records", deals)]
+    result.breaks += _lost_reports(lake, deals, found)
     return result
+
+
+def _lost_reports(lake: Lake, deals: Sequence[str] | None, found: Collection[str]) -> list[dict[str, Any]]:
+    """The breaks that the manifest lists reports whose rows are not there, or that there is no manifest."""
+    told = "the manifest lists it, but its rows are not there: run `etl run` over it again"
+    said = dict.fromkeys(_BREAK_COLUMNS) | {"check": "tables_are_whole", "subject": REPORT, "outcome": "fail"}
+    try:
+        known = read_manifest(lake.output).rows.filter(pl.col("outcome") == READ)
+    except LakeError as error:
+        return [said | {"deal": "", "source": "", "explanation": str(error)}]
+    asked = known if deals is None else known.filter(pl.col("deal").is_in(list(deals)))
+    superseded = pl.col("standing") == SUPERSEDED
+    lost = asked.filter(~superseded & ~pl.col("report_id").is_in(list(found)))
+    earlier = [row for row in asked.filter(superseded).iter_rows(named=True) if not _superseded_stands(lake, row)]
+    columns = ("deal", "distribution_date", "report_id", "source")
+    rows = [*lost.sort(columns).iter_rows(named=True), *earlier]
+    return [said | {name: row[name] for name in columns} | {"explanation": told} for row in rows]
+
+
+def _superseded_stands(lake: Lake, row: Mapping[str, Any]) -> bool:
+    """Whether the files with the rows of a superseded report are there."""
+    files = (lake.file(name, row["deal"], row["distribution_date"]) for name in row["tables"])
+    earlier = (lake.output / SUPERSEDED_FOLDER / file.relative_to(lake.output) for file in files)
+    return all(has_end(str(file)) for file in earlier)
 
 
 def _without_report(deal: str, date: dt.date, report_id: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from etl.commits import MANIFEST_FOLDER
+from etl.documents import SOURCES_FOLDER
 from etl.errors import LakeError
 from etl.layout import Layout
 from etl.parquet import parquet_bytes
@@ -29,6 +30,7 @@ READ, REJECTED, REMOVED = "read", "rejected", "removed"
 MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
 
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
+_STILL_THERE = f"{SOURCES_FOLDER} of this one has those that were kept, compressed with gzip"
 MERGED_UPDATES = 64
 # What a document is known by.
 KEY = (
@@ -89,7 +91,7 @@ def read_manifest(output: Path) -> Manifest:
         raise LakeError(
             folder,
             "is not there, so nothing says which reports the tables hold",
-            "choose another output folder, or delete this one and run over all its reports again",
+            f"choose another output folder, and run over all reports again; {_STILL_THERE}",
         )
     frames = [_read(folder / name) for name in names]
     rows = _applied([pl.DataFrame(schema=SCHEMA), *frames])
@@ -149,7 +151,7 @@ def _read(file: Path) -> pl.DataFrame:
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         first = str(error).strip().partition("\n")[0]
         message = f"cannot be read: {first}"
-        raise LakeError(file, message, "delete the output folder and run over all its reports again") from error
+        raise LakeError(file, message, f"run over all reports again into another folder; {_STILL_THERE}") from error
 
 
 def _bytes(rows: pl.DataFrame) -> bytes:

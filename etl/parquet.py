@@ -7,6 +7,7 @@ and Bloom filters of the classes let readers skip what a filter on class or date
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from etl.partitions import DATE_COLUMN
 COMPRESSED_ROWS = 8
 # In files of several reports: whether a class is among them (the first and the last say little of the others).
 _CLASSES = {"class_key": {"ndv": 64, "fpp": 0.01}}
+_END, _SMALLEST = b"PAR1", 12
 ROW_GROUP_ROWS = 256 * 1024
 
 
@@ -58,6 +60,17 @@ def read_parquet(file: Path, schema: pa.Schema) -> pa.Table:
         first = str(error).strip().partition("\n")[0]
         message = f"cannot be read: {first}"
         raise LakeError(file, message, "delete it and run `etl run --force` over its reports") from error
+
+
+def has_end(file: str) -> bool:
+    """Whether a file is there and ends as a Parquet file does: so it was not cut. What is in it is not looked at."""
+    try:
+        with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - one of many thousands
+            return (
+                stream.seek(0, os.SEEK_END) >= _SMALLEST and stream.seek(-4, os.SEEK_END) > 0 and stream.read(4) == _END
+            )
+    except OSError:
+        return False
 
 
 def _row_groups(data: pa.Table) -> Iterator[pa.Table]:

@@ -27,7 +27,7 @@ from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing, stage
 from etl.layout import Layout, usable_layouts
-from etl.manifest import MERGED_FILE, READ, REJECTED, Manifest, lake_partitioning, read_manifest
+from etl.manifest import MERGED_FILE, READ, REJECTED, REMOVED, Manifest, lake_partitioning, read_manifest
 from etl.parquet import parquet_bytes
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, conform, table
@@ -102,7 +102,7 @@ def run(
                     if progress is not None:
                         progress(summary.documents, len(found))
                 teller.tell_conflicts(manifest)
-                _finish(staging, manifest, summary, told, started, clock)
+                _finish(folder, staging, manifest, summary, told, started, clock)
         except OSError as error:  # of the notes on each document
             raise cannot_write(folder, error) from error
     return summary
@@ -164,6 +164,13 @@ class _Teller:
         changed = landed.changes.filter((pl.col("outcome") == READ) & (pl.col("standing") == SUPERSEDED))
         columns = ("deal", "distribution_date", "report_id", "source")
         add_bounded(summary.superseded, map(_with_text_date, changed.select(columns).to_dicts()))
+        mine = landed.staged.documents
+        lost = landed.changes.filter(
+            pl.col("report_id").is_not_null()
+            & ((pl.col("read_by") == "") | (pl.col("outcome") == REMOVED))
+            & ~pl.col("sha256").is_in([row["sha256"] for row in mine if row["sha256"]])
+        )
+        add_bounded(summary.lost, map(_with_text_date, lost.select(columns).to_dicts()))
         conflicts = landed.changes.filter((pl.col("outcome") == READ) & (pl.col("standing") == CONFLICT))
         self._keys |= {(deal, date.isoformat()) for deal, date in conflicts.select(columns[:2]).iter_rows()}
 
@@ -216,13 +223,13 @@ def _with_text_date(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finish(
-    staging: Staging, manifest: Manifest, summary: Summary, told: IO[str], started: datetime, clock: float
+    output: Path, staging: Staging, manifest: Manifest, summary: Summary, told: IO[str], started: datetime, clock: float
 ) -> None:
     """The last commit: one file for the manifest, one for the rejects, and what is to be said of the run."""
     folder = staging.next_folder()
     segments = manifest.segments
     files = []
-    if segments:
+    if segments or not (output / REJECTS_FILE).is_file():
         stage(folder, MERGED_FILE, manifest.merged())
         stage(folder, REJECTS_FILE, _rejects(manifest))
         files = [MERGED_FILE, REJECTS_FILE]

@@ -61,9 +61,16 @@ def show_summary(summary: Summary) -> None:
     ]
     conflicts = [
         f"conflict: {several['deal']} {several['distribution_date']}: {len(several['sources'])} reports differ and "
-        f"nothing says which is later, so the tables hold all of them: {_named_reports(several)}"
+        f"nothing says which is later, so the tables hold all of them: {_named_reports(several)}; choose by "
+        f"report_id, or make the lake anew from an inbox without those that do not hold"
         for several in summary.conflicts
     ]
+    lost = [
+        f"lost: {report['deal']} {report['distribution_date']}: rows of {report['source']} "
+        f"({report['report_id']}) are no longer all there; run over it again"
+        for report in summary.lost
+    ]
+    _show_lines(lost, f"{summary.output}/_runs", console)
     _show_lines(superseded, f"{summary.output}/_superseded", console)
     _show_lines(conflicts, f"{summary.output}/_manifest", console)
 

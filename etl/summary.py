@@ -60,6 +60,7 @@ class Summary:
     skipped_checks_failed: int = 0
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     superseded: list[dict[str, Any]] = field(default_factory=list)
+    lost: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "extract", "write", "total"), 0.0))
 

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 import etl
+from etl import run
 from etl.identities import catalogue
+from etl.lake import Lake
+from etl.lake_checks import check_lake
 
-from .kit import make_deal, render, simulate
+from .kit import absc_2003_he2, make_deal, render, simulate
 
 
 def _etl(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -189,3 +192,22 @@ def test_the_summary_names_unclaimed_numbers(unclaimed: Path, tmp_path: Path) ->
     summary = json.loads(_etl("run", unclaimed, "--out", tmp_path / "lake", "--json").stdout)
     assert summary["numbers_found"] - summary["numbers_claimed"] == summary["numbers_unclaimed"] == 2
     assert [one["numbers"] for one in summary["unclaimed"]] == [2]
+
+
+@pytest.mark.parametrize("victim", ["*/deal=*", "*/deal=*/distribution_date=2003-12-15", "_superseded", "_manifest"])
+def test_lost_reports_are_noticed(tmp_path: Path, victim: str) -> None:
+    """Though nothing of them is left in the tables."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    reports = [absc_2003_he2.report(), *absc_2003_he2.following_months(1)]
+    for number, report in enumerate(reports):
+        (inbox / f"{number}.txt").write_text(render(report))
+    (inbox / "revised.txt").write_text(f"REVISED\n\n{render(reports[0])}")
+    run([inbox], tmp_path / "output")
+    lake = Lake(tmp_path / "output")
+    assert check_lake(lake).breaks == []
+    for folder in (tmp_path / "output").glob(victim):
+        shutil.rmtree(folder)
+    breaks = check_lake(Lake(tmp_path / "output")).breaks
+    assert {one["check"] for one in breaks} == {"tables_are_whole"}
+    assert len(breaks) == (2 if victim == "*/deal=*" else 1)

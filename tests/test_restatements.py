@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import shutil
 from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
@@ -11,7 +13,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from etl import LakeError, Summary, arrow_schema, run
+from etl import LakeError, Summary, arrow_schema, load_layouts, run
 from etl.compaction import compact
 from etl.partitions import PartitionBy
 from etl.schema import TABLES
@@ -229,6 +231,102 @@ def test_copies_of_a_rejected_document_have_a_row_each(tmp_path: Path) -> None:
         for name in order:
             run([inbox / name], tmp_path / "parts")
     assert _hashes(tmp_path / "parts") == _hashes(tmp_path / "output")
+
+
+# --- what a lake must not forget --------------------------------------------------------------------------
+
+
+def test_another_layout_tries_what_was_rejected_once_more(tmp_path: Path) -> None:
+    (layout,) = load_layouts()
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": ORIGINAL.replace("Distribution Date:", "Date:")})
+    folder = tmp_path / "layouts" / "other"
+    folder.mkdir(parents=True)
+    text = layout.file.read_text().replace('name = "us-bank-text"', 'name = "other"')
+    (folder / "layout.toml").write_text(text.replace("'Distribution Date:'", "'  Date:'"))
+    (other,) = load_layouts(tmp_path / "layouts")
+    assert run([inbox], tmp_path / "output", [layout]).rejected == 1
+    summary = run([inbox], tmp_path / "output", [layout, other])
+    assert (summary.skipped, summary.rejected + summary.reports_read) == (1, 1)
+    told = json.loads(max((tmp_path / "output" / "_runs").iterdir()).read_text())
+    (tried,) = [document for document in told["documents_read"] if document["source"].endswith("b.txt")]
+    assert "marks of us-bank-text were found" not in str(tried["message"])
+
+
+def test_a_name_is_no_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rejected file that is called like the SHA-256 of a report takes nothing from it."""
+    _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL})
+    run([tmp_path / "inbox"], tmp_path / "output")
+    name = hashlib.sha256(ORIGINAL.encode()).hexdigest()
+    monkeypatch.chdir(_inbox(tmp_path / "letters", {name: "Dear Sirs"}))
+    run([name], tmp_path / "output")
+    rows = _rows(tmp_path / "output", "_manifest", "outcome")
+    assert rows == [("read",), ("rejected",)]
+
+
+def test_a_file_that_is_amended_in_place_counts_once(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL})
+    run([inbox], tmp_path / "output")
+    _inbox(inbox, {"a.txt": AMENDED})
+    summary = run([inbox], tmp_path / "output")
+    assert (summary.documents, summary.reports_read, len(summary.superseded)) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("partition_by", [PartitionBy.YEAR, PartitionBy.DEAL])
+def test_rows_that_are_lost_in_one_table_are_read_again(tmp_path: Path, partition_by: PartitionBy) -> None:
+    """Though the file is there again, with the rows of another report."""
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": NEXT_MONTH})
+    run([inbox], tmp_path / "output", partition_by=partition_by)
+    expected = _hashes(tmp_path / "output")
+    (file,) = (tmp_path / "output" / "classes").rglob("*.parquet")
+    file.unlink()
+    with pytest.raises(LakeError, match="are lost; run"):
+        compact(tmp_path / "output", PartitionBy.DATE)
+    run([inbox / "b.txt"], tmp_path / "output", force=True)
+    assert file.exists()
+    assert run([inbox], tmp_path / "output").reports_read == 1
+    assert _hashes(tmp_path / "output") == expected
+
+
+def test_a_rejected_document_keeps_its_own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was read under the first of its paths, where something else stands now."""
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": ORIGINAL})
+    run([inbox], tmp_path / "output")
+    _inbox(inbox, {"a.txt": "Dear Sirs"})
+    with monkeypatch.context() as patch:
+        patch.setattr("etl.batch.choose_layout", _knows_only_december)
+        run([inbox], tmp_path / "output", force=True)
+        expected = _hashes(tmp_path / "output")
+        assert _rows(tmp_path / "output", "_rejects", "source") == [(f"{inbox}/a.txt",), (f"{inbox}/b.txt",)]
+        run([inbox], tmp_path / "output", force=True)
+        assert _hashes(tmp_path / "output") == expected
+
+
+def test_a_defect_takes_nothing_out_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": NEXT_MONTH})
+    run([inbox / "a.txt"], tmp_path / "output")
+    with monkeypatch.context() as patch:
+        patch.setattr("etl.batch.read_batch", _broken)
+        summary = run([inbox], tmp_path / "output", force=True)
+        assert {reject["reason_code"] for reject in summary.rejects} == {"internal_error"}
+    assert _rows(tmp_path / "output", "reports", "source") == [(f"{inbox}/a.txt",)]
+    assert run([inbox], tmp_path / "output").reports_read == 1
+    run([inbox], tmp_path / "clean")
+    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+
+
+def _broken(*_: object) -> object:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("mark", ["_staging", "_manifest", "_runs"])
+def test_an_output_in_the_inbox_is_known_from_its_first_moment(tmp_path: Path, mark: str) -> None:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL})
+    run([inbox], tmp_path / "inbox" / "output")
+    for folder in {"_staging", "_manifest", "_runs", "_views"} - {mark}:
+        shutil.rmtree(inbox / "output" / folder, ignore_errors=True)
+    (inbox / "output" / mark).mkdir(exist_ok=True)
+    (inbox / "output" / mark / "something.txt").write_text("else")
+    assert run([inbox], tmp_path / "other").documents == 1
 
 
 # --- partitionings ----------------------------------------------------------------------------------------
