@@ -137,18 +137,17 @@ class Staging:
         folder: Path,
         files: Iterable[str],
         removals: Sequence[str] = (),
-        moved: Callable[[str], None] | None = None,
     ) -> None:
         """Put the files of a folder (paths below it) in their places, and take out `removals` (paths below the lake).
 
-        `moved` is called with each file. Raises OutputError where that fails; the next run goes on with it.
+        Raises OutputError where that fails; the next run goes on with it.
         """
         ready = folder.with_name(folder.name + _READY)
         try:
             if removals:
                 (folder / _REMOVALS).write_text(json.dumps(list(removals)), encoding="utf-8")
             folder.rename(ready)
-            _apply(self._output, ready, sorted(files, key=_turn), removals, moved)
+            _apply(self._output, ready, sorted(files, key=_turn), removals)
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
@@ -237,14 +236,11 @@ def _apply(
     ready: Path,
     files: Sequence[str],
     removals: Iterable[str],
-    moved: Callable[[str], None] | None = None,
 ) -> None:
     """Put what is ready in its place; what stands there already from an earlier try is left."""
     made: set[str] = set()
     for file in files:
         _move(f"{ready}/{file}", f"{output}/{file}", made)
-        if moved is not None:
-            moved(file)
     for file in removals:
         _remove(output, file)
     shutil.rmtree(ready)

@@ -59,8 +59,9 @@ def check_lake(
         result.between_reports.update(_counts(between))
         result.breaks += _breaks([stored, between], given.reports)
         found |= set(given.reports["report_id"])
-    result.breaks += [_without_report(*lost) for lost in lake.without_report("records", deals)]
-    result.breaks += _lost_reports(lake, deals, found)
+    unlisted = list(lake.without_report("records", deals))
+    result.breaks += [_without_report(*lost) for lost in unlisted]
+    result.breaks += _lost_reports(lake, deals, found | {report_id for _, _, report_id in unlisted})
     return result
 
 
