@@ -35,7 +35,7 @@ REJECTS_FOLDER = "_rejects"
 # Who waits for another run asks again after so many seconds.
 ASKED_EVERY = 0.2
 
-_READY, _SWAP = ".ready", ".swap"
+_READY, _SWAP, _DONE = ".ready", ".swap", ".done"
 # Within a folder that is to be swapped: what stood in the lake before.
 _OLD = "old"
 _WANTED = "partition_by"
@@ -243,7 +243,7 @@ def _apply(
         _move(f"{ready}/{file}", f"{output}/{file}", made)
     for file in removals:
         _remove(output, file)
-    shutil.rmtree(ready)
+    _discard(ready)
 
 
 def _swap(output: Path, ready: Path) -> None:
@@ -261,7 +261,14 @@ def _swap(output: Path, ready: Path) -> None:
         else:
             _exchange(folder, target)
             folder.rename(old / folder.name)
-    shutil.rmtree(ready)
+    _discard(ready)
+
+
+def _discard(ready: Path) -> None:
+    """Clear away a folder all of which has taken its place; half of it would be no log of anything."""
+    done = ready.with_name(f"{ready.name}{_DONE}")
+    ready.rename(done)
+    shutil.rmtree(done)
 
 
 def _exchange(folder: Path, target: Path) -> None:
