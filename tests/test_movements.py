@@ -53,7 +53,7 @@ def test_nothing_is_added_up_over_a_lost_file(tmp_path: Path, table: str) -> Non
     lake = write_lake(tmp_path, reports)
     date = reports[1].distribution_date
     next((lake.output / table).glob(f"deal=*/distribution_date={date}/*.parquet")).unlink()
-    with pytest.raises(LakeError, match=rf"{table}.*distribution_date={date}.*is lost"):
+    with pytest.raises(LakeError, match=rf"{table}.*distribution_date={date}.*are lost"):
         between(lake, reports, 0, 2)
 
 
