@@ -20,7 +20,6 @@ from random import Random
 
 import polars as pl
 
-from benchmarks.extraction import write
 from benchmarks.mutations import (
     ANY_DIGIT,
     DIGITS,
@@ -34,6 +33,7 @@ from benchmarks.mutations import (
     structural,
 )
 from benchmarks.neighbours import Compared, Failure, compared, failures
+from benchmarks.page import write
 from etl.batch import Batch, read_safely
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout, load_layouts

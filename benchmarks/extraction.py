@@ -19,7 +19,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
-from pathlib import Path
 from unittest import mock
 
 import polars as pl
@@ -27,6 +26,7 @@ import polars as pl
 import etl.batch
 import etl.records
 from benchmarks import line_by_line
+from benchmarks.page import PAGE, write
 from etl.batch import Batch, read_batch
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout, load_layouts
@@ -34,8 +34,6 @@ from tests.kit import make_deal, random_style, render, simulate
 
 MONTHS = 12
 AIM = 40
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 _EXTRACT = "extract the records"
 _WITHIN_EXTRACT = "extract: "
@@ -286,15 +284,6 @@ def _steps(steps: Sequence[tuple[str, float]]) -> str:
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.3f}" if seconds < 1 else f"{seconds:.2f}"
-
-
-def write(text: str, page: Path, begin: str = BEGIN, end: str = END) -> None:
-    """Put `text` between the two markers of the page."""
-    before, found_begin, rest = page.read_text(encoding="utf-8").partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found_begin or not found_end:
-        raise ValueError(f"{page.name} must have the lines {begin} and {end}")
-    page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -19,11 +19,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.page import PAGE, write
 from etl import RejectedError, load_layouts, read_report
 from etl.documents import MAX_BYTES, MAX_LINES, MAX_NUMBERS, count_lines, count_numbers
 from tests.kit import absc_2003_he2, render
 
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 BEGIN, END = "<!-- hostile: begin -->", "<!-- hostile: end -->"
 # A process that takes longer or more is ended, so that a case cannot harm the machine.
 MAX_SECONDS = 300
@@ -265,9 +265,7 @@ def main() -> None:
         print(row, flush=True)
         rows.append(row)
     if given.write:
-        before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-        text = "\n".join([before + BEGIN, *rows, END + rest.partition(END)[2]])
-        PAGE.write_text(text, encoding="utf-8")
+        write("\n".join(rows), PAGE, BEGIN, END)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ import polars as pl
 from ttp import ttp
 
 from benchmarks import line_by_line
-from benchmarks.extraction import PAGE, DifferentValuesError, Measured, measure, verify, write
+from benchmarks.extraction import DifferentValuesError, Measured, measure, verify
+from benchmarks.page import PAGE, write
 from etl.batch import read_batch
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout, load_layouts

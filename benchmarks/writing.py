@@ -15,14 +15,13 @@ import os
 import platform
 import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,8 +31,9 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from benchmarks.extraction import PAGE, DifferentValuesError, write
+from benchmarks.extraction import DifferentValuesError, Measured
 from benchmarks.inbox import write_inbox
+from benchmarks.page import PAGE, write
 from benchmarks.writing_worker import held_frames, hold, write_held
 from etl.commits import LakeLock, Staging
 from etl.documents import find_inputs
@@ -44,23 +44,6 @@ BEGIN, END = "<!-- writing: begin -->", "<!-- writing: end -->"
 KEYS = ["deal", "distribution_date"]
 LIMIT, SLOWEST = 3.0, 1.5
 _COMMAND = [sys.executable, "-P", "-c", "from etl.cli import main; main()"]
-
-
-@dataclass
-class Measured:
-    """Seconds of each repetition, on the clock."""
-
-    clock: list[float] = field(default_factory=list)
-
-    @property
-    def seconds(self) -> float:
-        """The median."""
-        return statistics.median(self.clock)
-
-    @property
-    def spread(self) -> str:
-        """The fastest and the slowest repetition."""
-        return f"{min(self.clock):.1f} to {max(self.clock):.1f}"
 
 
 @contextmanager
@@ -77,7 +60,7 @@ def timed(measured: Measured) -> Iterator[None]:
 
 def whole_run(inbox: Path, place: Path, repeat: int) -> tuple[Measured, Measured, int, int]:
     """A run over an inbox, and the creation of the same files with the same bytes; how many files and bytes."""
-    run, plain, count, size = Measured(), Measured(), 0, 0
+    run, plain, count, size = Measured([], []), Measured([], []), 0, 0
     for turn in range(repeat):
         lake, copy = place / f"lake-{turn}", place / f"copy-{turn}"
         with timed(run):
@@ -130,7 +113,7 @@ def writers(inbox: Path, place: Path, repeat: int) -> tuple[dict[str, Measured],
             "write_dataset": lambda folder: _write_by_pyarrow(folder, arrow),
             "duckdb": lambda folder: _write_by_duckdb(folder, arrow, database),
         }
-        measured = {name: Measured() for name in designs}
+        measured = {name: Measured([], []) for name in designs}
         for turn in range(repeat):
             for name, design in designs.items():
                 folder = place / f"{name}-{turn}"

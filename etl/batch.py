@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from etl.checks import evaluate
 from etl.documents import Document, Reject
+from etl.errors import first_line
 from etl.layout import Layout, choose_layout
 from etl.lines import lines_frame
 from etl.outcomes import counted
@@ -94,13 +95,17 @@ def read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> lis
         if len(documents) > 1:
             half = len(documents) // 2
             return read_safely(documents[:half], layouts) + read_safely(documents[half:], layouts)
-        document = documents[0]
-        first = str(error).strip().partition("\n")[0]
-        message = f"a defect of the program: {type(error).__name__}: {first[:MAX_MESSAGE]}"
-        hint = "report it with the document; the other documents were read"
-        reject = Reject(document.source, document.sha256, document.size, INTERNAL_ERROR, message, hint)
+        said = f"{type(error).__name__}: {first_line(error)[:MAX_MESSAGE]}"
+        reject = defect(documents[0], said)
         return [Batch(pl.DataFrame(schema=IDENTITY), {}, [reject])]
     return [batch]
+
+
+def defect(document: Document, said: str) -> Reject:
+    """The reject for a document that was left because of a defect of the program."""
+    message = f"a defect of the program: {said}"
+    hint = "report it with the document; the other documents were read"
+    return Reject(document.source, document.sha256, document.size, INTERNAL_ERROR, message, hint)
 
 
 def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from etl.compaction import compact
 from etl.dictionary import checks_page, described, dictionary_page
-from etl.errors import EtlError, LayoutError, UsageError
+from etl.errors import EtlError, LayoutError, UsageError, first_line
 from etl.explain import explain
 from etl.identities import catalogue
 from etl.lake import Lake
@@ -329,8 +329,10 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("ETL_DEBUG"):
             raise
-        first = str(error).strip().partition("\n")[0]
-        _fail(f"a defect of the program: {type(error).__name__}: {first}; set ETL_DEBUG=1 to see where", FAILED)
+        _fail(
+            f"a defect of the program: {type(error).__name__}: {first_line(error)}; set ETL_DEBUG=1 to see where",
+            FAILED,
+        )
 
 
 class _Terminated(KeyboardInterrupt):

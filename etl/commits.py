@@ -132,12 +132,7 @@ class Staging:
             raise cannot_write(folder, error) from error
         return folder
 
-    def commit(
-        self,
-        folder: Path,
-        files: Iterable[str],
-        removals: Sequence[str] = (),
-    ) -> None:
+    def commit(self, folder: Path, files: Iterable[str], removals: Sequence[str] = ()) -> None:
         """Put the files of a folder (paths below it) in their places, and take out `removals` (paths below the lake).
 
         Raises OutputError where that fails; the next run goes on with it.
@@ -186,8 +181,24 @@ def _finish(output: Path, run: Path) -> None:
     shutil.rmtree(run, ignore_errors=True)
 
 
-def stage_file(folder: Path, file: str, content: bytes | memoryview) -> None:
-    """Write a file into a staging folder, at the path that it will have in the lake. Raises OSError."""
+def stage_file(folder: Path, file: str, content: bytes) -> None:
+    """Write a file into a staging folder, at the path that it will have in the lake. Raises OutputError."""
+    try:
+        _write_file(folder, file, content)
+    except OSError as error:
+        raise cannot_write(folder / file, error) from error
+
+
+def cannot_write(file: Path, error: OSError) -> OutputError:
+    """The error that names the file and the mend."""
+    named = error.filename2 or error.filename or file
+    return OutputError(
+        f"{named}: cannot be written: {error.strerror or error}; check the folder, its rights and the disk, "
+        "then run again to finish"
+    )
+
+
+def _write_file(folder: Path, file: str, content: bytes) -> None:
     path = f"{folder}/{file}"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -198,15 +209,6 @@ def stage_file(folder: Path, file: str, content: bytes | memoryview) -> None:
         rest = memoryview(content)
         while rest.nbytes:
             rest = rest[stream.write(rest) :]
-
-
-def cannot_write(file: Path, error: OSError) -> OutputError:
-    """The error that names the file and the mend."""
-    named = error.filename2 or error.filename or file
-    return OutputError(
-        f"{named}: cannot be written: {error.strerror or error}; check the folder, its rights and the disk, "
-        "then run again to finish"
-    )
 
 
 def _make_folders(folder: Path, file: str) -> None:
@@ -231,12 +233,7 @@ def _turn(file: str) -> tuple[int, str, int]:
     return (4 if top == MANIFEST_FOLDER else 3 if top == REJECTS_FOLDER else 0), file, 0
 
 
-def _apply(
-    output: Path,
-    ready: Path,
-    files: Sequence[str],
-    removals: Iterable[str],
-) -> None:
+def _apply(output: Path, ready: Path, files: Sequence[str], removals: Iterable[str]) -> None:
     """Put what is ready in its place; what stands there already from an earlier try is left."""
     made: set[str] = set()
     for file in files:
@@ -296,11 +293,8 @@ def _move(staged: str, target: str, made: set[str]) -> None:
     if target_folder not in made:
         made.add(target_folder)
         if len(os.listdir(folder)) == 1:  # noqa: PTH208
-            try:
+            with contextlib.suppress(OSError):  # it stands there already
                 os.rename(folder, target_folder)  # noqa: PTH104
-            except OSError:  # it stands there already
-                os.makedirs(target_folder, exist_ok=True)  # noqa: PTH103
-            else:
                 return
         os.makedirs(target_folder, exist_ok=True)  # noqa: PTH103
     os.replace(staged, target)  # noqa: PTH105

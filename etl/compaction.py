@@ -18,6 +18,7 @@ from etl.errors import LakeError, UsageError
 from etl.manifest import READ, lake_partitioning, read_manifest, with_folder
 from etl.partitions import PartitionBy
 from etl.staging import read_partition, write_partition
+from etl.versions import SUPERSEDED
 from etl.workers import Workers, processor_cores, result_of
 
 # A deal: its folders, and of each of its reports the standing and the number of tables that have rows of it.
@@ -117,4 +118,4 @@ def _portions(reports: pl.DataFrame, partition_by: PartitionBy) -> list[list[_De
 def _count(reports: pl.DataFrame, partition_by: PartitionBy) -> int:
     """How many files the reports have."""
     rows = with_folder(reports, partition_by).explode("tables")
-    return rows.select(pl.struct("folder", "tables", pl.col("standing") == "superseded").n_unique()).item()  # type: ignore[no-any-return]
+    return rows.select(pl.struct("folder", "tables", pl.col("standing") == SUPERSEDED).n_unique()).item()  # type: ignore[no-any-return]

@@ -15,6 +15,11 @@ from __future__ import annotations
 from pathlib import Path
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says, in one line."""
+    return str(error).strip().partition("\n")[0]
+
+
 class EtlError(Exception):
     """Base of all errors of this package. Its text is one line for a person."""
 

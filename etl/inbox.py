@@ -11,12 +11,10 @@ from typing import Any
 from etl.batch import INTERNAL_ERROR
 from etl.documents import Document, Found, Reject, read_document
 from etl.layout import Layout
-from etl.manifest import REJECTED, Manifest, reader
-from etl.parquet import has_end
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file
+from etl.manifest import REJECTED, Manifest, reader, rows_stand
+from etl.partitions import PartitionBy
 from etl.sources import source_file
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
-from etl.versions import SUPERSEDED
 
 # Of the documents that are read together, none or all may be costly: this bounds what they cost together, as a share
 # of what the largest document that is read costs. So memory stays bounded whatever the inbox holds.
@@ -178,13 +176,9 @@ class Inbox:
         return not self._force and same and row["reason_code"] != INTERNAL_ERROR
 
     def _stands(self, row: _Row) -> bool:
-        """Whether the files with the rows of a report, and its source, are there, and have an end."""
-        file = partition_file(self._partition_by.folder(row["deal"], row["distribution_date"]))
-        place = f"{SUPERSEDED_FOLDER}/" if row["standing"] == SUPERSEDED else ""
+        """Whether the rows of a report and its source are where they belong."""
         source = source_file(self._output, row["sha256"])
-        if row["source_kept"] and not source.is_file():
-            return False
-        return all(has_end(f"{self._output}/{place}{name}/{file}") for name in row["tables"])
+        return (not row["source_kept"] or source.is_file()) and rows_stand(self._output, row, self._partition_by)
 
     def _skipped(self, item: Document, row: _Row) -> Outcome:
         """The outcome of a report that the lake has; what is to be said of it is said again."""

@@ -17,7 +17,7 @@ import polars as pl
 
 from etl.deals import MAX_LENGTH, deal_slug, plain_slug
 from etl.documents import RUNS_FOLDER
-from etl.errors import LakeError, UsageError
+from etl.errors import LakeError, UsageError, first_line
 from etl.partitions import PartitionBy, date_of, deal_of, partition_file, table_partitioning
 from etl.schema import TABLES, table
 from etl.tables import polars_type
@@ -224,7 +224,7 @@ def _unreadable(
             culprit, error = file, its_error
             break
     gone = isinstance(error, FileNotFoundError)
-    reason = "has vanished" if gone else f"cannot be read: {str(error).strip().partition(chr(10))[0]}"
+    reason = "has vanished" if gone else f"cannot be read: {first_line(error)}"
     return LakeError(culprit, reason, "run `etl run --force` over its report")
 
 

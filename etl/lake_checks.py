@@ -14,10 +14,9 @@ from etl.errors import LakeError
 from etl.figures import RECORD_COLUMNS
 from etl.identities import REPORT
 from etl.lake import Lake
-from etl.manifest import READ, read_manifest
+from etl.manifest import READ, read_manifest, rows_stand
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
-from etl.parquet import has_end
-from etl.partitions import SUPERSEDED_FOLDER
+from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partitioning_of
 from etl.schema import TABLES
 from etl.versions import SUPERSEDED
 
@@ -68,33 +67,32 @@ def check_lake(
 def _lost_reports(lake: Lake, deals: Sequence[str] | None, found: Collection[str]) -> list[dict[str, Any]]:
     """The breaks that the manifest lists reports whose rows are not there, or that there is no manifest."""
     told = "the manifest lists it, but its rows are not there: run `etl run` over it again"
-    said = dict.fromkeys(_BREAK_COLUMNS) | {"check": "tables_are_whole", "subject": REPORT, "outcome": "fail"}
     try:
         known = read_manifest(lake.output).rows.filter(pl.col("outcome") == READ)
     except LakeError as error:
-        return [said | {"deal": "", "source": "", "explanation": str(error)}]
+        return [_not_whole(str(error), deal="")]
     asked = known if deals is None else known.filter(pl.col("deal").is_in(list(deals)))
     superseded = pl.col("standing") == SUPERSEDED
     lost = asked.filter(~superseded & ~pl.col("report_id").is_in(list(found)))
-    earlier = [row for row in asked.filter(superseded).iter_rows(named=True) if not _superseded_stands(lake, row)]
     columns = ("deal", "distribution_date", "report_id", "source")
-    rows = [*lost.sort(columns).iter_rows(named=True), *earlier]
-    return [said | {name: row[name] for name in columns} | {"explanation": told} for row in rows]
-
-
-def _superseded_stands(lake: Lake, row: Mapping[str, Any]) -> bool:
-    """Whether the files with the rows of a superseded report are there."""
-    files = (lake.file(name, row["deal"], row["distribution_date"]) for name in row["tables"])
-    earlier = (lake.output / SUPERSEDED_FOLDER / file.relative_to(lake.output) for file in files)
-    return all(has_end(str(file)) for file in earlier)
+    earlier = partitioning_of(lake.output / SUPERSEDED_FOLDER) or PartitionBy.DATE
+    rows = [
+        *lost.sort(columns).iter_rows(named=True),
+        *(row for row in asked.filter(superseded).iter_rows(named=True) if not rows_stand(lake.output, row, earlier)),
+    ]
+    return [_not_whole(told, **{name: row[name] for name in columns}) for row in rows]
 
 
 def _without_report(deal: str, date: dt.date, report_id: str) -> dict[str, Any]:
     """The break that the records of a report stand in the lake, and the report does not."""
-    said = {"check": "tables_are_whole", "subject": REPORT, "outcome": "fail", "source": ""}
     told = "its records are there, but it is not in reports, so nothing else was checked: run `etl run` over it again"
-    nothing = dict.fromkeys(_BREAK_COLUMNS)
-    return nothing | said | {"deal": deal, "distribution_date": date, "report_id": report_id, "explanation": told}
+    return _not_whole(told, deal=deal, distribution_date=date, report_id=report_id)
+
+
+def _not_whole(told: str, **key: Any) -> dict[str, Any]:
+    """A break that something of the lake is lost."""
+    said = {"check": "tables_are_whole", "subject": REPORT, "outcome": "fail", "source": "", "explanation": told}
+    return dict.fromkeys(_BREAK_COLUMNS) | said | key
 
 
 def read_reports(lake: Lake, deals: Sequence[str], dates: Sequence[dt.date] | None = None) -> Reports:

@@ -13,15 +13,14 @@ from typing import Any
 
 import polars as pl
 
-from etl.batch import INTERNAL_ERROR
-from etl.commits import Staging, cannot_write, stage_file
-from etl.documents import Document, Reject
+from etl.batch import INTERNAL_ERROR, defect
+from etl.commits import Staging, stage_file
 from etl.errors import WorkerError
 from etl.inbox import InboxBatch
 from etl.layout import Layout
 from etl.manifest import READ, REJECTED, SCHEMA, Manifest, document_rows, reader, removed, with_folder
-from etl.partitions import PartitionBy
-from etl.staging import Rebuilt, Staged, partition_files, rebuild, reject_row, stage_batch
+from etl.partitions import PartitionBy, partition_files
+from etl.staging import Rebuilt, Staged, rebuild, reject_row, stage_batch
 from etl.version import __version__
 from etl.workers import Workers, result_of
 
@@ -110,7 +109,8 @@ class Landing:
             elif not again:  # it may not have been the document
                 yield from self._land(*self._begin(batch), again=True)
             else:
-                yield self._landed(batch, self._staging.next_folder(), _given_up(batch.documents[0], error))
+                rejected = reject_row(defect(batch.documents[0], str(error)))
+                yield self._landed(batch, self._staging.next_folder(), Staged(documents=[rejected]))
 
     def _landed(self, batch: InboxBatch, folder: Path, staged: Staged) -> Landed:
         begun = time.perf_counter()
@@ -150,7 +150,7 @@ class Landing:
         changes = pl.concat([removed(mended), removed(unread), placed.rows, rejected])
         if not changes.is_empty():
             name, content = self._manifest.update(changes)
-            stage(folder, name, content)
+            stage_file(folder, name, content)
             self._staging.commit(folder, [*placed.files, name], placed.removals)
         return changes
 
@@ -194,14 +194,6 @@ class Landing:
         return [file for file in files if os.path.exists(f"{self._output}/{file}")]  # noqa: PTH110
 
 
-def stage(folder: Path, name: str, content: bytes) -> None:
-    """Write a file into a staging folder. Raises OutputError where that fails."""
-    try:
-        stage_file(folder, name, content)
-    except OSError as error:
-        raise cannot_write(folder / name, error) from error
-
-
 def _looked_at(batch: InboxBatch, rows: pl.DataFrame) -> set[str]:
     """The SHA-256 of the documents of a batch of which it is known now what they are: not of those that were left
     because of a defect, for what the lake has of them stays."""
@@ -225,11 +217,3 @@ def _restated(rows: pl.DataFrame, stay: pl.DataFrame, rebuilt: Sequence[Rebuilt]
     restated = changed.with_columns(standing="now", read_by=pl.when("whole").then("read_by").otherwise(pl.lit("")))
     mine = rows.with_columns(standing=pl.coalesce(now, "standing"))
     return pl.concat([lost, restated.select(SCHEMA.names()), mine])
-
-
-def _given_up(document: Document, error: WorkerError) -> Staged:
-    """What becomes of a document over which a worker came to grief."""
-    message = f"a defect of the program: {error}"
-    hint = "report it with the document; the other documents were read"
-    row = reject_row(Reject(document.source, document.sha256, document.size, INTERNAL_ERROR, message, hint))
-    return Staged(documents=[row])

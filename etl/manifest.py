@@ -18,13 +18,14 @@ import polars as pl
 
 from etl.commits import MANIFEST_FOLDER
 from etl.documents import SOURCES_FOLDER
-from etl.errors import LakeError
+from etl.errors import LakeError, first_line
 from etl.layout import Layout
-from etl.parquet import parquet_bytes
-from etl.partitions import PartitionBy, partitioning_of
+from etl.parquet import has_end, parquet_bytes
+from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file, partitioning_of
 from etl.schema import TABLES, conform, table
 from etl.tables import polars_type
 from etl.version import __version__
+from etl.versions import SUPERSEDED
 
 READ, REJECTED, REMOVED = "read", "rejected", "removed"
 MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
@@ -61,11 +62,11 @@ class Manifest:
         # Most often all rows stay as they are, and are not even copied; now and then their pieces are put together.
         together = number % MERGED_UPDATES == 0
         self.rows = pl.concat([stay, last.filter(pl.col("outcome") != REMOVED)], rechunk=together)
-        return file, _bytes(changes)
+        return file, list_bytes(changes, "documents")
 
     def merged(self) -> bytes:
         """The bytes of the one file that holds all documents, whatever way led here."""
-        return _bytes(self.rows.sort("source", "sha256"))
+        return list_bytes(self.rows.sort("source", "sha256"), "documents")
 
     def reports(self, hashes: Iterable[str]) -> pl.DataFrame:
         """The rows of the reports in documents with these SHA-256."""
@@ -113,6 +114,13 @@ def removed(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(SCHEMA.names()).with_columns(outcome=pl.lit(REMOVED))
 
 
+def rows_stand(output: Path, row: Mapping[str, Any], partition_by: PartitionBy) -> bool:
+    """Whether the files with the rows of a report are there, and have an end."""
+    file = partition_file(partition_by.folder(row["deal"], row["distribution_date"]))
+    place = f"{SUPERSEDED_FOLDER}/" if row["standing"] == SUPERSEDED else ""
+    return all(has_end(f"{output}/{place}{name}/{file}") for name in row["tables"])
+
+
 def with_folder(rows: pl.DataFrame, partition_by: PartitionBy) -> pl.DataFrame:
     """The rows with `folder`: what `PartitionBy.folder` says of their deal and date."""
     date = pl.col("distribution_date")
@@ -149,11 +157,11 @@ def _read(file: Path) -> pl.DataFrame:
         scanned = pl.scan_parquet(file, schema=SCHEMA, missing_columns="insert", extra_columns="ignore", glob=False)
         return scanned.collect()
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        first = str(error).strip().partition("\n")[0]
-        message = f"cannot be read: {first}"
+        message = f"cannot be read: {first_line(error)}"
         raise LakeError(file, message, f"run over all reports again into another folder; {_STILL_THERE}") from error
 
 
-def _bytes(rows: pl.DataFrame) -> bytes:
-    data = conform(rows.to_arrow(), "documents")
+def list_bytes(rows: pl.DataFrame, name: str) -> bytes:
+    """The bytes of one of the lists beside the tables."""
+    data = conform(rows.to_arrow(), name)
     return parquet_bytes(data, data.schema)

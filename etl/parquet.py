@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from etl.errors import LakeError
+from etl.errors import LakeError, first_line
 from etl.partitions import DATE_COLUMN
 
 # Below so many rows a compressed column is no smaller than a plain one, and takes ten times as long.
@@ -57,8 +58,7 @@ def read_parquet(file: Path, schema: pa.Schema) -> pa.Table:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError) as error:
-        first = str(error).strip().partition("\n")[0]
-        message = f"cannot be read: {first}"
+        message = f"cannot be read: {first_line(error)}"
         raise LakeError(file, message, "delete it and run `etl run --force` over its reports") from error
 
 
@@ -66,11 +66,21 @@ def has_end(file: str) -> bool:
     """Whether a file is there and ends as a Parquet file does: so it was not cut. What is in it is not looked at."""
     try:
         with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - one of many thousands
-            return (
-                stream.seek(0, os.SEEK_END) >= _SMALLEST and stream.seek(-4, os.SEEK_END) > 0 and stream.read(4) == _END
-            )
+            if stream.seek(0, os.SEEK_END) < _SMALLEST:
+                return False
+            stream.seek(-len(_END), os.SEEK_END)
+            return stream.read() == _END
     except OSError:
         return False
+
+
+def stretches(data: pa.Table, values: pa.ChunkedArray) -> Iterator[tuple[Any, pa.Table]]:
+    """Each value, and the rows in which it stands; rows with the same value stand together."""
+    runs = pc.run_end_encode(values.combine_chunks())
+    start = 0
+    for end, value in zip(runs.run_ends.to_pylist(), runs.values.to_pylist(), strict=True):
+        yield value, data.slice(start, end - start)
+        start = end
 
 
 def _row_groups(data: pa.Table) -> Iterator[pa.Table]:
@@ -78,8 +88,4 @@ def _row_groups(data: pa.Table) -> Iterator[pa.Table]:
     if DATE_COLUMN not in data.column_names or data.schema.field(DATE_COLUMN).nullable:
         yield data
         return
-    years = pc.run_end_encode(pc.year(data.column(DATE_COLUMN).combine_chunks()))
-    start = 0
-    for end in years.run_ends.to_pylist():
-        yield data.slice(start, end - start)
-        start = end
+    yield from (rows for _, rows in stretches(data, pc.year(data.column(DATE_COLUMN))))

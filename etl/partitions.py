@@ -21,11 +21,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from etl.deals import MAX_LENGTH
-from etl.schema import TABLES, arrow_schema, table
+from etl.schema import PARTITION_COLUMNS, TABLES, arrow_schema, table
 
 SUFFIX = ".parquet"
 # Earlier versions of restated reports: the same tables, below this folder.
 SUPERSEDED_FOLDER = "_superseded"
+# The two places of a table: for the reports that hold, and for earlier versions.
+PLACES = ("", f"{SUPERSEDED_FOLDER}/")
 
 DATE_COLUMN = "distribution_date"
 
@@ -52,6 +54,11 @@ class PartitionBy(StrEnum):
         return f"deal={deal}/year={date.year:04}" if self is PartitionBy.YEAR else f"deal={deal}"
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of the folders, from the top."""
+        return {PartitionBy.DATE: ("deal", DATE_COLUMN), PartitionBy.YEAR: ("deal", "year")}.get(self, ("deal",))
+
+    @property
     def dates_in_files(self) -> bool:
         """Whether the files have the distribution date as a column."""
         return self is not PartitionBy.DATE
@@ -65,6 +72,11 @@ def partition_file(folder: str) -> str:
     """
     values = [part.partition("=")[2] for part in folder.split("/")]
     return f"{folder}/{'_'.join(values)}{SUFFIX}"
+
+
+def partition_files(folder: str) -> list[str]:
+    """All files that a partition may have, below the lake."""
+    return [f"{place}{name}/{partition_file(folder)}" for place in PLACES for name in TABLES]
 
 
 def partitioning_of(tables: Path) -> PartitionBy | None:
@@ -109,13 +121,7 @@ def file_schema(name: str, partition_by: PartitionBy) -> pa.Schema:
     declared = arrow_schema(name)
     if not partition_by.dates_in_files or not table(name).partition:
         return declared
-    metadata = {
-        "description": "The day on which funds go to holders.",
-        "unit": "date",
-        "standard_term": "Distribution date",
-    }
-    date = pa.field(DATE_COLUMN, pa.date32(), nullable=False, metadata=metadata)
-    return pa.schema([date, *declared], declared.metadata)
+    return pa.schema([PARTITION_COLUMNS[1].arrow, *declared], declared.metadata)
 
 
 def _entries(folder: Path) -> list[str]:

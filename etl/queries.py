@@ -11,15 +11,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from etl.schema import Column, table
+from etl.partitions import PartitionBy
+from etl.schema import PARTITION_COLUMNS, Column, table
 
 # The partitionings that a lake may have. What is no folder there stands in the files.
-PARTITIONINGS = (("deal", "distribution_date"), ("deal", "year"), ("deal",))
+PARTITIONINGS = tuple(way.keys for way in PartitionBy)
 
-_KEYS = (
-    Column("deal", "string", False, "text", "", "Slug of the deal's name, the same every month."),
-    Column("distribution_date", "date32", False, "date", "", "The day on which funds go to holders."),
-)
 _DUCKDB = {
     "string": "VARCHAR",
     "bool": "BOOLEAN",
@@ -67,7 +64,7 @@ class View:
     def columns(self) -> tuple[Column, ...]:
         """The columns of the view, in order."""
         declared = table(self.table)
-        return (*(_KEYS if declared.partition else ()), *declared.columns)
+        return (*(PARTITION_COLUMNS if declared.partition else ()), *declared.columns)
 
     @property
     def description(self) -> str:
@@ -101,7 +98,7 @@ def _duckdb_select(view: View) -> str:
     files = [] if view.folder.endswith(".parquet") else ["*.parquet"]
     pattern = "/".join([view.folder, *(f"{key}=*" for key in view.partition), *files])
     # Typed, so that no folder's name is taken for a number; `year` may be inferred, for no view shows it.
-    types = {column.name: _type(column, _DUCKDB) for column in _KEYS if column.name in view.partition}
+    types = {column.name: _type(column, _DUCKDB) for column in PARTITION_COLUMNS if column.name in view.partition}
     typed = ", ".join(f"{_quoted(name)}: {sql_type}" for name, sql_type in types.items())
     options = f", hive_partitioning = true, hive_types = {{{typed}}}" if types else ", hive_partitioning = false"
     return f"SELECT\n{columns}\nFROM read_parquet({_duckdb_text(pattern)}{options})"

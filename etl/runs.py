@@ -21,16 +21,15 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write
+from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write, stage_file
 from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, VIEWS_FOLDER, find_inputs
 from etl.errors import UsageError
 from etl.inbox import Inbox
-from etl.landing import Landed, Landing, stage
+from etl.landing import Landed, Landing
 from etl.layout import Layout, usable_layouts
-from etl.manifest import MERGED_FILE, READ, REJECTED, REMOVED, Manifest, lake_partitioning, read_manifest
-from etl.parquet import parquet_bytes
+from etl.manifest import MERGED_FILE, READ, REJECTED, REMOVED, Manifest, lake_partitioning, list_bytes, read_manifest
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy
-from etl.schema import CONTRACT_VERSION, TABLES, conform, table
+from etl.schema import CONTRACT_VERSION, TABLES, table
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
 from etl.version import __version__
 from etl.versions import CONFLICT, SUPERSEDED
@@ -94,17 +93,14 @@ def run(
         )
         inbox = Inbox(folder, manifest, layouts, chosen, summary, keep_sources=keep_sources, force=force)
         landing = Landing(folder, staging, processes, manifest, layouts, chosen, keep_sources=keep_sources)
-        try:
-            with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
-                teller = _Teller(summary, told)
-                for landed in landing.in_order(inbox.batches(found)):
-                    teller.tell(landed)
-                    if progress is not None:
-                        progress(summary.documents, len(found))
-                teller.tell_conflicts(manifest)
-                _finish(folder, staging, manifest, summary, told, started, clock)
-        except OSError as error:  # of the notes on each document
-            raise cannot_write(folder, error) from error
+        with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
+            teller = _Teller(summary, told)
+            for landed in landing.in_order(inbox.batches(found)):
+                teller.tell(landed)
+                if progress is not None:
+                    progress(summary.documents, len(found))
+            teller.tell_conflicts(manifest)
+            _finish(folder, staging, manifest, summary, told, started, clock)
     return summary
 
 
@@ -154,6 +150,7 @@ class _Teller:
         outcomes = [*landed.batch.settled, *self._read_or_rejected(landed)]
         for outcome in sorted(outcomes, key=lambda outcome: outcome.source):
             self._tell_one(outcome)
+        summary.numbers_unclaimed = summary.numbers_found - summary.numbers_claimed
         self._rows.update(staged.rows)
         self._checks.update(staged.checks)
         summary.rows, summary.checks = dict(self._rows), dict(sorted(self._checks.items()))
@@ -164,11 +161,11 @@ class _Teller:
         changed = landed.changes.filter((pl.col("outcome") == READ) & (pl.col("standing") == SUPERSEDED))
         columns = ("deal", "distribution_date", "report_id", "source")
         add_bounded(summary.superseded, map(_with_text_date, changed.select(columns).to_dicts()))
-        mine = landed.staged.documents
+        mine = [row["sha256"] for row in staged.documents if row["sha256"]]
         lost = landed.changes.filter(
             pl.col("report_id").is_not_null()
             & ((pl.col("read_by") == "") | (pl.col("outcome") == REMOVED))
-            & ~pl.col("sha256").is_in([row["sha256"] for row in mine if row["sha256"]])
+            & ~pl.col("sha256").is_in(mine)
         )
         add_bounded(summary.lost, map(_with_text_date, lost.select(columns).to_dicts()))
         conflicts = landed.changes.filter((pl.col("outcome") == READ) & (pl.col("standing") == CONFLICT))
@@ -198,7 +195,6 @@ class _Teller:
         summary.reports_read += outcome.outcome == "read"
         summary.skipped += outcome.outcome == "skipped"
         summary.duplicates += outcome.outcome == "duplicate"
-        summary.numbers_unclaimed = summary.numbers_found - summary.numbers_claimed
         if outcome.outcome == "rejected":
             summary.rejected += 1
             said = {key: getattr(outcome, key) for key in ("source", "reason_code", "message", "hint")}
@@ -230,24 +226,18 @@ def _finish(
     segments = manifest.segments
     files = []
     if segments or not (output / REJECTS_FILE).is_file():
-        stage(folder, MERGED_FILE, manifest.merged())
-        stage(folder, REJECTS_FILE, _rejects(manifest))
+        stage_file(folder, MERGED_FILE, manifest.merged())
+        rejects = manifest.rows.filter(pl.col("outcome") == REJECTED).sort("source")
+        names = [column.name for column in table("rejects").columns]
+        stage_file(folder, REJECTS_FILE, list_bytes(rejects.select(names), "rejects"))
         files = [MERGED_FILE, REJECTS_FILE]
     summary.seconds["total"] = time.perf_counter() - clock
     summary.seconds = {name: round(seconds, 3) for name, seconds in summary.seconds.items()}
     name = f"{RUNS_FOLDER}/{summary.run_id}.json"
-    stage(folder, name, b"")
+    stage_file(folder, name, b"")
     with (folder / name).open("w", encoding="utf-8") as file:
         _write_run(file, summary, told, started)
     staging.commit(folder, [*files, name], segments)
-
-
-def _rejects(manifest: Manifest) -> bytes:
-    """The bytes of the list of rejects."""
-    names = [column.name for column in table("rejects").columns]
-    rows = manifest.rows.filter(pl.col("outcome") == REJECTED).sort("source").select(names)
-    data = conform(rows.to_arrow(), "rejects")
-    return parquet_bytes(data, data.schema)
 
 
 def _write_run(file: IO[str], summary: Summary, told: IO[str], started: datetime) -> None:

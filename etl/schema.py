@@ -58,6 +58,13 @@ class Column:
         return pa.field(self.name, _arrow_type(self.type), self.nullable, metadata)
 
 
+# What every table is partitioned by: in the paths, or in the files of a lake of larger ones.
+PARTITION_COLUMNS = (
+    Column("deal", "string", False, "text", "", "Slug of the deal's name, the same every month."),
+    Column("distribution_date", "date32", False, "date", "Distribution date", "The day on which funds go to holders."),
+)
+
+
 @dataclass(frozen=True)
 class Term:
     """A canonical measure or trigger: a name that stands in a row rather than over a column."""

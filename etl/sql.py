@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,13 +20,13 @@ import duckdb
 from etl.errors import EtlError, UsageError
 from etl.queries import View, duckdb_view
 from etl.views import find_views
+from etl.workers import result_of
 
 MEMORY_LIMIT = "2GB"  # what does not fit spills into a folder for temporary files
 SPILL_LIMIT = "20GB"
 MAX_QUERY = 1_000_000
 
 _ROWS_AT_ONCE = 1000
-_SIGNAL_SECONDS = 0.1
 _EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?", re.IGNORECASE)
 _WRITING = re.compile(r'"name":\s*"[A-Z_]*COPY[A-Z_]*"')
 # What is wrong with the machine rather than with the query.
@@ -132,17 +132,14 @@ def _statement(database: duckdb.DuckDBPyConnection, query: str) -> str:
 
 
 def _run(database: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
-    """Run the query in a thread of its own, so that it can be interrupted: neither DuckDB at work nor a wait
-    without an end (polars' signal handler restarts it) lets Python see the signal."""
+    """Run the query in a thread of its own, so that it can be interrupted: DuckDB at work does not let Python see
+    the signal."""
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(database.execute, query)
         try:
-            while not wait([running], _SIGNAL_SECONDS).done:
-                pass
+            return result_of(pool.submit(database.execute, query))
         except KeyboardInterrupt:
             database.interrupt()
             raise
-        return running.result()
 
 
 def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

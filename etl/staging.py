@@ -18,22 +18,20 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from etl.batch import Batch, read_safely
-from etl.commits import cannot_write, stage_file
+from etl.commits import stage_file
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout
-from etl.parquet import parquet_bytes, read_parquet
-from etl.partitions import DATE_COLUMN, SUPERSEDED_FOLDER, PartitionBy, deal_of, file_schema, partition_file
+from etl.manifest import READ, REJECTED
+from etl.parquet import parquet_bytes, read_parquet, stretches
+from etl.partitions import DATE_COLUMN, PLACES, PartitionBy, deal_of, file_schema, partition_file, partition_files
 from etl.schema import TABLES, arrow_schema
 from etl.sources import compressed, source_file
 from etl.versions import CURRENT, SUPERSEDED, Version, standings, version_of
 
 # Of the numbers of a report that no rule claims, so many are named.
 UNCLAIMED_TOLD = 5
-# The two places of a table.
-_PLACES = ("", f"{SUPERSEDED_FOLDER}/")
 # What two filings of one report may differ in, though they say the same.
 _NOT_SAID = ("reports", "records", "checks")
 
@@ -132,7 +130,7 @@ def rebuild(
 def read_partition(root: Path, folder: str, partition_by: PartitionBy) -> list[ReportRows]:
     """All reports of a partition, superseded ones too. Raises LakeError where a file cannot be read."""
     found: dict[tuple[Date, str], dict[str, pa.Table]] = {}
-    for place in _PLACES:
+    for place in PLACES:
         for name in TABLES:
             file = root / f"{place}{name}" / partition_file(folder)
             try:
@@ -155,7 +153,7 @@ def write_partition(
     """Stage the files of a partition: the tables, and of superseded reports theirs. Comes back: their paths."""
     ordered = sorted(reports, key=lambda report: (report.date, report.report_id))
     files = []
-    for place in _PLACES:
+    for place in PLACES:
         superseded = bool(place)
         chosen = [report for report in ordered if (standing[report.report_id] == SUPERSEDED) is superseded]
         for name in TABLES if chosen else ():
@@ -164,7 +162,7 @@ def write_partition(
                 continue
             data = parts[0] if len(parts) == 1 else pa.concat_tables(parts)
             file = f"{place}{name}/{partition_file(folder)}"
-            _stage(staging, file, parquet_bytes(data, file_schema(name, partition_by)))
+            stage_file(staging, file, parquet_bytes(data, file_schema(name, partition_by)))
             files.append(file)
     return files
 
@@ -175,7 +173,7 @@ def reject_row(reject: Reject) -> dict[str, Any]:
         "sha256": reject.sha256,
         "source": reject.source,
         "bytes": reject.size,
-        "outcome": "rejected",
+        "outcome": REJECTED,
         "source_kept": False,
         "reason_code": reject.reason_code,
         "message": reject.message,
@@ -198,11 +196,6 @@ def _rebuilt(output: Path, staging: Path, folder: str, stays: Collection[str], p
     for file in staged.difference(files):
         (staging / file).unlink()
     return Rebuilt(folder, files, standing, {report.report_id: tuple(report.tables) for report in reports})
-
-
-def partition_files(folder: str) -> list[str]:
-    """All files that a partition may have, below the lake."""
-    return [f"{place}{name}/{partition_file(folder)}" for place in _PLACES for name in TABLES]
 
 
 def _arranged(reports: Iterable[ReportRows]) -> dict[str, str]:
@@ -250,17 +243,11 @@ def _by_folder(reports: Iterable[ReportRows], partition_by: PartitionBy) -> Iter
 
 def _by_report(data: pa.Table, folder: str, partition_by: PartitionBy) -> Iterator[tuple[tuple[Date, str], pa.Table]]:
     """Date and id of each report in the rows of a file, and its rows; those of a report stand together."""
-    runs = pc.run_end_encode(data.column("report_id").combine_chunks())
-    start = 0
-    for end, report_id in zip(runs.run_ends.to_pylist(), runs.values.to_pylist(), strict=True):
-        rows = data.slice(start, end - start)
+    for report_id, rows in stretches(data, data.column("report_id")):
         if partition_by.dates_in_files:
-            date = rows.column(DATE_COLUMN)[0].as_py()
-            rows = rows.drop_columns(DATE_COLUMN)
+            yield (rows.column(DATE_COLUMN)[0].as_py(), report_id), rows.drop_columns(DATE_COLUMN)
         else:
-            date = Date.fromisoformat(folder.rpartition("=")[2])
-        yield (date, report_id), rows
-        start = end
+            yield (Date.fromisoformat(folder.rpartition("=")[2]), report_id), rows
 
 
 def _dated(report: ReportRows, name: str, partition_by: PartitionBy) -> pa.Table:
@@ -274,15 +261,8 @@ def _dated(report: ReportRows, name: str, partition_by: PartitionBy) -> pa.Table
 
 def _stage_source(staging: Path, document: Document) -> str:
     file = source_file(Path(), document.sha256).as_posix()
-    _stage(staging, file, compressed(document.content))
+    stage_file(staging, file, compressed(document.content))
     return file
-
-
-def _stage(staging: Path, file: str, content: bytes) -> None:
-    try:
-        stage_file(staging, file, content)
-    except OSError as error:
-        raise cannot_write(staging / file, error) from error
 
 
 # --- what is told of a batch ----------------------------------------------------------------------------------
@@ -319,5 +299,5 @@ def _read_rows(batch: Batch, standing: Mapping[str, str], *, keep_sources: bool)
     for row in named.iter_rows(named=True):
         number = row.pop("document")
         tables = [name for name in TABLES if number in having[name]]
-        row |= {"sha256": row.pop("source_sha256"), "bytes": row.pop("source_bytes"), "outcome": "read"}
+        row |= {"sha256": row.pop("source_sha256"), "bytes": row.pop("source_bytes"), "outcome": READ}
         yield row | {"standing": standing[row["report_id"]], "tables": tables, "source_kept": keep_sources}

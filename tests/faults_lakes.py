@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,6 +15,7 @@ from etl.schema import TABLES
 
 from .faults_reader import answers
 from .kit import make_deal, random_style, render, simulate
+from .lakes import hashes
 
 Hashes = Mapping[str, str]
 TRIGGERS = ("Trigger Event", "Step Down Date", "Has ")
@@ -43,18 +42,6 @@ def restate(inbox: Path, folder: Path, every: int = 2) -> Path:
             text = "\n".join(line for line in lines if not line.strip().startswith(TRIGGERS))
         (folder / f"{file.stem}-amended.txt").write_text(text)
     return folder
-
-
-def hashes(lake: Path) -> dict[str, str]:
-    """All files of a lake but what is said of each run."""
-    found = {}
-    for here, _, names in os.walk(lake):
-        below = os.path.relpath(here, lake)
-        if below.split("/")[0] != "_runs":
-            for name in names:
-                content = Path(here, name).read_bytes()
-                found[f"{below}/{name}"] = hashlib.sha256(content).hexdigest()
-    return found
 
 
 def truth(*lakes: Path) -> dict[str, list[object]]:

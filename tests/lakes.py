@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -50,3 +51,9 @@ def poison_last(lake: Path, table: str) -> tuple[Path, list[Path]]:
 def deal_of(file: Path) -> str:
     """The deal in whose folder a file stands."""
     return next(part.removeprefix("deal=") for part in file.parts if part.startswith("deal="))
+
+
+def hashes(lake: Path, *, but: str = "_runs") -> dict[str, str]:
+    """SHA-256 of all files of a lake but those of one folder: of what is said of each run, where none is named."""
+    files = [file for file in lake.rglob("*") if file.is_file() and but not in file.relative_to(lake).parts]
+    return {str(file.relative_to(lake)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}

@@ -11,7 +11,6 @@ import pytest
 
 from benchmarks import detection, neighbours
 from benchmarks.detection import DOLLARS, Original, mutations, originals, rate, readings, verdicts
-from benchmarks.extraction import BEGIN, END
 from benchmarks.mutations import (
     ANY_DIGIT,
     DIGITS,
@@ -24,6 +23,7 @@ from benchmarks.mutations import (
     Mutation,
     cells,
 )
+from benchmarks.page import BEGIN, END
 from etl.batch import Batch, read_safely
 from etl.documents import Document, Reject
 from etl.layout import Layout

@@ -18,12 +18,10 @@ from etl.dictionary import checks_page, dictionary_page
 from etl.identities import catalogue
 from etl.schema import LISTS, TABLES, table
 
+from .pages import examples
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-
-
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +49,13 @@ def test_every_column_is_described() -> None:
 
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
-    (command,) = [block.strip() for block in _blocks("sh") if "pytest" in block]
+    (command,) = [block.strip() for block in examples(ROOT / "README.md", "sh") if "pytest" in block]
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
 
 
 def test_the_main_job_of_the_readme_ends_in_a_table(workplace: Path) -> None:
     """The command itself makes an environment; here its last two steps run in this one."""
-    (command,) = [block.strip() for block in _blocks("sh") if "samples/inbox" in block]
+    (command,) = [block.strip() for block in examples(ROOT / "README.md", "sh") if "samples/inbox" in block]
     run, show = (step.strip().split() for step in command.split("&&")[-2:])
     assert run == [".venv/bin/etl", "run", "samples/inbox", "--out", "output"]
     assert show[0] == ".venv/bin/python"
@@ -66,20 +64,20 @@ def test_the_main_job_of_the_readme_ends_in_a_table(workplace: Path) -> None:
 
 
 def test_the_python_example_runs(workplace: Path) -> None:
-    (example,) = _blocks("python")
+    (example,) = examples(ROOT / "README.md", "python")
     ast.parse(example)
     environment = {**os.environ, "POLARS_FMT_MAX_ROWS": "3"}
     subprocess.run([sys.executable, "-c", example], cwd=workplace, check=True, env=environment, capture_output=True)
 
 
 def test_the_sql_example_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = _blocks("sql")
+    (example,) = examples(ROOT / "README.md", "sql")
     monkeypatch.chdir(workplace)
     assert len(duckdb.connect().execute(example).fetchall()) == 3 * 14
 
 
 def test_the_explanation_is_what_the_program_prints(workplace: Path) -> None:
-    (shown,) = [block for block in _blocks("text") if "read by" in block]
+    (shown,) = [block for block in examples(ROOT / "README.md", "text") if "read by" in block]
     command = next(line for line in README.splitlines() if line.startswith("etl explain ")).partition("#")[0]
     program = [sys.executable, "-c", "from etl.cli import main; main()", *command.split()[1:]]
     done = subprocess.run(program, cwd=workplace, capture_output=True, text=True, check=True)
@@ -88,7 +86,7 @@ def test_the_explanation_is_what_the_program_prints(workplace: Path) -> None:
 
 
 def test_the_break_is_what_the_program_prints(tmp_path: Path) -> None:
-    (shown,) = [block for block in _blocks("text") if "off by" in block]
+    (shown,) = [block for block in examples(ROOT / "README.md", "text") if "off by" in block]
     shutil.copytree(ROOT / "samples", tmp_path / "samples")
     report = tmp_path / "samples" / "inbox" / "absc-2003-he2_2003-12-15.txt"
     text = report.read_text()

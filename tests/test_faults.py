@@ -35,7 +35,8 @@ from etl.partitions import PartitionBy
 
 from .conftest import REPOSITORY
 from .faults_driver import GUARDS, Fault, command
-from .faults_lakes import Known, copy, hashes, report_ids, restate, truth, wait_for, write_inbox
+from .faults_lakes import Known, copy, report_ids, restate, truth, wait_for, write_inbox
+from .lakes import hashes
 
 KILLS = int(os.environ.get("TRUSTEE_ETL_KILLS", "0"))
 

@@ -48,8 +48,8 @@ ORDER = [
     "batch",
     "versions",
     "parquet",
-    "staging",
     "manifest",
+    "staging",
     "workers",
     "worker",
     "summary",
@@ -78,17 +78,7 @@ ORDER = [
 # Modules that start processes, or are one.
 PROCESSES = ("worker", "workers")
 # Modules that lay out and print what people see.
-PRINTING = (
-    "cli",
-    "terminal",
-    "show_schema",
-    "show_checks",
-    "show_run",
-    "show_explanation",
-    "show_movements",
-    "show_answer",
-    "show_views",
-)
+PRINTING = ("cli", "terminal", *(module for module in ORDER if module.startswith("show_")))
 PACKAGE = REPOSITORY / "etl"
 MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem not in ("__init__", "__main__"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from etl.runs import FEW_DOCUMENTS
 from etl.workers import Workers
 
 from .kit import absc_2003_he2, make_deal, random_style, render, simulate
+from .lakes import hashes
 
 DEALS = FEW_DOCUMENTS // 12 + 1
 
@@ -37,17 +37,12 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _hashes(output: Path) -> dict[str, str]:
-    files = [file for file in output.rglob("*") if file.is_file() and "_runs" not in file.parts]
-    return {str(file.relative_to(output)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
-
-
 @pytest.fixture(scope="module")
 def expected(inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     output = tmp_path_factory.mktemp("alone") / "output"
     summary = run([inbox], output, workers=1)
     assert (summary.workers, summary.reports_read, summary.rejected) == (1, DEALS * 12 + 3, 3)
-    return _hashes(output)
+    return hashes(output)
 
 
 @pytest.mark.parametrize(("workers", "batch"), [(2, BATCH_DOCUMENTS), (2, 7), (3, 40)])
@@ -62,7 +57,7 @@ def test_processes_and_batches_change_no_byte(
     monkeypatch.setattr("etl.inbox.BATCH_DOCUMENTS", batch)
     summary = run([inbox], tmp_path / "output", workers=workers)
     assert summary.workers == workers
-    assert _hashes(tmp_path / "output") == expected
+    assert hashes(tmp_path / "output") == expected
     (told,) = (tmp_path / "output" / "_runs").iterdir()
     sources = [document["source"] for document in json.loads(told.read_text())["documents_read"]]
     assert sources == sorted(sources)

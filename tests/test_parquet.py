@@ -21,6 +21,7 @@ from etl import OutputError, arrow_schema, partitioning, run
 from etl.schema import TABLES
 
 from .kit import absc_2003_he2, make_deal, random_style, render, simulate, truth
+from .lakes import hashes
 
 REPORTS = {
     f"deal-{seed}/{month}.txt": report
@@ -48,11 +49,6 @@ def lake(inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     summary = run([inbox], output)
     assert (summary.reports_read, summary.rejected) == (len(REPORTS), 1)
     return output
-
-
-def _hashes(folder: Path, *, but: str = "_runs") -> dict[str, str]:
-    files = [file for file in folder.rglob("*") if file.is_file() and but not in file.parts]
-    return {str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _files(lake: Path, table: str) -> list[Path]:
@@ -172,19 +168,19 @@ def test_folders_are_partitions_and_nothing_else(lake: Path) -> None:
 
 
 def test_a_second_run_leaves_the_same_bytes(inbox: Path, lake: Path) -> None:
-    before = _hashes(lake)
+    before = hashes(lake)
     assert len(before) == (len(TABLES) + 1) * len(REPORTS) + 2  # the sources, the rejects, the manifest
     run([inbox], lake)
-    assert _hashes(lake) == before
+    assert hashes(lake) == before
     assert run([inbox], lake, force=True).reports_read == len(REPORTS)
-    assert _hashes(lake) == before
+    assert hashes(lake) == before
 
 
 def test_neither_order_nor_split_of_the_inbox_changes_a_byte(inbox: Path, lake: Path, tmp_path: Path) -> None:
     files = sorted((file for file in inbox.rglob("*.txt")), reverse=True)
     for part in (files[:2], files[5:], files[2:5]):
         run(part, tmp_path / "output")
-    assert _hashes(tmp_path / "output") == _hashes(lake)
+    assert hashes(tmp_path / "output") == hashes(lake)
 
 
 def test_files_are_whole_after_a_run_that_was_cut(inbox: Path, lake: Path, tmp_path: Path) -> None:
@@ -193,7 +189,7 @@ def test_files_are_whole_after_a_run_that_was_cut(inbox: Path, lake: Path, tmp_p
     (output / "_staging" / "killed").mkdir(parents=True)
     (output / "_staging" / "killed" / "1").write_bytes(b"PAR1")
     run([inbox], output)
-    assert _hashes(output, but="_staging").keys() >= _hashes(lake).keys()
+    assert hashes(output, but="_staging").keys() >= hashes(lake).keys()
 
 
 # --- rejects and manifests --------------------------------------------------------------------------------

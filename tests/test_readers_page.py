@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -16,14 +15,11 @@ import pytest
 import etl
 
 from .conftest import REPOSITORY
+from .pages import examples
 from .test_spark import needs_java
 
-PAGE = (REPOSITORY / "docs" / "readers.md").read_text()
+PAGE = REPOSITORY / "docs" / "readers.md"
 PROGRAM = [sys.executable, "-c", "from etl.cli import main; main()"]
-
-
-def _blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +32,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-COMMANDS = [line for block in _blocks("sh") for line in block.splitlines()]
+COMMANDS = [line for block in examples(PAGE, "sh") for line in block.splitlines()]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -49,7 +45,7 @@ def test_the_commands_run(workplace: Path, command: str) -> None:
 
 
 def test_the_sql_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = _blocks("sql")
+    (example,) = examples(PAGE, "sql")
     monkeypatch.chdir(workplace)
     assert len(duckdb.connect().execute(example).fetchall()) == 3 * 14
 
@@ -58,7 +54,9 @@ def test_the_sql_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ("example", "shown"),
     [
         pytest.param(example, shown, marks=[pytest.mark.spark] if "pyspark" in example else [])
-        for example, shown in zip(_blocks("python"), ("328979574.00", "balance", "sum(ending_balance)"), strict=True)
+        for example, shown in zip(
+            examples(PAGE, "python"), ("328979574.00", "balance", "sum(ending_balance)"), strict=True
+        )
     ],
 )
 def test_the_python_runs(workplace: Path, example: str, shown: str) -> None:

@@ -19,6 +19,7 @@ from etl.partitions import PartitionBy
 from etl.schema import TABLES
 
 from .kit import absc_2003_he2, render
+from .lakes import hashes
 
 ORIGINAL = render(absc_2003_he2.report())
 NEXT_MONTH = render(absc_2003_he2.following_months(1)[0])
@@ -37,11 +38,6 @@ def _inbox(folder: Path, texts: dict[str, str]) -> Path:
     for name, text in texts.items():
         (folder / name).write_bytes(text.encode())
     return folder
-
-
-def _hashes(output: Path) -> dict[str, str]:
-    files = [file for file in output.rglob("*") if file.is_file() and "_runs" not in file.parts]
-    return {str(file.relative_to(output)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _rows(output: Path, table: str, columns: str, place: str = "") -> list[tuple[object, ...]]:
@@ -102,24 +98,24 @@ TEXTS = {"a.txt": ORIGINAL, "b.txt": AMENDED, "c.txt": OTHER, "d.txt": AGAIN, "e
 def test_neither_order_nor_split_changes_a_byte(tmp_path: Path, partition_by: PartitionBy) -> None:
     inbox = _inbox(tmp_path / "inbox", TEXTS)
     run([inbox], tmp_path / "clean", partition_by=partition_by)
-    expected = _hashes(tmp_path / "clean")
+    expected = hashes(tmp_path / "clean")
     files = sorted(inbox.iterdir())
     splits: list[Sequence[Sequence[Path]]] = [[[file] for file in order] for order in list(permutations(files))[::241]]
     splits += [[files[3:], files[:3]], [files[1:5], files[4:], files[:2]]]
     for number, parts in enumerate(splits):
         for part in parts:
             run(part, tmp_path / str(number), partition_by=partition_by)
-        assert _hashes(tmp_path / str(number)) == expected, [[file.name for file in part] for part in parts]
+        assert hashes(tmp_path / str(number)) == expected, [[file.name for file in part] for part in parts]
 
 
 def test_a_part_of_the_inbox_erases_nothing(tmp_path: Path) -> None:
     inbox = _inbox(tmp_path / "inbox", TEXTS)
     run([inbox], tmp_path / "output")
-    expected = _hashes(tmp_path / "output")
+    expected = hashes(tmp_path / "output")
     for file in sorted(inbox.iterdir()):
         if file.name not in ("d.txt", "e.txt"):
             assert run([file], tmp_path / "output", force=True).reports_read == 1
-            assert _hashes(tmp_path / "output") == expected
+            assert hashes(tmp_path / "output") == expected
 
 
 def _conflict(tmp_path: Path) -> tuple[Summary, Path]:
@@ -162,7 +158,7 @@ def test_a_version_without_rows_in_a_table_takes_the_others_out(tmp_path: Path) 
     assert not list((tmp_path / "output" / "triggers").rglob("*"))
     assert _rows(tmp_path / "output", "triggers", "trigger", "_superseded/")
     run([inbox], tmp_path / "clean")
-    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
 
 
 # --- what is skipped --------------------------------------------------------------------------------------
@@ -172,7 +168,7 @@ def test_what_has_not_changed_is_skipped_and_what_is_lost_is_read_again(tmp_path
     inbox = _inbox(tmp_path / "inbox", TEXTS)
     output = tmp_path / "output"
     run([inbox], output)
-    expected = _hashes(output)
+    expected = hashes(output)
     summary = run([inbox], output)
     assert (summary.reports_read, summary.skipped, summary.duplicates) == (0, 5, 1)
     assert summary.numbers_claimed == summary.numbers_found > 0
@@ -181,7 +177,7 @@ def test_what_has_not_changed_is_skipped_and_what_is_lost_is_read_again(tmp_path
             if file.is_file():
                 file.unlink()
         assert run([inbox], output).reports_read > 0
-        assert _hashes(output) == expected
+        assert hashes(output) == expected
 
 
 def test_another_version_of_the_program_reads_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +200,7 @@ def test_a_report_that_is_rejected_now_leaves_the_tables(tmp_path: Path, monkeyp
     assert _rows(tmp_path / "output", "classes", "count(*)") == [(14,)]
     run([inbox], tmp_path / "output", force=True)
     run([inbox], tmp_path / "clean")
-    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
 
 
 def _knows_only_december(texts: list[str], layouts: object) -> object:
@@ -220,7 +216,7 @@ def test_the_path_in_the_tables_does_not_depend_on_the_order(tmp_path: Path) -> 
     run([inbox / "b.txt"], tmp_path / "output")
     run([inbox / "a.txt"], tmp_path / "output")
     run([inbox], tmp_path / "clean")
-    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
 
 
 def test_copies_of_a_rejected_document_have_a_row_each(tmp_path: Path) -> None:
@@ -230,7 +226,7 @@ def test_copies_of_a_rejected_document_have_a_row_each(tmp_path: Path) -> None:
     for order in (("b.txt", "a.txt"), ("d.txt", "c.txt")):
         for name in order:
             run([inbox / name], tmp_path / "parts")
-    assert _hashes(tmp_path / "parts") == _hashes(tmp_path / "output")
+    assert hashes(tmp_path / "parts") == hashes(tmp_path / "output")
 
 
 # --- what a lake must not forget --------------------------------------------------------------------------
@@ -276,7 +272,7 @@ def test_rows_that_are_lost_in_one_table_are_read_again(tmp_path: Path, partitio
     """Though the file is there again, with the rows of another report."""
     inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": NEXT_MONTH})
     run([inbox], tmp_path / "output", partition_by=partition_by)
-    expected = _hashes(tmp_path / "output")
+    expected = hashes(tmp_path / "output")
     (file,) = (tmp_path / "output" / "classes").rglob("*.parquet")
     file.unlink()
     with pytest.raises(LakeError, match="are lost; run"):
@@ -284,7 +280,7 @@ def test_rows_that_are_lost_in_one_table_are_read_again(tmp_path: Path, partitio
     run([inbox / "b.txt"], tmp_path / "output", force=True)
     assert file.exists()
     assert run([inbox], tmp_path / "output").reports_read == 1
-    assert _hashes(tmp_path / "output") == expected
+    assert hashes(tmp_path / "output") == expected
 
 
 def test_a_rejected_document_keeps_its_own_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -295,10 +291,10 @@ def test_a_rejected_document_keeps_its_own_path(tmp_path: Path, monkeypatch: pyt
     with monkeypatch.context() as patch:
         patch.setattr("etl.batch.choose_layout", _knows_only_december)
         run([inbox], tmp_path / "output", force=True)
-        expected = _hashes(tmp_path / "output")
+        expected = hashes(tmp_path / "output")
         assert _rows(tmp_path / "output", "_rejects", "source") == [(f"{inbox}/a.txt",), (f"{inbox}/b.txt",)]
         run([inbox], tmp_path / "output", force=True)
-        assert _hashes(tmp_path / "output") == expected
+        assert hashes(tmp_path / "output") == expected
 
 
 def test_a_defect_takes_nothing_out_and_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +307,7 @@ def test_a_defect_takes_nothing_out_and_is_tried_again(tmp_path: Path, monkeypat
     assert _rows(tmp_path / "output", "reports", "source") == [(f"{inbox}/a.txt",)]
     assert run([inbox], tmp_path / "output").reports_read == 1
     run([inbox], tmp_path / "clean")
-    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
 
 
 def _broken(*_: object) -> object:
@@ -340,18 +336,18 @@ def test_a_compacted_lake_is_as_if_it_had_been_written_so(tmp_path: Path, was: P
     run([inbox], tmp_path / "clean", partition_by=now)
     done = compact(tmp_path / "output", now)
     assert (done.was, done.now, done.reports) == (was, now, 5)
-    assert done.files_now == len([file for file in _hashes(tmp_path / "clean") if "deal=" in file])
-    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+    assert done.files_now == len([file for file in hashes(tmp_path / "clean") if "deal=" in file])
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
     assert run([inbox], tmp_path / "output").skipped == 5
     run([inbox], tmp_path / "output", force=True)
-    assert _hashes(tmp_path / "output") == _hashes(tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
 
 
 def test_lost_rows_are_not_compacted_away(tmp_path: Path) -> None:
     run([_inbox(tmp_path / "inbox", TEXTS)], tmp_path / "output")
     for file in (tmp_path / "output").glob("*/deal=*/distribution_date=2003-12-15/*.parquet"):
         file.unlink()
-    before = _hashes(tmp_path / "output")
+    before = hashes(tmp_path / "output")
     with pytest.raises(LakeError, match="are lost; run"):
         compact(tmp_path / "output", PartitionBy.DEAL)
-    assert _hashes(tmp_path / "output") == before
+    assert hashes(tmp_path / "output") == before
