@@ -203,7 +203,10 @@ def _write_file(folder: Path, file: str, content: bytes) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     except FileNotFoundError:
-        _make_folders(folder, file)
+        place = file.rpartition("/")[0]
+        if not place:
+            raise
+        _make_folders(folder, place)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
     with os.fdopen(handle, "wb", buffering=0) as stream:
         rest = memoryview(content)
@@ -211,13 +214,18 @@ def _write_file(folder: Path, file: str, content: bytes) -> None:
             rest = rest[stream.write(rest) :]
 
 
-def _make_folders(folder: Path, file: str) -> None:
-    """The folders of a file, but not the staging folder itself: where that has gone, nothing is to be written."""
-    for end in (place for place, letter in enumerate(file) if letter == "/"):
-        try:
-            os.mkdir(f"{folder}/{file[:end]}")  # noqa: PTH102 - one of many thousands
-        except FileExistsError:
-            continue
+def _make_folders(folder: Path, place: str) -> None:
+    """The folders of `place`, but not the staging folder itself: where that has gone, nothing is to be written."""
+    try:
+        os.mkdir(f"{folder}/{place}")  # noqa: PTH102 - one of many thousands
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        above = place.rpartition("/")[0]
+        if not above:
+            raise
+        _make_folders(folder, above)
+        _make_folders(folder, place)
 
 
 def _turn(file: str) -> tuple[int, str, int]:
