@@ -7,7 +7,7 @@ report.tables["classes"]
 summary = etl.run(["inbox/"], "output/")   # what the command does
 """
 
-from etl.api import Report, read_report
+from etl.api import Report, read_report, read_reports
 from etl.errors import (
     EtlError,
     LakeError,
@@ -42,5 +42,6 @@ __all__ = [
     "load_layouts",
     "partitioning",
     "read_report",
+    "read_reports",
     "run",
 ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from etl.batch import read_safely
-from etl.documents import Reject, document_from_bytes, read_document
+from etl.batch import Batch, read_safely
+from etl.documents import Document, Reject
 from etl.errors import RejectedError
+from etl.filings import documents_in, documents_of
 from etl.layout import Layout, usable_layouts
 
 
@@ -38,21 +39,48 @@ class Report:
 def read_report(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layout] | None = None) -> Report:
     """Read the report in a file, or in the bytes of one. Nothing is written.
 
-    Raises RejectedError, with the reason code, where the document cannot be read.
+    Raises RejectedError, with the reason code, where there is none that can be read, or more than one.
     """
-    document = document_from_bytes(source, "<bytes>") if isinstance(source, bytes) else read_document(Path(source))
-    if isinstance(document, Reject):
-        raise _rejected(document)
-    (batch,) = read_safely([document], usable_layouts(layouts))
-    if batch.rejects:
-        raise _rejected(batch.rejects[0])
-    _, deal, date, report_id = batch.identity.row(0)
-    keys = [pl.lit(deal).alias("deal"), pl.lit(date).alias("distribution_date")]
-    tables = {
-        name: frame.select(*keys, pl.exclude("document")).with_columns(pl.col(pl.Enum).cast(pl.String))
-        for name, frame in batch.tables.items()
-    }
-    return Report(deal, date, report_id, tables)
+    reports = read_reports(source, layouts)
+    if len(reports) > 1:
+        message = f"{_name(source)}: {len(reports)} reports stand in the file"
+        raise RejectedError("several_reports", message, "read them with read_reports")
+    return reports[0]
+
+
+def read_reports(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layout] | None = None) -> list[Report]:
+    """Read all reports in a file (an archive, a submission, a text), or in the bytes of one. Nothing is written.
+
+    Raises RejectedError, with the reason code of the first document, where none can be read. It holds all of them in
+    memory; for archives there is `etl.run`.
+    """
+    known = usable_layouts(layouts)
+    inside = (
+        documents_of(_name(source), source, known) if isinstance(source, bytes) else documents_in(Path(source), known)
+    )
+    items = list(inside)
+    batches = read_safely([item for item in items if isinstance(item, Document)], known)
+    reports = [report for batch in batches for report in _reports(batch)]
+    if not reports:
+        rejects = [item for item in items if isinstance(item, Reject)]
+        raise _rejected([*(reject for batch in batches for reject in batch.rejects), *rejects][0])
+    return reports
+
+
+def _name(source: str | os.PathLike[str] | bytes) -> str:
+    return "<bytes>" if isinstance(source, bytes) else os.fspath(source)
+
+
+def _reports(batch: Batch) -> Iterator[Report]:
+    for number, deal, date, report_id in batch.identity.iter_rows():
+        keys = [pl.lit(deal).alias("deal"), pl.lit(date).alias("distribution_date")]
+        tables = {
+            name: frame.filter(pl.col("document") == number)
+            .select(*keys, pl.exclude("document"))
+            .with_columns(pl.col(pl.Enum).cast(pl.String))
+            for name, frame in batch.tables.items()
+        }
+        yield Report(deal, date, report_id, tables)
 
 
 def _rejected(reject: Reject) -> RejectedError:

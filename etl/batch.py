@@ -105,7 +105,7 @@ def defect(document: Document, said: str) -> Reject:
     """The reject for a document that was left because of a defect of the program."""
     message = f"a defect of the program: {said}"
     hint = "report it with the document; the other documents were read"
-    return Reject(document.source, document.sha256, document.size, INTERNAL_ERROR, message, hint)
+    return Reject(document.source, document.sha256, document.size, INTERNAL_ERROR, message, hint, document.file)
 
 
 def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -154,7 +154,8 @@ def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[p
 
 def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
     """The tables of the documents that could be read, and the rejections of the others."""
-    extraction = extract(lines_frame([document.text for document in documents]), layout)
+    lines = lines_frame([document.text for document in documents], [document.first_line for document in documents])
+    extraction = extract(lines, layout)
     said = field_values(extraction.records)
     identity = identify_reports(said, documents)
     rejections = pl.concat([extraction.rejections, _unidentified(identity), _two_deals(said)])
@@ -209,5 +210,6 @@ def _rejects(documents: Sequence[Document], rejections: pl.DataFrame) -> list[Re
         document = documents[number]
         others = f" (and {more} more reasons)" if more > 1 else " (and 1 more reason)" if more else ""
         said = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}..."
-        rejects.append(Reject(document.source, document.sha256, document.size, reason_code, said + others, hint))
+        told = (document.sha256, document.size, reason_code, said + others, hint, document.file)
+        rejects.append(Reject(document.source, *told))
     return rejects

@@ -21,12 +21,18 @@ from pathlib import Path
 
 from etl.commits import MANIFEST_FOLDER, STAGING_FOLDER
 from etl.errors import UsageError
+from etl.html_text import html_text, is_html
+from etl.submissions import Header
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
 # docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
 MAX_BYTES = 8 * 1024 * 1024
+MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_LINES = 400_000
 MAX_NUMBERS = 350_000
+
+# As the name of an input: what comes in on standard input.
+STANDARD_INPUT = "-"
 
 RUNS_FOLDER = "_runs"
 SOURCES_FOLDER = "_sources"
@@ -53,19 +59,26 @@ _MAGIC = {
 }
 # A tar archive has its mark here; it begins with the name of a file.
 _TAR, _TAR_AT = b"ustar", 257
-_KIND_BYTES = 512
+KIND_BYTES = 512
 
 
 @dataclass(frozen=True)
 class Document:
-    """A text document. `text` has universal newlines: its lines are parted by line feeds alone;
-    `content` has the bytes as they were given."""
+    """A text document: a file, or a part of one. `text` has universal newlines: its lines are parted by line feeds
+    alone; `content` has the bytes as they were given.
+
+    Of a part, `file` is the source of the file, `first_line` the number of the part's first line there, and
+    `header` what the header of its submission says.
+    """
 
     source: str
     sha256: str
     size: int
     text: str
     content: bytes
+    file: str | None = None
+    first_line: int = 1
+    header: Header | None = None
 
     @property
     def report_id(self) -> str:
@@ -90,6 +103,7 @@ class Reject:
     reason_code: str
     message: str
     hint: str
+    file: str | None = None  # of a part of a file: the source of the file
 
 
 @dataclass(frozen=True)
@@ -123,33 +137,59 @@ def read_document(given: Path | Found) -> Document | Reject:
     pipe is not waited for, and a file that is written to while it is read is no document.
     """
     found = given if isinstance(given, Found) else Found(given)
-    source = source_name(found.path)
     try:
-        with _opened(found) as file:
+        with opened(found) as file:
             if file is None:
                 return not_a_file(found.path)
-            before = os.fstat(file)
-            if before.st_size > MAX_BYTES:
-                return _too_large_to_read(source, before.st_size, _read(file, _KIND_BYTES))
-            content = _read(file, MAX_BYTES + 1)
-            after = os.fstat(file)
+            content = read_whole(file, source_name(found.path), MAX_BYTES)
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            return not_a_file(found.path, is_link=True)
-        message = error.strerror or str(error)
-        return Reject(source, None, None, "unreadable", message, "check that the file is there and may be read")
+        return unreadable(found.path, error)
+    return content if isinstance(content, Reject) else document_from_bytes(content, source_name(found.path))
+
+
+def size_of(found: Found) -> int:
+    """The size of a file; 0 where that cannot be known."""
+    try:
+        return found.path.lstat().st_size
+    except OSError:
+        return 0
+
+
+def read_whole(file: int, source: str, most: int) -> bytes | Reject:
+    """The bytes of an open file; a reject where there are more than `most`, or where it changes. Raises OSError."""
+    before = os.fstat(file)
+    if before.st_size > most:
+        return _too_large_to_read(source, before.st_size, _read(file, KIND_BYTES), most)
+    content = _read(file, most + 1)
+    after = os.fstat(file)
     if (before.st_size, before.st_mtime_ns, before.st_size) != (after.st_size, after.st_mtime_ns, len(content)):
-        message = f"the file changed while it was read: {before.st_size:,} bytes, then {after.st_size:,}"
-        return Reject(source, None, None, "changed", message, "run again when nothing writes to it any more")
-    return document_from_bytes(content, source)
+        return changed(source, before.st_size, after.st_size)
+    return content
 
 
-def document_from_bytes(content: bytes, source: str) -> Document | Reject:
-    """The document with these bytes, or the reason why it is none (too large, empty, binary)."""
+def changed(source: str, before: int, after: int) -> Reject:
+    """The reject for a file that was written to while it was read; its sizes."""
+    message = f"the file changed while it was read: {before:,} bytes, then {after:,}"
+    return Reject(source, None, None, "changed", message, "run again when nothing writes to it any more")
+
+
+def unreadable(path: Path, error: OSError) -> Reject:
+    """The reject for a file that could not be read."""
+    if error.errno == errno.ELOOP:
+        return not_a_file(path, is_link=True)
+    hint = "check that the file is there and may be read"
+    return Reject(source_name(path), None, None, "unreadable", error.strerror or str(error), hint)
+
+
+def document_from_bytes(
+    content: bytes, source: str, *, file: str | None = None, first_line: int = 1, header: Header | None = None
+) -> Document | Reject:
+    """The document with these bytes, or the reason why it is none (too large, empty, binary). Of a part of a file:
+    where it stands, and what is said of it, as `Document` has it."""
     sha256 = hashlib.sha256(content).hexdigest()
 
     def reject(reason_code: str, message: str, hint: str) -> Reject:
-        return Reject(source, sha256, len(content), reason_code, message, hint)
+        return Reject(source, sha256, len(content), reason_code, message, hint, file)
 
     if len(content) > MAX_BYTES:
         return reject("too_large", f"{len(content):,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
@@ -166,8 +206,14 @@ def document_from_bytes(content: bytes, source: str) -> Document | Reject:
     for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
         if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
             return reject("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
-    text = decode(content).replace("\r\n", "\n").replace("\r", "\n")
-    return Document(source, sha256, len(content), text, content)
+    return Document(source, sha256, len(content), text_of(content), content, file, first_line, header)
+
+
+def text_of(content: bytes) -> str:
+    """The text of a document, with universal newlines: of HTML what a person sees of it."""
+    if is_html(content):
+        return html_text(content)
+    return decode(content).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def count_lines(content: bytes) -> int:
@@ -198,16 +244,16 @@ def _kind(content: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
 
 
-def _too_large_to_read(source: str, size: int, beginning: bytes) -> Reject:
+def _too_large_to_read(source: str, size: int, beginning: bytes, most: int) -> Reject:
     """The reject for a file of which only the beginning was read."""
     kind = _kind(beginning)
     if kind is not None:
         return Reject(source, None, size, "binary", f"the file is {kind}", "give the report's text, as filed")
-    return Reject(source, None, size, "too_large", f"{size:,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
+    return Reject(source, None, size, "too_large", f"{size:,} bytes; at most {most:,} are read", _SPLIT)
 
 
 @contextmanager
-def _opened(found: Found) -> Iterator[int | None]:
+def opened(found: Found) -> Iterator[int | None]:
     """The file, open; None if it is no regular file, or a link to one that must not be followed. Raises OSError."""
     closing = ExitStack()
 
@@ -273,6 +319,8 @@ def source_path(source: str) -> Path:
 
 def _expand(given: str) -> list[Found | Reject]:
     path = Path(given)
+    if given == STANDARD_INPUT:
+        return [Found(path)]
     try:
         found = bool(given) and path.exists()
     except (OSError, ValueError) as error:  # a name that is too long, or has a NUL

@@ -16,11 +16,13 @@ from typing import Any
 import polars as pl
 
 from etl.cells import date as printed_day
-from etl.documents import Document, document_from_bytes, read_document, source_path
+from etl.documents import Document, document_from_bytes, source_path
 from etl.errors import LakeError, UsageError
+from etl.filings import documents_in
 from etl.identities import ANY_SUBJECT, between_checks_on, checks_on
 from etl.lake import Lake, listed, quoted
 from etl.lake_checks import read_reports
+from etl.layout import load_layouts
 from etl.month_checks import check_months
 from etl.schema import Table, table, unit_of
 from etl.sources import read_source, source_file
@@ -428,13 +430,15 @@ def _says(cell: Cell, value: Any) -> bool:
 def _source(lake: Lake, report: Mapping[str, Any], cells: Sequence[Cell]) -> Source:
     path, sha256 = report["source"], report["source_sha256"]
     document, note = _document(lake, path, sha256)
+    first_line = report["source_line"] or 1
     lines: tuple[Line, ...] = ()
     if document is not None and cells:
         numbers = {piece.line for cell in cells for piece in cell.pieces}
         first = [piece.line for piece in cells[0].pieces]
         numbers |= set(range(first[0] - CONTEXT, first[-1] + CONTEXT + 1))
         texts = document.text.split("\n")
-        lines = tuple(Line(number, texts[number - 1]) for number in sorted(numbers) if 0 < number <= len(texts))
+        at = {number: number - first_line for number in sorted(numbers)}
+        lines = tuple(Line(number, texts[place]) for number, place in at.items() if 0 <= place < len(texts))
     return Source(path, sha256, note, lines)
 
 
@@ -456,11 +460,16 @@ def _document(lake: Lake, path: str, sha256: str) -> tuple[Document | None, str 
 
 
 def _original(path: str, sha256: str) -> Document | None:
-    try:
-        document = read_document(source_path(path))
-    except ValueError:  # no path at all
-        return None
-    return document if isinstance(document, Document) and document.sha256 == sha256 else None
+    file = re.split("!/|#[0-9]", path, maxsplit=1)[0]
+    for given in dict.fromkeys((path, file)):
+        try:
+            documents = documents_in(source_path(given), load_layouts())
+            found = (item for item in documents if isinstance(item, Document) and item.sha256 == sha256)
+            if (document := next(found, None)) is not None:
+                return document
+        except ValueError:  # no path at all
+            continue
+    return None
 
 
 # --- the checks ---------------------------------------------------------------------------------------------

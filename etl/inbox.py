@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from etl.batch import INTERNAL_ERROR
-from etl.documents import Document, Found, Reject, read_document
+from etl.documents import Document, Found, Reject
+from etl.filings import documents_in
 from etl.layout import Layout
-from etl.manifest import REJECTED, Manifest, reader, rows_stand
+from etl.manifest import READ, Manifest, reader, rows_stand
 from etl.partitions import PartitionBy
 from etl.sources import source_file
-from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
+from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 
 # Of the documents that are read together, none or all may be costly: this bounds what they cost together, as a share
 # of what the largest document that is read costs. So memory stays bounded whatever the inbox holds.
 BATCH_SHARE = 1.0
 BATCH_DOCUMENTS = 250
+# How much sooner or later a batch is full for the sake of files of several documents.
+TOGETHER = 0.2
 # A batch goes over so many documents of the inbox at the most, for most of them may be unchanged.
 BATCH_INPUTS = 5000
 # So much is looked at together, to find out what of it is new.
@@ -57,11 +60,19 @@ class InboxBatch:
     sources: list[str] = field(default_factory=list)
     own_paths: dict[str, str] = field(default_factory=dict)
     share: float = 0.0
+    last_file: str | None = None
 
-    def has_room(self, share: float) -> bool:
-        """Whether a document that costs so much may be read together with those of the batch."""
-        fits = not self.documents or self.share + share <= BATCH_SHARE
-        return fits and len(self.documents) < BATCH_DOCUMENTS and len(self.sources) < BATCH_INPUTS
+    def has_room(self, share: float, file: str | None) -> bool:
+        """Whether a document that costs so much may be read together with those of the batch.
+
+        Parts of one file stay together where they can: a file is not begun in a batch that is almost full, and may
+        end in one that is a little more than full.
+        """
+        room = 1.0
+        if file is not None:
+            room = 1 + TOGETHER if file == self.last_file else 1 - TOGETHER
+        fits = not self.documents or self.share + share <= BATCH_SHARE * room
+        return fits and len(self.documents) < BATCH_DOCUMENTS * room and len(self.sources) < BATCH_INPUTS * room
 
     def halves(self) -> tuple[InboxBatch, InboxBatch]:
         """The batch in two: the first has half of its documents and their paths, the second all the rest."""
@@ -92,6 +103,8 @@ class Inbox:
         self._summary = summary
         self._keep_sources = keep_sources
         self._force = force
+        self.files_done = 0
+        self._layouts = layouts
         self._readers = {reader([layout]) for layout in layouts}
         self._all_layouts = reader(layouts)
         self._seen: dict[str, str] = {}
@@ -104,7 +117,7 @@ class Inbox:
         for chunk in self._chunks(found):
             for item, row in self._known(chunk):
                 share = item.share if isinstance(item, Document) and row is None else 0.0
-                if not batch.has_room(share):
+                if not batch.has_room(share, item.file):
                     yield batch
                     batch = InboxBatch()
                 self._put(item, row, share, batch)
@@ -115,22 +128,29 @@ class Inbox:
         chunk: list[Document | Reject] = []
         size = 0
         for item in found:
-            begun = time.perf_counter()
-            chunk.append(item if isinstance(item, Reject) else read_document(item))
-            self._summary.seconds["read"] += time.perf_counter() - begun
-            size += len(chunk[-1].content) if isinstance(chunk[-1], Document) else 0
-            if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
-                yield chunk
-                chunk, size = [], 0
+            documents = iter([item]) if isinstance(item, Reject) else documents_in(item, self._layouts)
+            while (document := self._next(documents)) is not None:
+                chunk.append(document)
+                size += len(document.content) if isinstance(document, Document) else 0
+                if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
+                    yield chunk
+                    chunk, size = [], 0
+            self.files_done += 1
         yield chunk
+
+    def _next(self, documents: Iterator[Document | Reject]) -> Document | Reject | None:
+        begun = time.perf_counter()
+        document = next(documents, None)
+        self._summary.seconds["read"] += time.perf_counter() - begun
+        return document
 
     def _known(self, chunk: Sequence[Document | Reject]) -> Iterator[tuple[Document | Reject, _Row | None]]:
         """Each document with the row of the manifest that makes it needless to read it, if there is one."""
         documents = [item for item in chunk if isinstance(item, Document)]
         reports = self._manifest.reports({item.sha256 for item in documents})
         read = reports.rows_by_key("sha256", include_key=True, named=True, unique=True)
-        rejects = self._manifest.rejects(item.source for item in documents)
-        rejected = rejects.rows_by_key("source", include_key=True, named=True, unique=True)
+        unread = self._manifest.unread(item.source for item in documents)
+        rejected = unread.rows_by_key("source", include_key=True, named=True, unique=True)
         for item in chunk:
             if isinstance(item, Reject):
                 yield item, None
@@ -142,12 +162,14 @@ class Inbox:
             elif self._holds(item, row):
                 yield item, row
             else:
-                self._first_paths[item.sha256] = min(row["source"], item.source)
+                if item.file is None:  # of a part, what else is said of it belongs to its own file
+                    self._first_paths[item.sha256] = min(row["source"], item.source)
                 yield item, None
 
     def _put(self, item: Document | Reject, row: _Row | None, share: float, batch: InboxBatch) -> None:
         """Put a document where it belongs in the batch."""
         batch.sources.append(item.source)
+        batch.last_file = item.file
         if isinstance(item, Reject):
             batch.rejects.append(item)
             return
@@ -160,8 +182,8 @@ class Inbox:
             batch.own_paths[item.sha256] = item.source
             batch.share += share
         else:
-            rejected = row["outcome"] == REJECTED
-            batch.settled.append(rejected_outcome(item.source, row) if rejected else self._skipped(item, row))
+            read = row["outcome"] == READ
+            batch.settled.append(self._skipped(item, row) if read else unread_outcome(item.source, row))
 
     def _holds(self, item: Document, row: _Row) -> bool:
         """Whether the lake has the report, as this program would read it."""

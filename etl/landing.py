@@ -18,12 +18,14 @@ from etl.commits import Staging, stage_file
 from etl.errors import WorkerError
 from etl.inbox import InboxBatch
 from etl.layout import Layout
-from etl.manifest import READ, REJECTED, SCHEMA, Manifest, document_rows, reader, removed, with_folder
+from etl.manifest import ATTACHED, READ, REJECTED, SCHEMA, Manifest, document_rows, reader, removed, with_folder
 from etl.partitions import PartitionBy, partition_files
 from etl.staging import Rebuilt, Staged, rebuild, reject_row, stage_batch
 from etl.version import __version__
 from etl.workers import Workers, result_of
 
+# For these reasons a part of a file is no report: where others are, it is attached to them.
+ATTACHED_FOR = ("not_a_report", "empty", "binary")
 # Partitions are rebuilt so many at a time.
 REBUILT_AT_ONCE = 50
 
@@ -86,7 +88,7 @@ class Landing:
 
     def _begin(self, batch: InboxBatch) -> tuple[InboxBatch, Path, Future[Staged]]:
         folder = self._staging.next_folder()
-        given = [(document.source, document.content) for document in batch.documents]
+        given = batch.documents
         if given:
             keep = self._keep_sources
             reading = self._workers.submit(
@@ -114,11 +116,14 @@ class Landing:
 
     def _landed(self, batch: InboxBatch, folder: Path, staged: Staged) -> Landed:
         begun = time.perf_counter()
+        files = {document.sha256: document.file for document in batch.documents}
         for row in staged.documents:
+            row["file"] = files[row["sha256"]]
             if row["outcome"] == REJECTED:
                 row["source"] = batch.own_paths[row["sha256"]]
         staged.documents += [reject_row(reject) for reject in batch.rejects]
         staged.documents += list(self._rejected_copies(batch, staged))
+        self._attach(staged)
         changes = self._commit(batch, folder, staged)
         return Landed(batch, staged, changes, time.perf_counter() - begun)
 
@@ -127,11 +132,25 @@ class Landing:
         if not batch.copies:
             return
         here = {row["source"]: row for row in staged.documents if row["outcome"] == REJECTED}
-        before = self._manifest.rejects(copy.first for copy in batch.copies)
+        before = self._manifest.unread(copy.first for copy in batch.copies)
         refused = before.rows_by_key("source", include_key=True, named=True, unique=True) | here
         for copy in batch.copies:
             if (row := refused.get(copy.first)) is not None and row["sha256"] == copy.sha256:
                 yield {name: row.get(name) for name in SCHEMA} | {"source": copy.source}
+
+    def _attach(self, staged: Staged) -> None:
+        """Parts that are no reports, of files in which reports were found, are no rejects: covers, pictures."""
+        files = {row["file"] for row in staged.documents if row["outcome"] == REJECTED and row["file"]}
+        with_reports = {row["file"] for row in staged.documents if row["outcome"] == READ and row["file"]}
+        with_reports |= set(self._manifest.parts(files, READ)["file"])
+        for row in staged.documents:
+            if row["outcome"] == REJECTED and row["reason_code"] in ATTACHED_FOR and row["file"] in with_reports:
+                row["outcome"] = ATTACHED
+
+    def _attached_now(self, read: pl.DataFrame) -> pl.DataFrame:
+        """Rejected parts of files in which reports have been found only now."""
+        refused = self._manifest.parts(read["file"].drop_nulls().unique(), REJECTED)
+        return refused.filter(pl.col("reason_code").is_in(ATTACHED_FOR)).with_columns(outcome=pl.lit(ATTACHED))
 
     def _commit(self, batch: InboxBatch, folder: Path, staged: Staged) -> pl.DataFrame:
         """Bring the reports of a batch into the lake; the rows of the manifest that change.
@@ -142,12 +161,12 @@ class Landing:
         read = rows.filter(pl.col("outcome") == READ)
         before = self._manifest.reports(_looked_at(batch, rows))
         placed = self._placed(folder, staged.files, read, before)
-        refused = self._manifest.rejects(batch.sources)
-        settled = [outcome.source for outcome in batch.settled if outcome.outcome == REJECTED]
+        refused = self._manifest.unread(batch.sources)
+        settled = [outcome.source for outcome in batch.settled if outcome.outcome in (REJECTED, ATTACHED)]
         mended = refused.filter(~pl.col("source").is_in(settled))
         unread = before.join(read, on="sha256", how="anti")
-        rejected = rows.filter(pl.col("outcome") == REJECTED)
-        changes = pl.concat([removed(mended), removed(unread), placed.rows, rejected])
+        rejected = rows.filter(pl.col("outcome") != READ)
+        changes = pl.concat([self._attached_now(read), removed(mended), removed(unread), placed.rows, rejected])
         if not changes.is_empty():
             name, content = self._manifest.update(changes)
             stage_file(folder, name, content)

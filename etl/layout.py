@@ -104,6 +104,7 @@ class Layout:
     title: str
     file: Path
     identify: Mapping[str, str]
+    report_begins: str | None  # the first line of each report, where one document may have several
     classes: Classes
     blocks: tuple[Block, ...]
     finds: tuple[Find, ...]
@@ -182,7 +183,7 @@ _TEXT, _NUMBER, _SWITCH, _TABLE = "a text", "a whole number", "true or false", "
 _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a list of tables"
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
-    **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket"), _TEXT),
+    **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket", "report_begins"), _TEXT),
     **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
@@ -206,7 +207,7 @@ def _is(value: Any, kind: str) -> bool:
 class _Reader:
     """Reads one layout file; knows its path for the messages."""
 
-    _KEYS = ("name", "version", "title", "identify", "classes", "block", "find")
+    _KEYS = ("name", "version", "title", "identify", "report_begins", "classes", "block", "find")
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -228,6 +229,7 @@ class _Reader:
             title=declared["title"],
             file=self.file,
             identify={mark: self._compiled(compile_search, mark, "identify") for mark in declared["identify"]},
+            report_begins=self._optional(compile_search, declared, "report_begins", "the file"),
             classes=Classes(
                 aliases=classes.get("aliases", {}),
                 totals=tuple(classes.get("totals", [])),

@@ -27,7 +27,7 @@ from etl.tables import polars_type
 from etl.version import __version__
 from etl.versions import SUPERSEDED
 
-READ, REJECTED, REMOVED = "read", "rejected", "removed"
+READ, REJECTED, ATTACHED, REMOVED = "read", "rejected", "attached", "removed"
 MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
 
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
@@ -72,9 +72,14 @@ class Manifest:
         """The rows of the reports in documents with these SHA-256."""
         return self.rows.filter((pl.col("outcome") == READ) & pl.col("sha256").is_in(list(hashes)))
 
-    def rejects(self, sources: Iterable[str]) -> pl.DataFrame:
-        """The rows of what was rejected at these paths."""
-        return self.rows.filter((pl.col("outcome") == REJECTED) & pl.col("source").is_in(list(sources)))
+    def unread(self, sources: Iterable[str]) -> pl.DataFrame:
+        """The rows of what was rejected, or is attached to reports, at these paths."""
+        unread = pl.col("outcome").is_in([REJECTED, ATTACHED])
+        return self.rows.filter(unread & pl.col("source").is_in(list(sources)))
+
+    def parts(self, files: Iterable[str], outcome: str) -> pl.DataFrame:
+        """The rows with this outcome of parts of these files."""
+        return self.rows.filter((pl.col("outcome") == outcome) & pl.col("file").is_in(list(files)))
 
     def in_partitions(self, folders: Iterable[str], partition_by: PartitionBy) -> pl.DataFrame:
         """The rows of the reports that stand in these partitions, and `folder`."""

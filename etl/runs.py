@@ -22,7 +22,7 @@ from typing import IO, Any
 import polars as pl
 
 from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write, stage_file
-from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, VIEWS_FOLDER, find_inputs
+from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, VIEWS_FOLDER, Found, Reject, find_inputs, size_of
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
@@ -30,13 +30,14 @@ from etl.layout import Layout, usable_layouts
 from etl.manifest import MERGED_FILE, READ, REJECTED, REMOVED, Manifest, lake_partitioning, list_bytes, read_manifest
 from etl.partitions import SUPERSEDED_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
-from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
+from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.version import __version__
 from etl.versions import CONFLICT, SUPERSEDED
 from etl.workers import Workers, processor_cores
 
-# Fewer documents are read in one process: others would not have started before they are done.
+# What is read in one process.
 FEW_DOCUMENTS = 100
+FEW_BYTES = 4 * 1024 * 1024
 
 REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 
@@ -75,7 +76,7 @@ def run(
     given = [os.fspath(path) for path in inputs]
     wanted = _partition_by(partition_by)
     found = find_inputs(given, OUTPUT_FOLDERS)
-    count = 1 if len(found) <= FEW_DOCUMENTS else workers or processor_cores()
+    count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
     with LakeLock(folder, waiting), Staging(folder, run_id) as staging, Workers(count) as processes, _writing(folder):
@@ -98,10 +99,19 @@ def run(
             for landed in landing.in_order(inbox.batches(found)):
                 teller.tell(landed)
                 if progress is not None:
-                    progress(summary.documents, len(found))
+                    progress(inbox.files_done, len(found))
             teller.tell_conflicts(manifest)
             _finish(folder, staging, manifest, summary, told, started, clock)
     return summary
+
+
+def _few(found: Sequence[Found | Reject]) -> bool:
+    """Whether there are so few documents that other processes would not have started before they are done. A large
+    file may have many."""
+    if len(found) > FEW_DOCUMENTS:
+        return False
+    sizes = (size_of(item) for item in found if isinstance(item, Found))
+    return sum(sizes) <= FEW_BYTES
 
 
 @contextmanager
@@ -178,8 +188,8 @@ class _Teller:
         for row in landed.changes.iter_rows(named=True):
             if (row["outcome"], row["sha256"], row["source"]) not in mine:
                 continue  # taken out, or a report of an earlier run that has another standing now
-            if row["outcome"] == REJECTED:
-                yield rejected_outcome(row["source"], row)
+            if row["outcome"] != READ:
+                yield unread_outcome(row["source"], row)
                 continue
             summary.numbers_found += row["numbers_found"]
             summary.numbers_claimed += row["numbers_claimed"]
@@ -195,6 +205,7 @@ class _Teller:
         summary.reports_read += outcome.outcome == "read"
         summary.skipped += outcome.outcome == "skipped"
         summary.duplicates += outcome.outcome == "duplicate"
+        summary.attached += outcome.outcome == "attached"
         if outcome.outcome == "rejected":
             summary.rejected += 1
             said = {key: getattr(outcome, key) for key in ("source", "reason_code", "message", "hint")}

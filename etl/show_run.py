@@ -25,6 +25,7 @@ def show_summary(summary: Summary) -> None:
     console.print(
         f"{summary.documents:,} documents in {summary.seconds['total']:.1f} s: {summary.reports_read:,} reports read, "
         f"{summary.rejected:,} rejected, {summary.duplicates:,} duplicates, {summary.skipped:,} unchanged and skipped"
+        + (f", {summary.attached:,} attached to reports" if summary.attached else "")
     )
     console.print(
         f"numbers: {summary.numbers_claimed:,} of {summary.numbers_found:,} claimed by a record, "

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date as Date  # noqa: N812 - the name of a field here is date
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from etl.batch import Batch, read_safely
 from etl.commits import stage_file
-from etl.documents import Document, Reject, document_from_bytes
+from etl.documents import Document, Reject, text_of
 from etl.layout import Layout
 from etl.manifest import READ, REJECTED
 from etl.parquet import parquet_bytes, read_parquet, stretches
@@ -76,31 +76,30 @@ class Rebuilt:
 
 def stage_batch(
     staging: Path,
-    given: Sequence[tuple[str, bytes]],
+    given: Sequence[Document],
     layouts: Sequence[Layout],
     partition_by: PartitionBy,
     *,
     keep_sources: bool,
 ) -> Staged:
-    """Read documents (path and bytes of each), and stage the partitions of their reports as if there were no others.
+    """Read documents (given without their texts), and stage the partitions of their reports as if there were no others.
 
     Raises OutputError where a file cannot be written.
     """
     begun = time.perf_counter()
-    documents = [document_from_bytes(content, source) for source, content in given]
+    documents = [replace(document, text=text_of(document.content)) for document in given]
     staged = Staged()
-    batches = read_safely([document for document in documents if isinstance(document, Document)], layouts)
+    batches = read_safely(documents, layouts)
     staged.seconds["extract"] = time.perf_counter() - begun
     begun = time.perf_counter()
     staged.files, standing = stage_reports(staging, batches, partition_by)
     if keep_sources:
         read = set(standing)
-        kept = {document.sha256: document for document in documents if isinstance(document, Document)}
+        kept = {document.sha256: document for document in documents}
         wanted = (document for document in kept.values() if document.report_id in read)
         staged.files += [_stage_source(staging, document) for document in wanted]
     for batch in batches:
         _tell(batch, staged, standing, keep_sources=keep_sources)
-    staged.documents += [reject_row(document) for document in documents if isinstance(document, Reject)]
     staged.seconds["write"] = time.perf_counter() - begun
     return staged
 
@@ -172,6 +171,7 @@ def reject_row(reject: Reject) -> dict[str, Any]:
     return {
         "sha256": reject.sha256,
         "source": reject.source,
+        "file": reject.file,
         "bytes": reject.size,
         "outcome": REJECTED,
         "source_kept": False,

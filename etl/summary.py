@@ -19,7 +19,7 @@ class Outcome:
     source: str
     sha256: str | None
     bytes: int | None
-    outcome: str  # read, skipped (read by an earlier run, unchanged), rejected or duplicate
+    outcome: str  # read, skipped (read by an earlier run, unchanged), rejected, attached or duplicate
     report_id: str | None = None
     deal: str | None = None
     distribution_date: str | None = None
@@ -50,6 +50,7 @@ class Summary:
     skipped: int = 0
     rejected: int = 0
     duplicates: int = 0
+    attached: int = 0
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     numbers_found: int = 0
     numbers_claimed: int = 0
@@ -65,10 +66,10 @@ class Summary:
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("read", "extract", "write", "total"), 0.0))
 
 
-def rejected_outcome(source: str, row: Mapping[str, Any]) -> Outcome:
-    """The outcome of a document that the manifest says was rejected."""
+def unread_outcome(source: str, row: Mapping[str, Any]) -> Outcome:
+    """The outcome of a document that the manifest says was rejected, or is attached to reports."""
     reasons = {name: row[name] for name in ("reason_code", "message", "hint")}
-    return Outcome(source, row["sha256"], row["bytes"], "rejected", **reasons)
+    return Outcome(source, row["sha256"], row["bytes"], row["outcome"], **reasons)
 
 
 def read_outcome(source: str, row: Mapping[str, Any], outcome: str) -> Outcome:

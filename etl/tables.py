@@ -22,6 +22,18 @@ _POLARS_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "list<string>": pl.List(pl.String),
     "list<int32>": pl.List(pl.Int32),
 }
+_SOURCE = {"source": pl.String, "source_sha256": pl.String, "source_line": pl.Int32, "source_bytes": pl.Int64}
+# What a header says and no report prints, and what it says as well as a cover.
+_HEADER: dict[str, pl.DataType | type[pl.DataType]] = {
+    **dict.fromkeys(("accession_number", "cik", "sic"), pl.String),
+    **dict.fromkeys(("filed_date", "period_of_report"), pl.Date),
+    **dict.fromkeys(("header_form_type", "header_registrant", "header_state_of_incorporation"), pl.String),
+    **dict.fromkeys(("header_commission_file_number", "header_irs_number"), pl.String),
+    "header_items": pl.List(pl.String),
+    "header_is_amendment": pl.Boolean,
+}
+_HEADER_FACTS = {"period_of_report": "period", "header_registrant": "company_name"}
+_PRINTED_FIRST = ("registrant", "state_of_incorporation", "commission_file_number", "irs_number")
 # What tells one report from another.
 IDENTITY = pl.Schema({"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String})
 
@@ -128,9 +140,11 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
             {
                 "source": [document.source for document in documents],
                 "source_sha256": [document.sha256 for document in documents],
+                "source_line": [document.first_line for document in documents],
                 "source_bytes": [document.size for document in documents],
+                **_header_columns(documents),
             },
-            schema={"source": pl.String, "source_sha256": pl.String, "source_bytes": pl.Int64},
+            schema={**_SOURCE, **_HEADER},
         )
         .with_row_index("document")
         .join(identity.select("document"), on="document", how="semi", maintain_order="left")
@@ -140,12 +154,30 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     for field in texts:
         frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
     items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")
-    return frame.join(items, on="document", how="left", maintain_order="left").with_columns(
-        date(pl.col("report_date")),
-        deal_name=pl.coalesce("deal_name", "registrant"),
-        is_amendment=pl.col("form_type").str.to_uppercase().str.ends_with("/A"),
-        layout=pl.lit(layout.label),
+    return (
+        frame.join(items, on="document", how="left", maintain_order="left")
+        .with_columns(
+            date(pl.col("report_date")),
+            *(pl.coalesce(f"header_{name}", name).alias(name) for name in ("form_type", "items")),
+            *(pl.coalesce(name, f"header_{name}").alias(name) for name in _PRINTED_FIRST),
+            deal_name=pl.coalesce("deal_name", "registrant"),
+            layout=pl.lit(layout.label),
+        )
+        .with_columns(
+            is_amendment=pl.coalesce("header_is_amendment", pl.col("form_type").str.to_uppercase().str.ends_with("/A"))
+        )
     )
+
+
+def _header_columns(documents: Sequence[Document]) -> dict[str, list[object]]:
+    """What the headers of the submissions say: a column for each of `_HEADER`."""
+    headers = [document.header for document in documents]
+    columns: dict[str, list[object]] = {}
+    for name in _HEADER:
+        fact = _HEADER_FACTS.get(name, name.removeprefix("header_"))
+        said = [getattr(header, fact) if header is not None else None for header in headers]
+        columns[name] = [(list(value) or None) if isinstance(value, tuple) else value for value in said]
+    return columns
 
 
 def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
