@@ -1,0 +1,271 @@
+"""Files of several documents: submissions, archives, exhibits of many reports, and what becomes of their parts."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+import etl
+from etl.documents import Document, Reject
+from etl.filings import documents_in, documents_of
+from etl.layout import Layout, load_layouts
+from etl.summary import Summary
+
+from .filings import COVER, submission
+from .kit import make_deal, random_style, render, simulate
+from .lakes import hashes
+
+MONTHS = 3
+
+
+@pytest.fixture(scope="module")
+def reports() -> list[str]:
+    """Three months of one deal."""
+    return [render(report, random_style(3)) for report in simulate(make_deal(3), MONTHS)]
+
+
+@pytest.fixture(scope="module")
+def layouts() -> list[Layout]:
+    """The packaged layouts, by which a document may hold several reports: each has its cover."""
+    return [replace(layout, report_begins=r"\*\*\* REPORT [0-9]+ \*\*\*") for layout in load_layouts()]
+
+
+def several(reports: Sequence[str], above: str = "") -> str:
+    return above + "\n".join(f"*** REPORT {number} ***\n\n{text}" for number, text in enumerate(reports, 1))
+
+
+def sources(documents: Iterator[Document | Reject]) -> list[str]:
+    return [document.source for document in documents]
+
+
+def lake_rows(output: Path, query: str) -> list[tuple[object, ...]]:
+    with duckdb.connect() as database:
+        tables = ("reports", "classes", "records")
+        for name in tables:
+            database.execute(
+                f"create view {name} as select * from read_parquet('{output}/{name}/**/*.parquet', hive_partitioning=1)"
+            )
+        return database.execute(query).fetchall()
+
+
+def assert_cut_out_again(output: Path, read: dict[str, list[str]]) -> None:
+    """Every record is what its file has at its line and columns; `read` has the lines of each file."""
+    query = "select source, line, column_start, column_end, raw from records join reports using (report_id)"
+    rows = lake_rows(output, query)
+    assert rows
+    for source, line, start, end, raw in rows:
+        lines = read[str(source).partition("#")[0]]
+        assert lines[int(str(line)) - 1][int(str(start)) : int(str(end))] == raw
+
+
+# --- submissions --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tags", [True, False])
+@pytest.mark.parametrize("pem", [True, False])
+def test_a_submission_gives_its_reports_with_what_its_header_says(
+    tags: bool, pem: bool, reports: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "filing.txt"
+    text = submission([COVER, *reports[:2]], tags=tags, pem=pem)
+    file.write_text(text)
+    summary = etl.run([file], tmp_path / "out")
+    assert (summary.reports_read, summary.rejected, summary.attached, summary.documents) == (2, 0, 1, 3)
+    said = lake_rows(
+        tmp_path / "out",
+        "select source, accession_number, cik, sic, filed_date, period_of_report, form_type, is_amendment, "
+        "source_line from reports order by source",
+    )
+    facts = ("0000950000-03-000042", "0001234567", "6189", date(2003, 11, 21), date(2003, 11, 17), "8-K", False)
+    lines = text.split("\n")
+    begins = [number + 2 for number, line in enumerate(lines) if line == "<TEXT>"]
+    assert said == [(f"{file}#{number}", *facts, begins[number - 1]) for number in (2, 3)]
+    assert_cut_out_again(tmp_path / "out", {str(file): lines})
+
+
+def test_an_amended_submission_supersedes_the_first(reports: list[str], tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    amended = reports[0].replace("Extra Ordinary", "Extra  Ordinary")
+    (inbox / "a.txt").write_text(submission([COVER, amended], form="8-K/A", filed="20031203"))
+    (inbox / "b.txt").write_text(submission([COVER, reports[0]]))
+    summary = etl.run([inbox], tmp_path / "out")
+    assert (summary.reports_read, len(summary.superseded), len(summary.conflicts)) == (2, 1, 0)
+    held = lake_rows(tmp_path / "out", "select source, form_type, is_amendment, filed_date from reports")
+    assert held == [(f"{inbox}/a.txt#2", "8-K/A", True, date(2003, 12, 3))]
+
+
+def test_a_second_run_skips_all_parts(reports: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "filing.txt"
+    file.write_text(submission([COVER, reports[0]]))
+    etl.run([file], tmp_path / "out")
+    before = hashes(tmp_path / "out")
+    again = etl.run([file], tmp_path / "out")
+    assert (again.reports_read, again.skipped, again.rejected, again.attached) == (0, 1, 0, 1)
+    assert hashes(tmp_path / "out") == before
+    forced = etl.run([file], tmp_path / "out", force=True)
+    assert (forced.reports_read, forced.attached, forced.rejected) == (1, 1, 0)
+    assert hashes(tmp_path / "out") == before
+
+
+def test_a_cover_without_a_report_is_rejected(tmp_path: Path) -> None:
+    file = tmp_path / "filing.txt"
+    file.write_text(submission([COVER, "Dear Sirs"]))
+    summary = etl.run([file], tmp_path / "out")
+    assert (summary.rejected, summary.attached) == (2, 0)
+    assert {reject["source"] for reject in summary.rejects} == {f"{file}#1", f"{file}#2"}
+    assert {reject["reason_code"] for reject in summary.rejects} == {"not_a_report"}
+
+
+def test_parts_in_two_batches_are_attached_all_the_same(
+    reports: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.inbox.BATCH_DOCUMENTS", 0)
+    file = tmp_path / "filing.txt"
+    file.write_text(submission([COVER, reports[0], "Dear Sirs"]))
+    etl.run([file], tmp_path / "apart")
+    monkeypatch.undo()
+    etl.run([file], tmp_path / "together")
+    apart, together = hashes(tmp_path / "apart"), hashes(tmp_path / "together")
+    assert apart == together
+    assert pl.read_parquet(tmp_path / "apart/_rejects/rejects.parquet").is_empty()
+
+
+# --- many reports in one document ---------------------------------------------------------------------------
+
+
+def test_a_document_gives_its_reports_and_what_stands_above_them(
+    reports: list[str], layouts: list[Layout], tmp_path: Path
+) -> None:
+    file = tmp_path / "all.txt"
+    file.write_text(several(reports, above=COVER))
+    documents = list(documents_in(file, layouts))
+    assert [document.source for document in documents] == [f"{file}#1/{number}" for number in range(MONTHS + 1)]
+    assert all(isinstance(document, Document) for document in documents)
+    assert b"".join(document.content for document in documents if isinstance(document, Document)) == file.read_bytes()
+    summary = etl.run([file], tmp_path / "out", layouts)
+    assert (summary.reports_read, summary.attached, summary.rejected) == (MONTHS, 1, 0)
+    assert_cut_out_again(tmp_path / "out", {str(file): file.read_text().split("\n")})
+
+
+def test_one_report_is_not_taken_apart(reports: list[str], layouts: list[Layout]) -> None:
+    assert sources(documents_of("a", several(reports[:1], above=COVER).encode(), layouts)) == ["a"]
+
+
+def test_reports_of_an_exhibit_are_numbered_in_it(reports: list[str], layouts: list[Layout], tmp_path: Path) -> None:
+    file = tmp_path / "filing.txt"
+    text = submission([COVER, several(reports)], tags=True)
+    file.write_text(text)
+    numbered = [f"{file}#2/{number}" for number in range(1, MONTHS + 1)]
+    assert sources(documents_in(file, layouts)) == [f"{file}#1", *numbered]
+    etl.run([file], tmp_path / "out", layouts)
+    assert_cut_out_again(tmp_path / "out", {str(file): text.split("\n")})
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_do_not_matter(end: str, reports: list[str], layouts: list[Layout]) -> None:
+    text = several(reports, above="above\n").replace("\n", end)
+    documents = list(documents_of("a", text.encode(), layouts))
+    assert b"".join(document.content for document in documents if isinstance(document, Document)) == text.encode()
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for document in documents:
+        assert isinstance(document, Document)
+        assert lines[document.first_line - 1] == document.text.split("\n")[0]
+
+
+# --- archives -----------------------------------------------------------------------------------------------
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def tarred(files: dict[str, bytes], mode: str) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def test_archives_give_what_the_files_in_them_give(reports: list[str], tmp_path: Path) -> None:
+    plain = {f"2003/{number}.txt": submission([COVER, text]).encode() for number, text in enumerate(reports)}
+    kinds = {
+        "feed.zip": zipped(plain),
+        "feed.tar": tarred(plain, "w"),
+        "feed.tar.gz": tarred(plain, "w:gz"),
+        "deep.zip": zipped({"inner.tar.gz": tarred(plain, "w:gz")}),
+    }
+    wanted: list[tuple[object, ...]] | None = None
+    for name, content in kinds.items():
+        file = tmp_path / name
+        file.write_bytes(content)
+        summary = etl.run([file], tmp_path / f"{name}-out")
+        assert (summary.reports_read, summary.attached, summary.rejected) == (MONTHS, MONTHS, 0), name
+        inside = f"{file}!/inner.tar.gz!/" if name == "deep.zip" else f"{file}!/"
+        found = lake_rows(tmp_path / f"{name}-out", "select source from reports order by source")
+        assert found == [(f"{inside}2003/{number}.txt#2",) for number in range(MONTHS)], name
+        rows = lake_rows(tmp_path / f"{name}-out", "select * exclude (report_id) from classes order by all")
+        wanted = wanted or rows
+        assert rows == wanted
+
+
+def test_a_compressed_report_is_read(reports: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "report.txt.gz"
+    file.write_bytes(gzip.compress(reports[0].encode()))
+    assert etl.run([file], tmp_path / "out").reports_read == 1
+    assert etl.read_report(file).tables["classes"].equals(etl.read_report(reports[0].encode()).tables["classes"])
+
+
+# --- standard input, and the face of Python -----------------------------------------------------------------
+
+
+def test_standard_input_is_read(reports: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from etl.cli import main; main()", "run", "-", "--out", str(tmp_path / "out")]
+    given = submission([COVER, *reports]).encode()
+    done = subprocess.run(command, input=given, capture_output=True, check=True)  # noqa: S603 - this program
+    assert b"3 reports read, 0 rejected" in done.stdout
+    found = lake_rows(tmp_path / "out", "select source from reports order by source")
+    assert found == [("-#2",), ("-#3",), ("-#4",)]
+
+
+def test_several_reports_are_not_taken_for_one(reports: list[str]) -> None:
+    content = submission([COVER, *reports]).encode()
+    assert [report.distribution_date for report in etl.read_reports(content)] == [
+        etl.read_report(text.encode()).distribution_date for text in reports
+    ]
+    with pytest.raises(etl.RejectedError, match="3 reports stand in the file"):
+        etl.read_report(content)
+
+
+def test_what_is_read_of_a_submission_is_explained_by_its_own_line(reports: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "filing.txt"
+    text = submission([COVER, reports[0]])
+    file.write_text(text)
+    summary: Summary = etl.run([file], tmp_path / "out")
+    assert summary.reports_read == 1
+    command = [sys.executable, "-c", "from etl.cli import main; main()", "explain", str(tmp_path / "out")]
+    deal = next((tmp_path / "out/classes").iterdir()).name.removeprefix("deal=")
+    ((key, day),) = lake_rows(tmp_path / "out", "select class_key, distribution_date from classes limit 1")
+    told = subprocess.run(  # noqa: S603 - this program
+        [*command, deal, str(day), str(key), "beginning_balance", "--json"], capture_output=True, check=False
+    )
+    assert told.returncode == 0, told
