@@ -27,6 +27,9 @@ from etl.errors import UsageError
 MAX_BYTES = 8 * 1024 * 1024
 MAX_LINES = 400_000
 MAX_NUMBERS = 350_000
+# What a file may be at the most that holds several documents: a full submission, or a file in an archive. A filing of
+# some hundred reports has 10 MiB; with pictures and PDFs beside them a few times as much. It is held in memory whole.
+MAX_FILE_BYTES = 64 * 1024 * 1024
 
 RUNS_FOLDER = "_runs"
 SOURCES_FOLDER = "_sources"
@@ -35,7 +38,7 @@ VIEWS_FOLDER = "_views"
 # known.
 _OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 
-# How files begin that are no text. Archives are not opened, so none can be a bomb.
+# How files begin that are no text. Here archives are not opened: `containers` does that, within its bounds.
 _MAGIC = {
     b"%PDF": "a PDF",
     b"\x89PNG": "a PNG picture",
