@@ -21,7 +21,8 @@ from pathlib import Path
 
 from benchmarks.page import PAGE, write
 from etl import RejectedError, load_layouts, read_report
-from etl.documents import MAX_BYTES, MAX_LINES, MAX_NUMBERS, count_lines, count_numbers
+from etl.decoding import count_lines
+from etl.documents import MAX_BYTES, MAX_LINES, MAX_NUMBERS, count_numbers
 from tests.kit import absc_2003_he2, render
 
 BEGIN, END = "<!-- hostile: begin -->", "<!-- hostile: end -->"

@@ -20,6 +20,7 @@ from glob import has_magic
 from pathlib import Path
 
 from etl.commits import MANIFEST_FOLDER, STAGING_FOLDER
+from etl.decoding import count_lines, decode
 from etl.errors import UsageError
 from etl.html_text import html_text, is_html
 from etl.submissions import Header
@@ -27,9 +28,11 @@ from etl.submissions import Header
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
 # docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
 MAX_BYTES = 8 * 1024 * 1024
-MAX_FILE_BYTES = 64 * 1024 * 1024
 MAX_LINES = 400_000
 MAX_NUMBERS = 350_000
+# What a file may be at the most that holds several documents: a full submission, or a file in an archive. A filing of
+# some hundred reports has 10 MiB; with pictures and PDFs beside them a few times as much. It is held in memory whole.
+MAX_FILE_BYTES = 64 * 1024 * 1024
 
 # As the name of an input: what comes in on standard input.
 STANDARD_INPUT = "-"
@@ -41,7 +44,7 @@ VIEWS_FOLDER = "_views"
 # known.
 _OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 
-# How files begin that are no text. Archives are not opened, so none can be a bomb.
+# How files begin that are no text. Here archives are not opened: `containers` does that, within its bounds.
 _MAGIC = {
     b"%PDF": "a PDF",
     b"\x89PNG": "a PNG picture",
@@ -216,11 +219,6 @@ def text_of(content: bytes) -> str:
     return decode(content).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def count_lines(content: bytes) -> int:
-    """How many lines the text of these bytes has, blank ones included."""
-    return content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n") + 1
-
-
 def count_numbers(content: bytes) -> int:
     """About how many numbers stand in these bytes; never fewer, and more only where digits stand alone between
     commas or points.
@@ -281,16 +279,6 @@ def _read(file: int, size: int) -> bytes:
     """The next bytes of a file, `size` if it has as many."""
     with open(file, "rb", closefd=False) as stream:
         return stream.read(size)
-
-
-def decode(content: bytes) -> str:
-    """Text of the bytes: UTF-8 (a byte order mark is dropped), else cp1252, else latin-1."""
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return content.decode("latin-1")
 
 
 def not_a_file(path: Path, *, is_link: bool | None = None) -> Reject:

@@ -27,6 +27,7 @@ from etl.documents import (
     source_name,
     unreadable,
 )
+from etl.errors import RejectedError
 from etl.layout import Layout
 from etl.splits import split_reports
 from etl.submissions import split_submission
@@ -42,8 +43,7 @@ def documents_in(given: Path | Found, layouts: Sequence[Layout]) -> Iterator[Doc
     source = source_name(found.path)
     if source == STANDARD_INPUT:
         with open(0, "rb", closefd=False) as stream:
-            content = stream.read(MAX_FILE_BYTES + 1)
-        yield from documents_of(source, content, layouts)
+            yield from documents_of(source, stream.read(MAX_FILE_BYTES + 1), layouts)
         return
     try:
         with opened(found) as file:
@@ -82,7 +82,11 @@ def _archived(file: int, source: str, layouts: Sequence[Layout]) -> Iterator[Doc
 
 def _taken_apart(source: str, content: bytes, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
     """The documents of a submission, and the reports of each."""
-    submission = split_submission(content)
+    try:
+        submission = split_submission(content)
+    except RejectedError as error:
+        yield Reject(source, None, len(content), error.reason_code, error.message, error.hint)
+        return
     if submission is None:
         documents = [document_from_bytes(content, source)]
     else:

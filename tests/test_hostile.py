@@ -25,6 +25,7 @@ import etl.documents
 from benchmarks.hostile import cases, read_in_a_process
 from etl import RejectedError, Summary, read_report, run
 from etl.deals import deal_slug
+from etl.decoding import count_lines
 from etl.documents import (
     MAX_BYTES,
     MAX_LINES,
@@ -32,7 +33,6 @@ from etl.documents import (
     Document,
     Found,
     Reject,
-    count_lines,
     count_numbers,
     document_from_bytes,
     find_inputs,

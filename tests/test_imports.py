@@ -19,6 +19,7 @@ ORDER = [
     "deals",
     "partitions",
     "commits",
+    "decoding",
     "submissions",
     "html_text",
     "documents",

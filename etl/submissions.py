@@ -1,0 +1,257 @@
+"""Bytes of a file → the documents of an EDGAR submission, cut out as they stand.
+
+A full submission has a header and one or more parts, each between `<TEXT>` and `</TEXT>`. The header comes with tabs
+(`<SEC-HEADER>`, in early years `<IMS-HEADER>`) or as tags (`<SUBMISSION>`, the form of the daily feed); early ones are
+wrapped in a privacy-enhanced message. Nothing is decoded, trimmed or unwrapped: the bytes of a part are found again in
+the file at its `first_line`. So a part that is a picture or a PDF in uuencoding is a part like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from etl.decoding import count_lines, decode
+from etl.errors import RejectedError
+
+# The largest filings have some thousand parts; each costs some memory, however short it is.
+MAX_PARTS = 10_000
+# The headers of some hundred filers have less. What stands further down is no fact of the header.
+MAX_HEADER_BYTES = 1024 * 1024
+# A privacy-enhanced message begins with so much at the most.
+_MAX_PREAMBLE_BYTES = 8 * 1024
+
+_LINE = rb"(?:\A|(?<=[\r\n]))"  # where a line begins, whatever ended the one before
+_END = rb"(?:\r\n|\r|\n|\Z)"
+_BEGINNING = re.compile(_LINE + rb"<(?:SEC-DOCUMENT|IMS-DOCUMENT|SEC-HEADER|IMS-HEADER|SUBMISSION|DOCUMENT)>")
+_ENVELOPE = b"-----BEGIN PRIVACY-ENHANCED MESSAGE-----"
+_BLANKS = b" \t\r\n\xef\xbb\xbf"  # and the bytes of a byte order mark
+_PART = re.compile(_LINE + rb"<DOCUMENT>[ \t]*+" + _END)
+_PART_END = re.compile(
+    _LINE + rb"(?:</DOCUMENT>|</SEC-DOCUMENT>|</IMS-DOCUMENT>|</SUBMISSION>|-----END PRIVACY-ENHANCED MESSAGE-----)"
+)
+_TEXT = re.compile(_LINE + rb"<TEXT>([ \t]*+" + _END + rb")?")
+_TEXT_END = re.compile(rb"</TEXT>[ \t]*+" + _END)
+_PART_HEAD = re.compile(_LINE + rb"<(TYPE|SEQUENCE|FILENAME|DESCRIPTION)>([^\r\n]*+)" + _END)
+_HEADER_END = re.compile(_LINE + rb"</(?:SEC|IMS)-HEADER>")
+# `<TAG>value` of the tag form, `KEY: value` of the form with tabs.
+_TAG = re.compile(r"<(/?[A-Z0-9-]+)>(.*)")
+_KEY = re.compile(r"([A-Z][A-Z0-9 -]*):(.*)")
+
+# The names that the two forms have for one fact.
+_SAME = {
+    "CONFORMED SUBMISSION TYPE": "TYPE",
+    "CONFORMED PERIOD OF REPORT": "PERIOD",
+    "FILED AS OF DATE": "FILING-DATE",
+    "ITEM INFORMATION": "ITEMS",
+    "COMPANY CONFORMED NAME": "CONFORMED-NAME",
+    "CENTRAL INDEX KEY": "CIK",
+    "STANDARD INDUSTRIAL CLASSIFICATION": "ASSIGNED-SIC",
+    "SEC FILE NUMBER": "FILE-NUMBER",
+}
+# Where the header begins to speak of somebody.
+_PARTIES = {"FILER", "FILED-BY", "FILED-FOR", "SUBJECT-COMPANY", "ISSUER", "REPORTING-OWNER", "SERIAL-COMPANY"}
+# Whoever has one of these numbers is not the issuing entity.
+_OTHER_ROLES = ("DEPOSITOR-CIK", "SPONSOR-CIK")
+
+
+@dataclass(frozen=True)
+class Header:
+    """The facts of a submission as its header prints them; dates are typed. None where it has none.
+
+    A filing of asset-backed securities may have several filers. The company is the first one that is neither the
+    depositor nor the sponsor, if the header says who these are, and otherwise the first one.
+    """
+
+    accession_number: str | None = None
+    cik: str | None = None
+    company_name: str | None = None
+    form_type: str | None = None
+    period: date | None = None
+    filed_date: date | None = None
+    items: tuple[str, ...] = ()
+    sic: str | None = None
+    state_of_incorporation: str | None = None
+    irs_number: str | None = None
+    commission_file_number: str | None = None
+    is_amendment: bool | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """A document of a submission.
+
+    `content` has the bytes between the line of `<TEXT>` and that of `</TEXT>`. Where text shares a line with `<TEXT>`,
+    the whole line belongs to it, so that its columns are those of the file. `first_line` counts from 1 in the file of
+    the submission, whose lines end with a line feed, a carriage return, or both.
+    """
+
+    type: str | None
+    sequence: int | None
+    filename: str | None
+    description: str | None
+    first_line: int
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A full submission: its header and its documents, in their order."""
+
+    header: Header
+    parts: tuple[Part, ...]
+
+
+@dataclass
+class _Party:
+    """One of those that a header speaks of, and what it says of it."""
+
+    role: str
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+def split_submission(content: bytes) -> Submission | None:
+    """The submission in a file, or None if it is none. A single document with its tags is one without a header.
+
+    Raises RejectedError where it has more parts than are read.
+    """
+    begin = _beginning(content)
+    if begin is None:
+        return None
+    starts = list(_starts(content, begin))
+    header = content[begin : min(starts[0].start() if starts else len(content), begin + MAX_HEADER_BYTES)]
+    return Submission(_header(header), tuple(_parts(content, starts)))
+
+
+def _beginning(content: bytes) -> int | None:
+    """Where a submission begins in a file: after blanks, and maybe in a privacy-enhanced message."""
+    head = content[:_MAX_PREAMBLE_BYTES]
+    blanks = len(head) - len(head.lstrip(_BLANKS))
+    if head.startswith(_ENVELOPE, blanks):
+        found = _BEGINNING.search(head)
+        return found.start() if found else None
+    return blanks if _BEGINNING.match(head[blanks:]) else None
+
+
+def _starts(content: bytes, begin: int) -> Iterator[re.Match[bytes]]:
+    """The lines `<DOCUMENT>`."""
+    for number, start in enumerate(_PART.finditer(content, begin), 1):
+        if number > MAX_PARTS:
+            message = f"the submission has more than {MAX_PARTS:,} documents; at most so many are read"
+            raise RejectedError("too_large", message, "split it into its documents")
+        yield start
+
+
+def _parts(content: bytes, starts: list[re.Match[bytes]]) -> Iterator[Part]:
+    """The documents. One whose end is missing goes to the next one, or to the end of the file."""
+    counted, lines = 0, 1
+    bounds = [*(start.start() for start in starts), len(content)]
+    for start, bound in zip(starts, bounds[1:], strict=True):
+        begin, end = _span(content, start.end(), bound)
+        # No stretch that is counted ends between a carriage return and its line feed.
+        lines += count_lines(content[counted:begin]) - 1
+        counted = begin
+        head = _part_head(content[start.end() : begin])
+        sequence = head.get("SEQUENCE", "")
+        yield Part(
+            type=head.get("TYPE"),
+            sequence=int(sequence) if re.fullmatch(r"[0-9]{1,9}", sequence) else None,
+            filename=head.get("FILENAME"),
+            description=head.get("DESCRIPTION"),
+            first_line=lines,
+            content=content[begin:end],
+        )
+
+
+def _span(content: bytes, begin: int, bound: int) -> tuple[int, int]:
+    """Where the text of a part begins and ends: the part's own lines begin at `begin`, the next part at `bound`."""
+    stop = _PART_END.search(content, begin, bound)
+    end = stop.start() if stop else bound
+    text = _TEXT.search(content, begin, end)
+    if text is None:
+        while head := _PART_HEAD.match(content, begin, end):
+            begin = head.end()
+        return begin, end
+    # The last mark of an end is the part's; others are text.
+    closings = [closing.start() for closing in _TEXT_END.finditer(content, text.end(), end)]
+    return text.start() if text[1] is None else text.end(), closings[-1] if closings else end
+
+
+def _part_head(lines: bytes) -> dict[str, str]:
+    """What the lines above a text say of it. What they say twice counts as first said."""
+    said: dict[str, str] = {}
+    for name, value in _PART_HEAD.findall(lines):
+        if text := decode(value).strip():
+            said.setdefault(name.decode(), text)
+    return said
+
+
+def _header(lines: bytes) -> Header:
+    """The facts in the lines of a header."""
+    end = _HEADER_END.search(lines)
+    filing: dict[str, str] = {}
+    items: list[str] = []
+    parties: list[_Party] = []
+    for name, value in _named(decode(lines[: end.start()] if end else lines)):
+        if name in _PARTIES or (name == "COMPANY-DATA" and not parties):
+            parties.append(_Party(name))
+        elif name == "/FILER":
+            parties.append(_Party(name))  # what follows is not said of this filer
+        elif not value:
+            continue
+        elif parties:
+            parties[-1].facts.setdefault(name, value)
+        elif name == "ITEMS":
+            items.append(value)
+        else:
+            filing.setdefault(name, value)
+    company = _company(parties, {filing.get(role) for role in _OTHER_ROLES})
+    form_type = filing.get("TYPE")
+    return Header(
+        accession_number=filing.get("ACCESSION-NUMBER"),
+        cik=company.get("CIK"),
+        company_name=company.get("CONFORMED-NAME"),
+        form_type=form_type,
+        period=_date(filing.get("PERIOD")),
+        filed_date=_date(filing.get("FILING-DATE")),
+        items=tuple(items),
+        sic=_sic(company.get("ASSIGNED-SIC")),
+        state_of_incorporation=company.get("STATE-OF-INCORPORATION"),
+        irs_number=company.get("IRS-NUMBER"),
+        commission_file_number=company.get("FILE-NUMBER"),
+        is_amendment=None if form_type is None else form_type.endswith("/A"),
+    )
+
+
+def _named(header: str) -> Iterator[tuple[str, str]]:
+    """Names and values of the lines of a header, by the names of the tag form."""
+    for line in re.split(r"[\r\n]", header):
+        found = _TAG.match(line.lstrip()) or _KEY.match(line.lstrip())
+        if found:
+            name = found[1].strip()
+            yield _SAME.get(name, name.replace(" ", "-")), found[2].strip()
+
+
+def _company(parties: list[_Party], others: set[str | None]) -> Mapping[str, str]:
+    """What is said of the issuing entity, as far as the header tells it from other filers."""
+    filers = [party.facts for party in parties if party.role in ("FILER", "COMPANY-DATA") and party.facts]
+    issuing = [facts for facts in filers if facts.get("CIK") not in others]
+    return next(iter(issuing or filers), {})
+
+
+def _date(printed: str | None) -> date | None:
+    """The day that is printed as eight digits."""
+    if printed is None or not re.fullmatch(r"[0-9]{8}", printed):
+        return None
+    try:
+        return date(int(printed[:4]), int(printed[4:6]), int(printed[6:]))
+    except ValueError:
+        return None
+
+
+def _sic(printed: str | None) -> str | None:
+    """The code of the industry: `6189`, or `ASSET-BACKED SECURITIES [6189]`."""
+    found = re.search(r"(?:\A|\[)([0-9]{4})\]?\Z", printed or "")
+    return found[1] if found else None
