@@ -506,6 +506,7 @@ def test_reports_of_deals_that_add_up_break_nothing() -> None:
     [
         pytest.param(1320, "2002-09-25", id="losses take the over-collateralization below its target"),
         pytest.param(7809, "2001-06-15", id="the class that the total leaves out is paid about what another is"),
+        pytest.param(532, "2004-01-26", id="one class alone accrues by the calendar"),
     ],
 )
 def test_a_rare_report_that_adds_up_breaks_nothing(seed: int, day: str) -> None:
