@@ -19,21 +19,14 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
 
-from etl.commits import MANIFEST_FOLDER, STAGING_FOLDER
 from etl.errors import UsageError
+from etl.partitions import OUTPUT_MARKS
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
 # docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
 MAX_BYTES = 8 * 1024 * 1024
 MAX_LINES = 400_000
 MAX_NUMBERS = 350_000
-
-RUNS_FOLDER = "_runs"
-SOURCES_FOLDER = "_sources"
-VIEWS_FOLDER = "_views"
-# One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
-# known.
-_OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 
 # How files begin that are no text. Archives are not opened, so none can be a bomb.
 _MAGIC = {
@@ -328,7 +321,7 @@ def _walk(root: Found, output_folders: Collection[str]) -> Iterator[Found | Reje
         if isinstance(entries, Reject):
             yield entries
             continue
-        is_output = any(name in _OUTPUT_MARKS for name, _ in entries)
+        is_output = any(name in OUTPUT_MARKS for name, _ in entries)
         for name, kind in entries:
             if is_output and name in output_folders:
                 continue

@@ -16,9 +16,8 @@ from pathlib import Path
 import polars as pl
 
 from etl.deals import MAX_LENGTH, deal_slug, plain_slug
-from etl.documents import RUNS_FOLDER
 from etl.errors import LakeError, UsageError, first_line
-from etl.partitions import PartitionBy, date_of, deal_of, partition_file, table_partitioning
+from etl.partitions import RUNS_FOLDER, PartitionBy, date_of, deal_of, partition_file, table_partitioning
 from etl.schema import TABLES, table
 from etl.tables import polars_type
 

@@ -16,12 +16,17 @@ from typing import Any
 
 import polars as pl
 
-from etl.commits import MANIFEST_FOLDER
-from etl.documents import SOURCES_FOLDER
 from etl.errors import LakeError, first_line
 from etl.layout import Layout
 from etl.parquet import has_end, parquet_bytes
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file, partitioning_of
+from etl.partitions import (
+    MANIFEST_FOLDER,
+    SOURCES_FOLDER,
+    SUPERSEDED_FOLDER,
+    PartitionBy,
+    partition_file,
+    partitioning_of,
+)
 from etl.schema import TABLES, conform, table
 from etl.tables import polars_type
 from etl.version import __version__

@@ -1,4 +1,4 @@
-"""Where the rows of a report stand in a lake: the ways of partitioning, and the paths that they give.
+"""Where the rows of a report stand in a lake: its folders, the ways of partitioning, and the paths that they give.
 
     OUTPUT/<table>/deal=<deal>/distribution_date=<YYYY-MM-DD>/<deal>_<YYYY-MM-DD>.parquet    deal,date
     OUTPUT/<table>/deal=<deal>/year=<YYYY>/<deal>_<YYYY>.parquet                             deal,year
@@ -26,6 +26,20 @@ from etl.schema import PARTITION_COLUMNS, TABLES, arrow_schema, table
 SUFFIX = ".parquet"
 # Earlier versions of restated reports: the same tables, below this folder.
 SUPERSEDED_FOLDER = "_superseded"
+STAGING_FOLDER = "_staging"
+MANIFEST_FOLDER = "_manifest"
+REJECTS_FOLDER = "_rejects"
+RUNS_FOLDER = "_runs"
+SOURCES_FOLDER = "_sources"
+VIEWS_FOLDER = "_views"
+# All that an output folder holds.
+OUTPUT_FOLDERS = (
+    *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER, VIEWS_FOLDER,
+    STAGING_FOLDER,
+)  # fmt: skip
+# One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
+# known.
+OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 # The two places of a table: for the reports that hold, and for earlier versions.
 PLACES = ("", f"{SUPERSEDED_FOLDER}/")
 

@@ -21,14 +21,14 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write, stage_file
-from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, VIEWS_FOLDER, find_inputs
+from etl.commits import LakeLock, Staging, cannot_write, stage_file
+from etl.documents import find_inputs
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
 from etl.layout import Layout, usable_layouts
 from etl.manifest import MERGED_FILE, READ, REJECTED, REMOVED, Manifest, lake_partitioning, list_bytes, read_manifest
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy
+from etl.partitions import OUTPUT_FOLDERS, REJECTS_FOLDER, RUNS_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
 from etl.version import __version__
@@ -39,11 +39,6 @@ from etl.workers import Workers, processor_cores
 FEW_DOCUMENTS = 100
 
 REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
-
-OUTPUT_FOLDERS = (
-    *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER, VIEWS_FOLDER,
-    STAGING_FOLDER,
-)  # fmt: skip
 
 
 def run(

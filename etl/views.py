@@ -7,12 +7,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from etl.commits import REJECTS_FOLDER
-from etl.documents import VIEWS_FOLDER
 from etl.errors import LakeError, OutputError, UsageError
 from etl.lake import Lake
 from etl.manifest import MERGED_FILE
-from etl.partitions import SUPERSEDED_FOLDER
+from etl.partitions import REJECTS_FOLDER, SUPERSEDED_FOLDER, VIEWS_FOLDER
 from etl.queries import PARTITIONINGS, View, duckdb_script, spark_script
 from etl.schema import TABLES
 
