@@ -128,14 +128,11 @@ def rows_stand(output: Path, row: Mapping[str, Any], partition_by: PartitionBy) 
 
 def with_folder(rows: pl.DataFrame, partition_by: PartitionBy) -> pl.DataFrame:
     """The rows with `folder`: what `PartitionBy.folder` says of their deal and date."""
-    date = pl.col("distribution_date")
-    if partition_by is PartitionBy.DATE:
-        folder = pl.format("deal={}/distribution_date={}", "deal", date.dt.to_string("%Y-%m-%d"))
-    elif partition_by is PartitionBy.YEAR:
-        folder = pl.format("deal={}/year={}", "deal", date.dt.to_string("%Y"))
-    else:
-        folder = pl.format("deal={}", "deal")
-    return rows.with_columns(folder=folder)
+    # There are few dates, so each is asked for once, and the deals are put in.
+    dates = rows.select(pl.col("distribution_date").unique())
+    folders = pl.Series([partition_by.folder("?", date) for date in dates.to_series()], dtype=pl.String)
+    placed = rows.join(dates.with_columns(folder=folders), on="distribution_date", how="left", maintain_order="left")
+    return placed.with_columns(pl.col("folder").str.replace("?", pl.col("deal"), literal=True))
 
 
 def reader(layouts: Iterable[Layout]) -> str:

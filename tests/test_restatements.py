@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import shutil
@@ -10,11 +11,13 @@ from itertools import permutations
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
 from etl import LakeError, Summary, arrow_schema, load_layouts, run
 from etl.compaction import compact
+from etl.manifest import with_folder
 from etl.partitions import PartitionBy
 from etl.schema import TABLES
 
@@ -351,3 +354,19 @@ def test_lost_rows_are_not_compacted_away(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="are lost; run"):
         compact(tmp_path / "output", PartitionBy.DEAL)
     assert hashes(tmp_path / "output") == before
+
+
+@pytest.mark.parametrize("partition_by", list(PartitionBy))
+@pytest.mark.parametrize("dates", [[], ["2003-11-17", "2003-12-15", "2003-11-17", "0987-01-01"]])
+def test_one_rule_says_where_rows_stand(
+    monkeypatch: pytest.MonkeyPatch, partition_by: PartitionBy, dates: list[str]
+) -> None:
+    """For a frame as for a single report."""
+    days = [dt.date.fromisoformat(date) for date in dates]
+    deals = [f"deal-{number}" for number in range(len(days))]
+    rows = pl.DataFrame({"deal": deals, "distribution_date": days}, {"deal": pl.String, "distribution_date": pl.Date})
+    there = [partition_by.folder(deal, day) for deal, day in zip(deals, days, strict=True)]
+    assert with_folder(rows, partition_by)["folder"].to_list() == there
+    monkeypatch.setattr(PartitionBy, "folder", lambda _, deal, date: f"{date}/{deal}")
+    elsewhere = [f"{day}/{deal}" for deal, day in zip(deals, days, strict=True)]
+    assert with_folder(rows, partition_by)["folder"].to_list() == elsewhere
