@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +136,21 @@ def with_folder(rows: pl.DataFrame, partition_by: PartitionBy) -> pl.DataFrame:
     return placed.with_columns(pl.col("folder").str.replace("?", pl.col("deal"), literal=True))
 
 
-def reader(layouts: Iterable[Layout]) -> str:
-    """What stands for this program with these layouts: documents that it has read need not be read again.
+@dataclass(frozen=True)
+class Readers:
+    """What stands for this program with each layout, by its label, and with all of them: documents that one of them has
+    read, or that all have rejected, need not be read again."""
 
-    The bytes of the layout files count, not only their versions.
-    """
+    by_layout: Mapping[str, str]
+    together: str
+
+
+def readers(layouts: Sequence[Layout]) -> Readers:
+    """What stands for this program with these layouts. The bytes of their files count, not only their versions."""
+    return Readers({layout.label: _reader([layout]) for layout in layouts}, _reader(layouts))
+
+
+def _reader(layouts: Iterable[Layout]) -> str:
     digest = hashlib.sha256(__version__.encode())
     for layout in sorted(layouts, key=lambda layout: layout.name):
         content = layout.file.read_bytes() if layout.file.is_file() else b""

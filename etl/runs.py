@@ -27,7 +27,17 @@ from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
 from etl.layout import Layout, usable_layouts
-from etl.manifest import MERGED_FILE, READ, REJECTED, REMOVED, Manifest, lake_partitioning, list_bytes, read_manifest
+from etl.manifest import (
+    MERGED_FILE,
+    READ,
+    REJECTED,
+    REMOVED,
+    Manifest,
+    lake_partitioning,
+    list_bytes,
+    read_manifest,
+    readers,
+)
 from etl.partitions import OUTPUT_FOLDERS, REJECTS_FOLDER, RUNS_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
@@ -86,8 +96,9 @@ def run(
             partition_by=chosen.value,
             workers=count,
         )
-        inbox = Inbox(folder, manifest, layouts, chosen, summary, keep_sources=keep_sources, force=force)
-        landing = Landing(folder, staging, processes, manifest, layouts, chosen, keep_sources=keep_sources)
+        read_by = readers(layouts)
+        inbox = Inbox(folder, manifest, read_by, chosen, summary, keep_sources=keep_sources, force=force)
+        landing = Landing(folder, staging, processes, manifest, layouts, read_by, chosen, keep_sources=keep_sources)
         with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
             teller = _Teller(summary, told)
             for landed in landing.in_order(inbox.batches(found)):

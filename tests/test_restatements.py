@@ -17,7 +17,8 @@ import pytest
 
 from etl import LakeError, Summary, arrow_schema, load_layouts, run
 from etl.compaction import compact
-from etl.manifest import with_folder
+from etl.layout import Layout
+from etl.manifest import Readers, readers, with_folder
 from etl.partitions import PartitionBy
 from etl.schema import TABLES
 
@@ -190,6 +191,21 @@ def test_another_version_of_the_program_reads_anew(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("etl.manifest.__version__", "99")
     assert run([inbox], tmp_path / "output").reports_read == 1
     assert run([inbox], tmp_path / "output").reports_read == 0
+
+
+def test_layouts_are_hashed_once_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is skipped and what is written down follow from one answer."""
+    asked: list[int] = []
+
+    def counted(layouts: Sequence[Layout]) -> Readers:
+        asked.append(len(layouts))
+        return readers(layouts)
+
+    monkeypatch.setattr("etl.runs.readers", counted)
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "letter.txt": "Dear Sirs"})
+    assert run([inbox], tmp_path / "output").reports_read == 1
+    assert run([inbox], tmp_path / "output").skipped == 1
+    assert asked == [len(load_layouts())] * 2
 
 
 def test_a_report_that_is_rejected_now_leaves_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
