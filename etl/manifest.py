@@ -22,6 +22,7 @@ from etl.layout import Layout
 from etl.parquet import has_end, parquet_bytes
 from etl.partitions import (
     MANIFEST_FOLDER,
+    REJECTS_FOLDER,
     SOURCES_FOLDER,
     SUPERSEDED_FOLDER,
     PartitionBy,
@@ -35,6 +36,7 @@ from etl.versions import SUPERSEDED
 
 READ, REJECTED, REMOVED = "read", "rejected", "removed"
 MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
+REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
 _STILL_THERE = f"{SOURCES_FOLDER} of this one has those that were kept, compressed with gzip"

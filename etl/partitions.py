@@ -21,6 +21,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from etl.deals import MAX_LENGTH
+from etl.errors import LakeError
 from etl.schema import PARTITION_COLUMNS, TABLES, arrow_schema, table
 
 SUFFIX = ".parquet"
@@ -47,7 +48,6 @@ DATE_COLUMN = "distribution_date"
 
 _DEAL = re.compile(rf"deal=([a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}})")
 _DAY = re.compile(rf"{DATE_COLUMN}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})")
-_YEAR = re.compile(r"year=([0-9]{4})")
 
 
 class PartitionBy(StrEnum):
@@ -78,6 +78,9 @@ class PartitionBy(StrEnum):
         return self is not PartitionBy.DATE
 
 
+_WAYS = {way.keys: way for way in PartitionBy}
+
+
 def partition_file(folder: str) -> str:
     """The file of a partition, below the folder of its table.
 
@@ -99,17 +102,15 @@ def partitioning_of(tables: Path) -> PartitionBy | None:
 
 
 def table_partitioning(folder: Path) -> PartitionBy | None:
-    """How a table is partitioned, by its first file; None where it has none."""
-    for deal in sorted(_entries(folder)):
-        if _DEAL.fullmatch(deal) is None:
-            continue
-        for name in sorted(_entries(folder / deal)):
-            if _DAY.fullmatch(name):
-                return PartitionBy.DATE
-            if _YEAR.fullmatch(name):
-                return PartitionBy.YEAR
-            if name.endswith(SUFFIX):
-                return PartitionBy.DEAL
+    """How a table is partitioned, by the first file that stands where one belongs; None where none does.
+
+    Raises LakeError where a folder cannot be listed.
+    """
+    for deal in sorted(filter(_DEAL.fullmatch, _entries(folder))):
+        for part in (deal, *(f"{deal}/{name}" for name in sorted(_entries(folder / deal)))):
+            way = _WAYS.get(tuple(name.partition("=")[0] for name in part.split("/")))
+            if way is not None and os.path.isfile(f"{folder}/{partition_file(part)}"):  # noqa: PTH113
+                return way
     return None
 
 
@@ -143,3 +144,5 @@ def _entries(folder: Path) -> list[str]:
         return os.listdir(folder)  # noqa: PTH208 - names are all that is needed
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise LakeError(folder, f"cannot be listed: {error.strerror or error}", "check its rights") from error

@@ -31,6 +31,7 @@ from etl.manifest import (
     MERGED_FILE,
     READ,
     REJECTED,
+    REJECTS_FILE,
     REMOVED,
     Manifest,
     lake_partitioning,
@@ -38,7 +39,7 @@ from etl.manifest import (
     read_manifest,
     readers,
 )
-from etl.partitions import OUTPUT_FOLDERS, REJECTS_FOLDER, RUNS_FOLDER, PartitionBy
+from etl.partitions import OUTPUT_FOLDERS, RUNS_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, rejected_outcome
 from etl.version import __version__
@@ -47,8 +48,6 @@ from etl.workers import Workers, processor_cores
 
 # Fewer documents are read in one process: others would not have started before they are done.
 FEW_DOCUMENTS = 100
-
-REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 
 
 def run(
