@@ -6,9 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import etl
@@ -16,8 +19,10 @@ from etl import run
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
+from etl.partitions import PartitionBy
 
 from .kit import absc_2003_he2, make_deal, render, simulate
+from .lakes import POISON, hashes, rearranged
 
 
 def _etl(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -211,3 +216,93 @@ def test_lost_reports_are_noticed(tmp_path: Path, victim: str) -> None:
     breaks = check_lake(Lake(tmp_path / "output")).breaks
     assert {one["check"] for one in breaks} == {"tables_are_whole"}
     assert len(breaks) == (2 if victim == "*/deal=*" else 1)
+
+
+# --- damaged files -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two deals; of the first, one report was revised, and two others are in conflict."""
+    folder = tmp_path_factory.mktemp("inbox")
+    reports = [absc_2003_he2.report(), *absc_2003_he2.following_months(1)]
+    texts = [render(report) for report in (*reports, *simulate(make_deal(3), 2))]
+    for number, text in enumerate((*texts, f"REVISED\n\n{texts[0]}", texts[1].replace("274,141", "274,142"))):
+        (folder / f"{number}.txt").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake_by(inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[PartitionBy, Path]:
+    folder = tmp_path_factory.mktemp("by")
+    run([inbox], folder / PartitionBy.DATE)
+    return {way: rearranged(folder / PartitionBy.DATE, way, folder / f"by {way}") for way in PartitionBy}
+
+
+def _other_types(file: Path) -> None:
+    rows = pq.read_table(file, partitioning=None)
+    numbers = [name for name in ("checks_failed", "total_interest", "line") if name in rows.column_names]
+    place = rows.column_names.index(numbers[0])
+    pq.write_table(rows.set_column(place, numbers[0], pa.array([1.5] * rows.num_rows)), file)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-100]),
+    "empty": lambda file: file.write_bytes(b""),
+    "no Parquet": lambda file: file.write_bytes(POISON),
+    "another table": lambda file: pq.write_table(pa.table({"x": [1]}), file),
+    "other types": _other_types,
+}
+
+
+@pytest.mark.parametrize("way", list(PartitionBy))
+@pytest.mark.parametrize("table", ["reports", "pools", "records"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_a_break_and_the_rest_is_checked(
+    lake_by: dict[PartitionBy, Path], tmp_path: Path, way: PartitionBy, table: str, damage: str
+) -> None:
+    before = check_lake(Lake(lake_by[way])).breaks
+    output = shutil.copytree(lake_by[way], tmp_path / "output")
+    file = min((output / table).rglob("*.parquet"))
+    DAMAGE[damage](file)
+    breaks = check_lake(Lake(output)).breaks
+    assert (breaks[0]["check"], breaks[0]["subject"]) == ("tables_are_whole", str(file))
+    assert breaks[0]["explanation"].startswith("cannot be read: ")
+    assert breaks[0]["explanation"].endswith("; delete it and run `etl run --force` over its reports")
+    assert [one for one in breaks if one["subject"].endswith(".parquet")] == breaks[:1]
+    other = max(Lake(lake_by[way]).deals())
+    assert other not in str(file)
+    assert [one for one in breaks if one["deal"] == other] == [one for one in before if one["deal"] == other]
+
+
+@pytest.mark.parametrize("way", list(PartitionBy))
+def test_the_mend_of_a_damaged_file_is_one(
+    inbox: Path, lake_by: dict[PartitionBy, Path], tmp_path: Path, way: PartitionBy
+) -> None:
+    """Of one with reports in conflict too, or with those of several dates."""
+    output = shutil.copytree(lake_by[way], tmp_path / "output")
+    damaged = [max((output / table).rglob("*he2*.parquet")) for table in ("pools", "records")]
+    for file in damaged:
+        file.write_bytes(POISON)
+    assert [one["subject"] for one in check_lake(Lake(output)).breaks[:2]] == [str(file) for file in damaged]
+    for file in damaged:
+        file.unlink()
+    run([inbox], output, force=True)
+    assert hashes(output) == hashes(lake_by[way])
+
+
+def test_the_command_tells_a_damaged_file_as_it_does_failed_checks(lakes: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(lakes / "broken-lake", tmp_path / "lake")
+    first, last = sorted((copy / "classes").rglob("*.parquet"))[::5]
+    for file in (first, last):
+        file.write_bytes(POISON)
+    done = _etl("check", copy)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2 deals, 6 reports\n")
+    assert f"  tables_are_whole: {first}\n" in done.stdout
+    assert "delete it and run `etl run --force` over its reports" in " ".join(done.stdout.split())
+    told = _etl("check", copy, "--strict", "--json")
+    assert told.returncode == 1
+    breaks = json.loads(told.stdout)["breaks"]
+    assert [one["subject"] for one in breaks[:2]] == [str(first), str(last)]
+    assert {one["check"] for one in breaks} > {"tables_are_whole", "class_roll_forward"}
