@@ -18,7 +18,7 @@ from etl.identities import REPORT
 from etl.lake import Lake
 from etl.manifest import READ, read_manifest, rows_stand
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, date_of, deal_of, partitioning_of
+from etl.partitions import PLACES, SUPERSEDED_FOLDER, PartitionBy, date_of, deal_of, foreign_entries, partitioning_of
 from etl.schema import TABLES
 from etl.versions import SUPERSEDED
 
@@ -48,7 +48,7 @@ def check_lake(
     """Check all deals of a lake, or those given, some hundred reports at a time.
 
     The checks within reports are those that the runs wrote. Files of tables that cannot be read are breaks too, the
-    first of all, and what stood in them counts as lost.
+    first of all, and what stood in them counts as lost; then comes what strangers left below the tables.
     """
     lake = lake.passing_over_damage()
     result = LakeChecks()
@@ -65,13 +65,21 @@ def check_lake(
     unlisted = list(lake.without_report("records", deals))
     result.breaks += [_without_report(*lost) for lost in unlisted]
     result.breaks += _lost_reports(lake, deals, found | {report_id for _, _, report_id in unlisted})
-    result.breaks[:0] = [_damaged(lake, error) for _, error in sorted((lake.damaged or {}).items())]
+    result.breaks[:0] = [*_damaged(lake), *_foreign(lake, deals)]
     return result
 
 
-def _damaged(lake: Lake, error: LakeError) -> dict[str, Any]:
-    """The break that a file cannot be read."""
-    return _of_file(lake, error.file, f"{error.message}; {error.hint}")
+def _damaged(lake: Lake) -> list[dict[str, Any]]:
+    """The breaks that files cannot be read."""
+    errors = (lake.damaged or {}).items()
+    return [_of_file(lake, file, f"{error.message}; {error.hint}") for file, error in sorted(errors)]
+
+
+def _foreign(lake: Lake, deals: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The breaks that something stands below the tables that is not the lake's."""
+    told = "it is not the lake's, and readers may take it for a part of the table: take it out"
+    places = [lake.output / f"{place}{name}" for place in PLACES for name in TABLES]
+    return [_of_file(lake, path, told) for place in places for path in foreign_entries(place, deals)]
 
 
 def _of_file(lake: Lake, file: Path, told: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -48,6 +49,7 @@ DATE_COLUMN = "distribution_date"
 
 _DEAL = re.compile(rf"deal=([a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}})")
 _DAY = re.compile(rf"{DATE_COLUMN}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})")
+_FOLDERS = {"deal": _DEAL, DATE_COLUMN: _DAY, "year": re.compile(r"year=[0-9]{4}")}
 
 
 class PartitionBy(StrEnum):
@@ -106,12 +108,32 @@ def table_partitioning(folder: Path) -> PartitionBy | None:
 
     Raises LakeError where a folder cannot be listed.
     """
-    for deal in sorted(filter(_DEAL.fullmatch, _entries(folder))):
-        for part in (deal, *(f"{deal}/{name}" for name in sorted(_entries(folder / deal)))):
+    for deal in filter(_DEAL.fullmatch, _names(folder)):
+        for part in (deal, *(f"{deal}/{name}" for name in _names(folder / deal))):
             way = _WAYS.get(tuple(name.partition("=")[0] for name in part.split("/")))
             if way is not None and os.path.isfile(f"{folder}/{partition_file(part)}"):  # noqa: PTH113
                 return way
     return None
+
+
+def foreign_entries(table: Path, deals: Collection[str] | None = None) -> Iterator[Path]:
+    """What stands below the folder of a table (or of these deals in it) and is neither the folder nor the file of a
+    partition, in order; of a folder its path alone. Raises LakeError where a folder cannot be listed."""
+    keys = (table_partitioning(table) or PartitionBy.DATE).keys
+    if deals is None:
+        yield from _foreign(table, "", keys)
+    for deal in sorted(deals or ()):
+        yield from _foreign(table, f"deal={deal}/", keys[1:])
+
+
+def _foreign(table: Path, below: str, keys: Sequence[str]) -> Iterator[Path]:
+    """The same below a folder that ends in `/`; `keys` are those of the folders in it."""
+    file = partition_file(below[:-1]) if not keys else None
+    for name in _names(table / below):
+        if keys and _FOLDERS[keys[0]].fullmatch(name) and os.path.isdir(f"{table}/{below}{name}"):  # noqa: PTH112
+            yield from _foreign(table, f"{below}{name}/", keys[1:])
+        elif f"{below}{name}" != file:
+            yield table / below / name
 
 
 def deal_of(folder: str) -> str | None:
@@ -139,9 +161,10 @@ def file_schema(name: str, partition_by: PartitionBy) -> pa.Schema:
     return pa.schema([PARTITION_COLUMNS[1].arrow, *declared], declared.metadata)
 
 
-def _entries(folder: Path) -> list[str]:
+def _names(folder: Path) -> list[str]:
+    """What a folder holds, in order; nothing where there is none."""
     try:
-        return os.listdir(folder)  # noqa: PTH208 - names are all that is needed
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is needed
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -306,3 +306,44 @@ def test_the_command_tells_a_damaged_file_as_it_does_failed_checks(lakes: Path, 
     breaks = json.loads(told.stdout)["breaks"]
     assert [one["subject"] for one in breaks[:2]] == [str(first), str(last)]
     assert {one["check"] for one in breaks} > {"tables_are_whole", "class_roll_forward"}
+
+
+# --- what strangers left -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", list(PartitionBy))
+@pytest.mark.parametrize("place", ["", "_superseded/"])
+def test_what_is_not_of_the_lake_is_a_break(
+    lake_by: dict[PartitionBy, Path], tmp_path: Path, way: PartitionBy, place: str
+) -> None:
+    before = check_lake(Lake(lake_by[way])).breaks
+    assert not [one for one in before if one["check"] == "tables_are_whole"]
+    output = shutil.copytree(lake_by[way], tmp_path / "output")
+    own = min((output / f"{place}classes").rglob("*.parquet"))
+    deal = own.relative_to(output / f"{place}classes").parts[0]
+    strays = [
+        own.parent / ".part-0.parquet.crc",
+        own.parent / "part-0.parquet",
+        output / f"{place}classes" / "_SUCCESS",
+        output / f"{place}classes" / deal / "a.parquet",
+        output / f"{place}classes" / "deal=Capital",
+        output / f"{place}classes" / deal / "month=1",
+    ]
+    for stray in strays:
+        if stray.suffix or stray.name == "_SUCCESS":
+            shutil.copy(own, stray)
+        else:
+            stray.mkdir()
+            shutil.copy(own, stray)
+    breaks = check_lake(Lake(output)).breaks
+    told = breaks[: len(strays)]
+    assert {one["subject"] for one in told} == set(map(str, strays))
+    assert breaks[len(strays) :] == before
+    assert {one["explanation"].rpartition(": ")[2] for one in told} == {"take it out"}
+    other = max(Lake(output).deals())
+    assert [one for one in check_lake(Lake(output), [other]).breaks if one["check"] == "tables_are_whole"] == []
+    mine = {one["subject"] for one in check_lake(Lake(output), [deal.removeprefix("deal=")]).breaks}
+    assert {str(stray) for stray in strays if deal in stray.parts} <= mine
+    done = _etl("check", output, "--strict")
+    assert done.returncode == 1
+    assert f"tables_are_whole: {own.parent}/part-0.parquet\n" in done.stdout
