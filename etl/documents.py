@@ -109,6 +109,33 @@ def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> 
     return [found[source] for source in sorted(found)]
 
 
+def walked_folders(inputs: Iterable[str]) -> list[Path]:
+    """The folders among the inputs: a run looks at all that is in them. Raises as `find_inputs` does."""
+    return [root.path for given in inputs for root in _expand(given) if isinstance(root, Found) and root.path.is_dir()]
+
+
+def gone_sources(sources: Iterable[str], folders: Sequence[Path], found: Iterable[Found | Reject]) -> list[str]:
+    """Those of the sources at which nothing stands any more: they lie in folders that were walked, and were not found.
+
+    What lies in a folder that could not be listed may still be there.
+    """
+    asked = [source for source in sources if _lies_in(source, folders)]
+    if not asked:
+        return []
+    there = {item.source if isinstance(item, Reject) else source_name(item.path): item for item in found}
+    unlisted = [source_path(source) for source, item in there.items() if _is_unreadable(item)]
+    return [source for source in asked if source not in there and not _lies_in(source, unlisted)]
+
+
+def _is_unreadable(item: Found | Reject) -> bool:
+    return isinstance(item, Reject) and item.reason_code == "unreadable"
+
+
+def _lies_in(source: str, folders: Iterable[Path]) -> bool:
+    path = source_path(source)
+    return any(path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts for folder in folders)
+
+
 def read_document(given: Path | Found) -> Document | Reject:
     """The document in a file, or the reason why it is none.
 

@@ -148,11 +148,21 @@ class Landing:
         unread = before.join(read, on="sha256", how="anti")
         rejected = rows.filter(pl.col("outcome") == REJECTED)
         changes = pl.concat([removed(mended), removed(unread), placed.rows, rejected])
+        self._change(folder, changes, placed.files, placed.removals)
+        return changes
+
+    def forget(self, sources: Sequence[str]) -> None:
+        """Take the rejects of these paths out of the manifest."""
+        self._change(self._staging.next_folder(), removed(self._manifest.rejects(sources)))
+
+    def _change(
+        self, folder: Path, changes: pl.DataFrame, files: Sequence[str] = (), removals: Sequence[str] = ()
+    ) -> None:
+        """Commit changes of the manifest, with the files of the tables that they tell of."""
         if not changes.is_empty():
             name, content = self._manifest.update(changes)
             stage_file(folder, name, content)
-            self._staging.commit(folder, [*placed.files, name], placed.removals)
-        return changes
+            self._staging.commit(folder, [*files, name], removals)
 
     def _with_reader(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the manifest, with what read the document."""

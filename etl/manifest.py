@@ -84,6 +84,11 @@ class Manifest:
         """The rows of what was rejected at these paths."""
         return self.rows.filter((pl.col("outcome") == REJECTED) & pl.col("source").is_in(list(sources)))
 
+    def unseen(self) -> list[str]:
+        """The paths of the rejects of whose contents nothing is known: there was no reading them."""
+        unseen = (pl.col("outcome") == REJECTED) & pl.col("sha256").is_null()
+        return self.rows.filter(unseen)["source"].to_list()
+
     def in_partitions(self, folders: Iterable[str], partition_by: PartitionBy) -> pl.DataFrame:
         """The rows of the reports that stand in these partitions, and `folder`."""
         read = with_folder(self.rows.filter(pl.col("outcome") == READ), partition_by)

@@ -22,7 +22,7 @@ from typing import IO, Any
 import polars as pl
 
 from etl.commits import LakeLock, Staging, cannot_write, stage_file
-from etl.documents import find_inputs
+from etl.documents import find_inputs, gone_sources, walked_folders
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
@@ -78,6 +78,7 @@ def run(
     layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
     wanted = _partition_by(partition_by)
+    folders = walked_folders(given)  # first: what comes into them afterwards is found
     found = find_inputs(given, OUTPUT_FOLDERS)
     count = 1 if len(found) <= FEW_DOCUMENTS else workers or processor_cores()
     folder = Path(output)
@@ -104,6 +105,7 @@ def run(
                 teller.tell(landed)
                 if progress is not None:
                     progress(summary.documents, len(found))
+            landing.forget(gone_sources(manifest.unseen(), folders, found))
             teller.tell_conflicts(manifest)
             _finish(folder, staging, manifest, summary, told, started, clock)
     return summary
