@@ -107,6 +107,7 @@ def run(
                     progress(summary.documents, len(found))
             landing.forget(gone_sources(manifest.unseen(), folders, found))
             teller.tell_conflicts(manifest)
+            teller.tell_standings(manifest)
             _finish(folder, staging, manifest, summary, told, started, clock)
     return summary
 
@@ -219,6 +220,14 @@ class _Teller:
             if (said["deal"], said["distribution_date"]) in self._keys:
                 said = said | {"report_ids": said.pop("report_id"), "sources": said.pop("source")}
                 add_bounded(self._summary.conflicts, [said])
+
+    def tell_standings(self, manifest: Manifest) -> None:
+        """Say of each failed check how its report stands now, after all of the run."""
+        ids = {failed["report_id"] for failed in self._summary.failed_checks}
+        rows = manifest.rows.filter(pl.col("report_id").is_in(list(ids)))
+        standing = dict(rows.select("report_id", "standing").iter_rows())
+        for failed in self._summary.failed_checks:
+            failed["standing"] = standing.get(failed["report_id"])
 
 
 def _with_text_date(row: dict[str, Any]) -> dict[str, Any]:

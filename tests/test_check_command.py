@@ -218,6 +218,26 @@ def test_lost_reports_are_noticed(tmp_path: Path, victim: str) -> None:
     assert len(breaks) == (2 if victim == "*/deal=*" else 1)
 
 
+def test_failed_checks_of_superseded_reports_are_told_apart(lakes: Path, tmp_path: Path) -> None:
+    """What holds has none, so `etl check` lists none, and a run must not say that it would."""
+    wrong, right = (lakes / "broken" / "3-1.txt").read_text(), (lakes / "sound" / "3-1.txt").read_text()
+    (tmp_path / "wrong.txt").write_text(wrong)
+    (tmp_path / "x-right.txt").write_text(f"REVISED\n\n{right}")
+    done = _etl("run", tmp_path / "wrong.txt", tmp_path / "x-right.txt", "--out", tmp_path / "lake")
+    failed = [line for line in done.stdout.splitlines() if line.startswith("check failed in ")]
+    assert failed
+    assert all(line.startswith(f"check failed in {tmp_path}/wrong.txt (superseded): ") for line in failed)
+    again = _etl("run", tmp_path / "wrong.txt", tmp_path / "x-right.txt", "--out", tmp_path / "lake")
+    assert "checks of skipped reports failed" not in again.stdout
+    assert check_lake(Lake(tmp_path / "lake")).breaks == []
+    _etl("run", tmp_path / "wrong.txt", "--out", tmp_path / "alone")
+    again = _etl("run", tmp_path / "wrong.txt", "--out", tmp_path / "alone", "--json")
+    summary = json.loads(again.stdout)
+    assert summary["skipped_checks_failed"] == len(failed)
+    forced = json.loads(_etl("run", tmp_path / "wrong.txt", "--out", tmp_path / "alone", "--json", "--force").stdout)
+    assert [check["standing"] for check in forced["failed_checks"]] == ["current"] * len(failed)
+
+
 # --- damaged files -----------------------------------------------------------------------------------------------
 
 
