@@ -19,21 +19,14 @@ from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
 
-from etl.commits import MANIFEST_FOLDER, STAGING_FOLDER
 from etl.errors import UsageError
+from etl.partitions import OUTPUT_MARKS
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
 # docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
 MAX_BYTES = 8 * 1024 * 1024
 MAX_LINES = 400_000
 MAX_NUMBERS = 350_000
-
-RUNS_FOLDER = "_runs"
-SOURCES_FOLDER = "_sources"
-VIEWS_FOLDER = "_views"
-# One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
-# known.
-_OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 
 # How files begin that are no text. Archives are not opened, so none can be a bomb.
 _MAGIC = {
@@ -114,6 +107,33 @@ def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> 
             for item in _walk(root, output_folders) if isinstance(root, Found) and root.path.is_dir() else [root]:
                 found[item.source if isinstance(item, Reject) else source_name(item.path)] = item
     return [found[source] for source in sorted(found)]
+
+
+def walked_folders(inputs: Iterable[str]) -> list[Path]:
+    """The folders among the inputs: a run looks at all that is in them. Raises as `find_inputs` does."""
+    return [root.path for given in inputs for root in _expand(given) if isinstance(root, Found) and root.path.is_dir()]
+
+
+def gone_sources(sources: Iterable[str], folders: Sequence[Path], found: Iterable[Found | Reject]) -> list[str]:
+    """Those of the sources at which nothing stands any more: they lie in folders that were walked, and were not found.
+
+    What lies in a folder that could not be listed may still be there.
+    """
+    asked = [source for source in sources if _lies_in(source, folders)]
+    if not asked:
+        return []
+    there = {item.source if isinstance(item, Reject) else source_name(item.path): item for item in found}
+    unlisted = [source_path(source) for source, item in there.items() if _is_unreadable(item)]
+    return [source for source in asked if source not in there and not _lies_in(source, unlisted)]
+
+
+def _is_unreadable(item: Found | Reject) -> bool:
+    return isinstance(item, Reject) and item.reason_code == "unreadable"
+
+
+def _lies_in(source: str, folders: Iterable[Path]) -> bool:
+    path = source_path(source)
+    return any(path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts for folder in folders)
 
 
 def read_document(given: Path | Found) -> Document | Reject:
@@ -328,7 +348,7 @@ def _walk(root: Found, output_folders: Collection[str]) -> Iterator[Found | Reje
         if isinstance(entries, Reject):
             yield entries
             continue
-        is_output = any(name in _OUTPUT_MARKS for name, _ in entries)
+        is_output = any(name in OUTPUT_MARKS for name, _ in entries)
         for name, kind in entries:
             if is_output and name in output_folders:
                 continue
