@@ -5,7 +5,8 @@ since the distribution before. Both are the same for all classes of a report, so
 classes agree with: a period of 1, 3, 6 or 12 months, and a number of days. A class then must agree with one of
 them; nothing else is tried for it. Where a single class asks for days by the calendar, they must lead back to a
 weekday and by whole months, but for the days that a distribution is put off, and its interest must be large
-enough to tell one day from the next.
+enough that it fits them by no accident. Where it fits such days and is not, it can be held to none: with rates of
+three decimals that is so of classes of any size.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from etl.identity_checks import KIND, ReportFigures, plain, with_printed_figures
 _SATURDAY = 6
 # A distribution is put off by a weekend and a holiday at the most.
 _DAYS_PUT_OFF = 4
-# Days that are looked at for a class alone, on two bases; how likely an accident may be.
-_TRIED_ALONE = 2 * (2 * _DAYS_PUT_OFF + 1)
+# How much interest fits some number of days is told by a stretch as long as the interest of a day: there two numbers
+# of days lie at the most, on each of two bases. How likely an accident may be.
+_DAYS_IN_A_STRETCH = 2 * 2
 _DAYS_OF_A_YEAR = 360
 _CHANCE = 0.01
 # Of the numbers of days that the classes of a report propose, so many are looked at, the most frequent first.
@@ -32,6 +34,8 @@ _MAX_PROPOSALS = 20
 _NEEDED = ("interest", "half_unit", "yearly", "yearly_error", "shortfall", "shortfall_error")
 # Decimals of what is computed here, which are those that floats have to spare.
 _DECIMALS = 6
+_REPORT = ("document", "distribution_date")
+_UNTOLD = "{} days by the calendar fit, but the class alone is too small to tell them"
 
 
 def check_accruals(figures: ReportFigures, accruals: Sequence[Accrual], identity: pl.DataFrame) -> pl.DataFrame:
@@ -45,7 +49,8 @@ def check_accruals(figures: ReportFigures, accruals: Sequence[Accrual], identity
 def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -> list[pl.DataFrame]:
     rows = _rows(figures, accrual)
     rows = rows.join(_periods(rows, accrual), on="document", how="left", maintain_order="left")
-    days = _days(rows, accrual, identity)
+    rows = rows.join(identity.select("document", "distribution_date"), on="document", how="left", maintain_order="left")
+    days = _days(rows, accrual)
     judged = _judged(rows.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
     named = [Figure(None, None, name) for name in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)]
     placed = judged.drop("method", "method_days", "accrues").with_row_index("place")
@@ -143,7 +148,7 @@ def _periods(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     return counted.select("document", nominal=nominal)
 
 
-def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.DataFrame:
+def _days(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """`document` and `days` by the calendar, for the reports that have a class which agrees with them.
 
     `rows` has `nominal` too. Each class that does not fit it proposes the days that its interest is for.
@@ -151,28 +156,23 @@ def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.Da
     asking = rows.filter(pl.col("accrues") & ~_agrees(pl.col("nominal")))
     for_a_year = [due / pl.col("yearly") for due in (pl.col("interest"), pl.col("interest") + pl.col("shortfall"))]
     proposed = pl.concat_list([(years * basis).round() for years in for_a_year for basis in accrual.calendar_bases])
-    counts = asking.select("document", days=proposed).explode("days").group_by("document", "days").len()
+    counts = asking.select(*_REPORT, days=proposed).explode("days").group_by(*_REPORT, "days").len()
     spans = counts.filter(pl.col("days").is_between(accrual.shortest_days, accrual.longest_days)).sort(
         "document", "len", "days", descending=[False, True, False]
     )
     spans = spans.group_by("document", maintain_order=True).head(_MAX_PROPOSALS)
-    dated = spans.select("document", pl.col("days").cast(pl.Int32)).join(
-        identity.select("document", "distribution_date"), on="document", how="inner", maintain_order="left"
-    )
-    date = pl.col("distribution_date")
-    whole = [(date - date.dt.offset_by(f"-{months}mo")).dt.total_days() for months in accrual.months]
-    before = date - pl.duration(days="days")
-    possible = dated.select(
+    days = pl.col("days")
+    possible = spans.with_columns(days.cast(pl.Int32)).select(
         "document",
         "days",
-        put_off=pl.min_horizontal([(pl.col("days") - length).abs() for length in whole]),
-        weekday=before.dt.weekday() < _SATURDAY,
+        put_off=pl.min_horizontal([(days - length).abs() for length in _whole_months(accrual)]),
+        weekday=_from_a_weekday(days),
     )
-    agreeing = pl.any_horizontal([_agrees(pl.col("days") / basis) for basis in accrual.calendar_bases])
+    agreeing = _agrees_by_calendar(days, accrual)
     counted = (
         possible.join(asking.select("document", *_NEEDED), on="document", how="inner", maintain_order="left")
         .group_by("document", "days", maintain_order=True)
-        .agg(pl.col("put_off", "weekday").first(), agreeing=agreeing.sum(), sure=(agreeing & _tells_a_day()).any())
+        .agg(pl.col("put_off", "weekday").first(), agreeing=agreeing.sum(), sure=(agreeing & _tells(days)).any())
     )
     alone = (pl.col("agreeing") == 1) & (pl.col("put_off") <= _DAYS_PUT_OFF) & pl.col("weekday") & pl.col("sure")
     order = ["document", "agreeing", "weekday", "put_off", "days"]
@@ -182,11 +182,42 @@ def _days(rows: pl.DataFrame, accrual: Accrual, identity: pl.DataFrame) -> pl.Da
     return best.unique("document", keep="first", maintain_order=True).select("document", "days")
 
 
-def _tells_a_day() -> pl.Expr:
-    """Whether a class's interest fits one number of days by no accident: those that are tried for a class alone cover
-    little of the interest of a day."""
+def _whole_months(accrual: Accrual) -> list[pl.Expr]:
+    """The days of each period of a deal, back from the distribution."""
+    date = pl.col("distribution_date")
+    return [(date - date.dt.offset_by(f"-{months}mo")).dt.total_days() for months in accrual.months]
+
+
+def _from_a_weekday(days: pl.Expr) -> pl.Expr:
+    return (pl.col("distribution_date") - pl.duration(days=days)).dt.weekday() < _SATURDAY
+
+
+def _agrees_by_calendar(days: pl.Expr, accrual: Accrual) -> pl.Expr:
+    return pl.any_horizontal([_agrees(days / basis) for basis in accrual.calendar_bases])
+
+
+def _tells(days: pl.Expr) -> pl.Expr:
+    """Whether a class's interest fits a number of days by no accident: of any stretch that is as long as the interest
+    of a day, what fits one covers little. Where a shortfall is printed, interest fits with it or without."""
     a_day = pl.col("yearly").abs() / _DAYS_OF_A_YEAR
-    return _TRIED_ALONE * 2 * _allowed(pl.col("days") / _DAYS_OF_A_YEAR) < _CHANCE * a_day
+    readings = pl.when(pl.col("shortfall") != 0).then(2).otherwise(1)
+    window = 2 * (_allowed(days / _DAYS_OF_A_YEAR) + pl.col("shortfall_error"))
+    return readings * _DAYS_IN_A_STRETCH * window < _CHANCE * a_day
+
+
+def _untold(near: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
+    """`place` of classes that break, and the `untold` days that each fits all the same, where it is too small to tell
+    them alone and no other class does. Days so many months long come first."""
+    asked = near.filter(pl.col("accrues") & pl.col("days").is_null() & (pl.col("outcome") == "fail"))
+    tried = [
+        length + put_off
+        for put_off in sorted(range(-_DAYS_PUT_OFF, _DAYS_PUT_OFF + 1), key=abs)
+        for length in _whole_months(accrual)
+    ]
+    fitting = [
+        pl.when(_from_a_weekday(days) & _agrees_by_calendar(days, accrual) & ~_tells(days)).then(days) for days in tried
+    ]
+    return asked.select("place", untold=pl.coalesce(fitting)).drop_nulls()
 
 
 def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
@@ -202,7 +233,13 @@ def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
         .when(pl.col("because").is_not_null()).then(pl.lit("explained"))
         .otherwise(pl.lit("fail"))
     )  # fmt: skip
-    judged = near.with_columns(outcome=outcome)
+    judged = near.with_columns(outcome=outcome).with_row_index("place")
+    judged = judged.join(_untold(judged, accrual), on="place", how="left", maintain_order="left").rechunk()
+    untold = pl.col("untold").is_not_null()
+    judged = judged.with_columns(
+        outcome=pl.when(untold).then(pl.lit("not_applicable")).otherwise("outcome"),
+        reason=pl.when(untold).then(pl.format(_UNTOLD, "untold")).otherwise("reason"),
+    )
     # A break is measured against the reading that comes nearest.
     by_other = (pl.col("outcome") == "fail") & pl.col("on_other_balance") & (pl.col("other_off") < pl.col("off"))
     due = pl.when(by_other).then("other_due").otherwise(pl.col("yearly") * pl.col("years"))
@@ -318,13 +355,17 @@ def _inferred(judged: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
         .agg(actual=pl.col("method_days").first().cast(VALUE), explanation=pl.col("subject").str.join(", "))
         .select("document", "actual", "explanation", subject="method", outcome=pl.lit("pass"))
     )
-    asked = judged.group_by("document", maintain_order=True).agg(pl.col("accrues").any())
+    asked = judged.group_by("document", maintain_order=True).agg(
+        pl.col("accrues").any(), broken=(pl.col("accrues") & (pl.col("outcome") == "fail")).any()
+    )
     rest = asked.join(by_method, on="document", how="anti", maintain_order="left").select(
         "document",
         subject=pl.lit(REPORT),
-        outcome=pl.when(pl.col("accrues")).then(pl.lit("fail")).otherwise(pl.lit("not_applicable")),
-        explanation=pl.when(pl.col("accrues"))
+        outcome=pl.when("broken").then(pl.lit("fail")).otherwise(pl.lit("not_applicable")),
+        explanation=pl.when("broken")
         .then(pl.lit("no number of days fits the interest of any class"))
+        .when("accrues")
+        .then(pl.lit("no class tells the days by its interest"))
         .otherwise(pl.lit("no class has a balance and a rate")),
     )
     return pl.concat([by_method, rest], how="diagonal").with_columns(check=pl.lit(accrual.days_name))

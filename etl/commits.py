@@ -25,12 +25,15 @@ from types import TracebackType
 from typing import Self
 
 from etl.errors import OutputError
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, table_partitioning
+from etl.partitions import (
+    MANIFEST_FOLDER,
+    REJECTS_FOLDER,
+    STAGING_FOLDER,
+    SUPERSEDED_FOLDER,
+    PartitionBy,
+    table_partitioning,
+)
 from etl.schema import TABLES
-
-STAGING_FOLDER = "_staging"
-MANIFEST_FOLDER = "_manifest"
-REJECTS_FOLDER = "_rejects"
 
 # Who waits for another run asks again after so many seconds.
 ASKED_EVERY = 0.2

@@ -12,17 +12,17 @@ import itertools
 import os
 import re
 import stat
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
 
-from etl.commits import MANIFEST_FOLDER, STAGING_FOLDER
 from etl.decoding import count_lines, decode
 from etl.errors import UsageError
 from etl.html_text import html_text, is_html
+from etl.partitions import OUTPUT_MARKS
 from etl.submissions import Header
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
@@ -36,13 +36,6 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 
 # As the name of an input: what comes in on standard input.
 STANDARD_INPUT = "-"
-
-RUNS_FOLDER = "_runs"
-SOURCES_FOLDER = "_sources"
-VIEWS_FOLDER = "_views"
-# One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
-# known.
-_OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 
 # How files begin that are no text. Here archives are not opened: `containers` does that, within its bounds.
 _MAGIC = {
@@ -131,6 +124,34 @@ def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> 
             for item in _walk(root, output_folders) if isinstance(root, Found) and root.path.is_dir() else [root]:
                 found[item.source if isinstance(item, Reject) else source_name(item.path)] = item
     return [found[source] for source in sorted(found)]
+
+
+def walked_folders(inputs: Iterable[str]) -> list[Path]:
+    """The folders among the inputs: a run looks at all that is in them. Raises as `find_inputs` does."""
+    return [root.path for given in inputs for root in _expand(given) if isinstance(root, Found) and root.path.is_dir()]
+
+
+def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Iterable[Found | Reject]) -> list[str]:
+    """Those of the sources, given with their files, at which nothing stands any more: these lie in folders that were
+    walked, and were not found.
+
+    What lies in a folder that could not be listed may still be there.
+    """
+    asked = {source: file for source, file in sources.items() if _lies_in(file, folders)}
+    if not asked:
+        return []
+    there = {item.source if isinstance(item, Reject) else source_name(item.path): item for item in found}
+    unlisted = [source_path(source) for source, item in there.items() if _is_unreadable(item)]
+    return [source for source, file in asked.items() if file not in there and not _lies_in(file, unlisted)]
+
+
+def _is_unreadable(item: Found | Reject) -> bool:
+    return isinstance(item, Reject) and item.reason_code == "unreadable"
+
+
+def _lies_in(source: str, folders: Iterable[Path]) -> bool:
+    path = source_path(source)
+    return any(path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts for folder in folders)
 
 
 def read_document(given: Path | Found) -> Document | Reject:
@@ -364,7 +385,7 @@ def _walk(root: Found, output_folders: Collection[str]) -> Iterator[Found | Reje
         if isinstance(entries, Reject):
             yield entries
             continue
-        is_output = any(name in _OUTPUT_MARKS for name, _ in entries)
+        is_output = any(name in OUTPUT_MARKS for name, _ in entries)
         for name, kind in entries:
             if is_output and name in output_folders:
                 continue

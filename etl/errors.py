@@ -51,10 +51,11 @@ class LakeError(EtlError):
     def __init__(self, file: Path, message: str, hint: str) -> None:
         super().__init__(f"{file}: {message}; {hint}")
         self.file = file
-        self._given = (file, message, hint)
+        self.message = message
+        self.hint = hint
 
     def __reduce__(self) -> tuple[type[LakeError], tuple[Path, str, str]]:
-        return LakeError, self._given  # it comes out of worker processes
+        return LakeError, (self.file, self.message, self.hint)  # it comes out of worker processes
 
 
 class WorkerError(EtlError):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 from etl.containers import is_archive, members
 from etl.documents import (
@@ -66,15 +68,21 @@ def documents_of(source: str, content: bytes, layouts: Sequence[Layout]) -> Iter
     if not is_archive(content[:KIND_BYTES]):
         yield from _taken_apart(source, content, layouts)
         return
-    for member in members(source, io.BytesIO(content)):
-        yield from [member] if isinstance(member, Reject) else _taken_apart(member.source, member.content, layouts)
+    yield from _unpacked(source, io.BytesIO(content), layouts)
+
+
+def _unpacked(source: str, stream: BinaryIO, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
+    for member in members(source, stream):
+        if isinstance(member, Reject):
+            yield replace(member, file=source)
+        else:
+            yield from _taken_apart(member.source, member.content, layouts)
 
 
 def _archived(file: int, source: str, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
     before = os.fstat(file)
     with open(file, "rb", closefd=False) as stream:
-        for member in members(source, stream):
-            yield from [member] if isinstance(member, Reject) else _taken_apart(member.source, member.content, layouts)
+        yield from _unpacked(source, stream, layouts)
     after = os.fstat(file)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         yield changed(source, before.st_size, after.st_size)

@@ -12,10 +12,11 @@ from etl.batch import INTERNAL_ERROR
 from etl.documents import Document, Found, Reject
 from etl.filings import documents_in
 from etl.layout import Layout
-from etl.manifest import READ, Manifest, reader, rows_stand
+from etl.manifest import READ, Manifest, Readers, rows_stand
 from etl.partitions import PartitionBy
 from etl.sources import source_file
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
+from etl.versions import SUPERSEDED
 
 # Of the documents that are read together, none or all may be costly: this bounds what they cost together, as a share
 # of what the largest document that is read costs. So memory stays bounded whatever the inbox holds.
@@ -91,6 +92,7 @@ class Inbox:
         output: Path,
         manifest: Manifest,
         layouts: Sequence[Layout],
+        readers: Readers,
         partition_by: PartitionBy,
         summary: Summary,
         *,
@@ -99,14 +101,13 @@ class Inbox:
     ) -> None:
         self._output = output
         self._manifest = manifest
+        self._readers = readers
         self._partition_by = partition_by
         self._summary = summary
         self._keep_sources = keep_sources
         self._force = force
         self.files_done = 0
         self._layouts = layouts
-        self._readers = {reader([layout]) for layout in layouts}
-        self._all_layouts = reader(layouts)
         self._seen: dict[str, str] = {}
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
@@ -187,14 +188,14 @@ class Inbox:
 
     def _holds(self, item: Document, row: _Row) -> bool:
         """Whether the lake has the report, as this program would read it."""
-        as_read = row["read_by"] in self._readers and row["source"] <= item.source
+        as_read = row["read_by"] in self._readers.by_layout.values() and row["source"] <= item.source
         kept = row["source_kept"] or not self._keep_sources
         return not self._force and as_read and kept and self._stands(row)
 
     def _is_rejected_still(self, item: Document, row: _Row) -> bool:
         """Whether this program, with all these layouts, has rejected the same bytes at the same path: for what they
         are, not for a defect or a process that was killed, which need not happen again."""
-        same = row["sha256"] == item.sha256 and row["read_by"] == self._all_layouts
+        same = row["sha256"] == item.sha256 and row["read_by"] == self._readers.together
         return not self._force and same and row["reason_code"] != INTERNAL_ERROR
 
     def _stands(self, row: _Row) -> bool:
@@ -207,7 +208,8 @@ class Inbox:
         summary = self._summary
         summary.numbers_found += row["numbers_found"]
         summary.numbers_claimed += row["numbers_claimed"]
-        summary.skipped_checks_failed += row["checks_failed"]
+        if row["standing"] != SUPERSEDED:  # `etl check` lists those of the reports that hold
+            summary.skipped_checks_failed += row["checks_failed"]
         unclaimed = row["numbers_found"] - row["numbers_claimed"]
         if unclaimed:
             add_bounded(summary.unclaimed, [{"source": item.source, "numbers": unclaimed, "first": None}])

@@ -7,18 +7,19 @@ leads out of the folder.
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import polars as pl
 
 from etl.deals import MAX_LENGTH, deal_slug, plain_slug
-from etl.documents import RUNS_FOLDER
 from etl.errors import LakeError, UsageError, first_line
-from etl.partitions import PartitionBy, date_of, deal_of, partition_file, table_partitioning
+from etl.parquet import REREAD
+from etl.partitions import RUNS_FOLDER, PartitionBy, date_of, deal_of, partition_file, table_partitioning
 from etl.schema import TABLES, table
 from etl.tables import polars_type
 
@@ -28,6 +29,9 @@ _DATE = pl.Schema({"distribution_date": pl.Date})
 _SHORT_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 # Where every table's rows come from.
 _KEYS = pl.Schema({"deal": pl.String, "distribution_date": pl.Date})
+_UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+
+_Types = Mapping[str, pl.DataType | type[pl.DataType]]
 
 
 class Lake:
@@ -39,8 +43,16 @@ class Lake:
         if not any((output / name).is_dir() for name in ("reports", RUNS_FOLDER)):
             raise UsageError(f"{output}: holds no tables; name the folder that `etl run --out` wrote")
         self.output = output
+        # The files that could not be read; None where the first of them is an error.
+        self.damaged: dict[Path, LakeError] | None = None
         # Of each table: while a lake is compacted they differ.
         self._partition_by = {name: table_partitioning(output / name) or PartitionBy.DATE for name in TABLES}
+
+    def passing_over_damage(self) -> Lake:
+        """The same lake, but files that cannot be read count as lost and are put into `damaged`, with what is wrong."""
+        lake = copy.copy(self)
+        lake.damaged = {}
+        return lake
 
     def deals(self) -> list[str]:
         """The slugs of all deals, sorted."""
@@ -119,7 +131,7 @@ class Lake:
         days = [date_of(file.parent.as_posix()) for file in files]
         origin = {"file": [str(file) for file in files], "deal": [deal for _, deal in parts], "day": days}
         origins = pl.DataFrame(origin, schema={"file": pl.String, "deal": pl.String, "day": pl.Date})
-        rows = _rows(files, {**_DATE, **schema}).join(origins, on="file", how="left", maintain_order="left")
+        rows = self._rows(files, {**_DATE, **schema}).join(origins, on="file", how="left", maintain_order="left")
         dated = rows.with_columns(distribution_date=pl.coalesce("distribution_date", "day"))
         if dates is not None:
             dated = dated.filter(pl.col("distribution_date").is_in(list(dates)))
@@ -149,7 +161,7 @@ class Lake:
             folder = file.parent.relative_to(self.output / name).as_posix()
             deal = deal_of(folder)
             if deal and (wanted is None or deal in wanted) and not self._file("reports", folder).exists():
-                rows = _rows([file], {**_DATE, "report_id": pl.String}).unique(maintain_order=True)
+                rows = self._rows([file], {**_DATE, "report_id": pl.String}).unique(maintain_order=True)
                 dated = rows.with_columns(pl.col("distribution_date").fill_null(date_of(folder)))
                 yield from ((deal, *row) for row in dated.select("distribution_date", "report_id").iter_rows())
 
@@ -189,46 +201,52 @@ class Lake:
         if dates is not None:
             asked = {partition_by.folder(deal, date) for date in dates}
             folders = [folder for folder in folders if folder in asked]
-        yield from (self._file(name, folder) for folder in folders)
+        files = (self._file(name, folder) for folder in folders)
+        yield from (file for file in files if file not in (self.damaged or ()))
+
+    def _rows(self, files: Sequence[Path], schema: _Types) -> pl.DataFrame:
+        """The rows of the files with these columns, and `file`."""
+        try:
+            return _read(files, schema)
+        except _UNREADABLE as error:
+            damaged = {file: damage for file in files if (damage := _damage(file, schema))}
+            if not damaged:
+                raise LakeError(files[0], f"cannot be read: {first_line(error)}", REREAD) from error
+            if self.damaged is None:
+                raise next(iter(damaged.values())) from error
+        self.damaged |= damaged
+        return self._rows([file for file in files if file not in damaged], schema)
 
 
-def _rows(files: list[Path], schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.DataFrame:
-    """The rows of the files with these columns, and `file`."""
+def _damage(file: Path, schema: _Types) -> LakeError | None:
+    """What is wrong with a file that cannot be read."""
     try:
-        return _scanned(files, schema).collect()
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
-        raise _unreadable(files, schema, error) from error
+        _read([file], schema)
+    except FileNotFoundError:
+        return LakeError(file, "has vanished", "run `etl run` over its reports")
+    except _UNREADABLE as error:
+        return LakeError(file, f"cannot be read: {first_line(error)}", REREAD)
+    return None
 
 
-def _scanned(files: list[Path], schema: dict[str, pl.DataType | type[pl.DataType]]) -> pl.LazyFrame:
-    return pl.scan_parquet(
-        files,
+def _read(files: Sequence[Path], schema: _Types) -> pl.DataFrame:
+    if not files:
+        return pl.DataFrame(schema={**schema, "file": pl.String})
+    rows = pl.scan_parquet(
+        list(files),
         schema=schema,
         missing_columns="insert",
         extra_columns="ignore",
         include_file_paths="file",
         hive_partitioning=False,
         glob=False,
-    )
+    ).collect()
+    if "report_id" in schema and rows["report_id"].has_nulls():  # columns that are not there are null
+        raise pl.exceptions.SchemaError("it has rows without report_id, as no file of a lake has")
+    return rows
 
 
-def _unreadable(
-    files: list[Path], schema: dict[str, pl.DataType | type[pl.DataType]], error: BaseException
-) -> LakeError:
-    """The error that names the first file that cannot be read."""
-    culprit = files[0]
-    for file in files:
-        try:
-            _scanned([file], schema).collect()
-        except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as its_error:
-            culprit, error = file, its_error
-            break
-    gone = isinstance(error, FileNotFoundError)
-    reason = "has vanished" if gone else f"cannot be read: {first_line(error)}"
-    return LakeError(culprit, reason, "run `etl run --force` over its report")
-
-
-def _declared(name: str, columns: Sequence[str] | None) -> dict[str, pl.DataType | type[pl.DataType]]:
+def _declared(name: str, columns: Sequence[str] | None) -> _Types:
     """Names and types of the columns to be read."""
     if name not in TABLES:
         raise UsageError(f"there is no table {name!r}; the tables are {', '.join(TABLES)}")

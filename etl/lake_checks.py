@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -16,7 +18,7 @@ from etl.identities import REPORT
 from etl.lake import Lake
 from etl.manifest import READ, read_manifest, rows_stand
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partitioning_of
+from etl.partitions import PLACES, SUPERSEDED_FOLDER, PartitionBy, date_of, deal_of, foreign_entries, partitioning_of
 from etl.schema import TABLES
 from etl.versions import SUPERSEDED
 
@@ -45,8 +47,10 @@ def check_lake(
 ) -> LakeChecks:
     """Check all deals of a lake, or those given, some hundred reports at a time.
 
-    The checks within reports are those that the runs wrote. Raises LakeError for files that cannot be read.
+    The checks within reports are those that the runs wrote. Files of tables that cannot be read are breaks too, the
+    first of all, and what stood in them counts as lost; then comes what strangers left below the tables.
     """
+    lake = lake.passing_over_damage()
     result = LakeChecks()
     found: set[str] = set()
     for group in lake.chunks(deals, reports_at_a_time):
@@ -61,7 +65,29 @@ def check_lake(
     unlisted = list(lake.without_report("records", deals))
     result.breaks += [_without_report(*lost) for lost in unlisted]
     result.breaks += _lost_reports(lake, deals, found | {report_id for _, _, report_id in unlisted})
+    result.breaks[:0] = [*_damaged(lake), *_foreign(lake, deals)]
     return result
+
+
+def _damaged(lake: Lake) -> list[dict[str, Any]]:
+    """The breaks that files cannot be read."""
+    errors = (lake.damaged or {}).items()
+    return [_of_file(lake, file, f"{error.message}; {error.hint}") for file, error in sorted(errors)]
+
+
+def _foreign(lake: Lake, deals: Sequence[str] | None) -> list[dict[str, Any]]:
+    """The breaks that something stands below the tables that is not the lake's."""
+    told = "it is not the lake's, and readers may take it for a part of the table: take it out"
+    places = [lake.output / f"{place}{name}" for place in PLACES for name in TABLES]
+    return [_of_file(lake, path, told) for place in places for path in foreign_entries(place, deals)]
+
+
+def _of_file(lake: Lake, file: Path, told: str) -> dict[str, Any]:
+    """The break that something is wrong with what stands below the tables."""
+    parts = file.relative_to(lake.output).parts
+    deal = next(filter(None, map(deal_of, parts)), "")
+    date = next(filter(None, map(date_of, parts)), None)
+    return _not_whole(told, deal=deal, distribution_date=date, subject=os.fspath(file))
 
 
 def _lost_reports(lake: Lake, deals: Sequence[str] | None, found: Collection[str]) -> list[dict[str, Any]]:
@@ -98,8 +124,9 @@ def _not_whole(told: str, **key: Any) -> dict[str, Any]:
 def read_reports(lake: Lake, deals: Sequence[str], dates: Sequence[dt.date] | None = None) -> Reports:
     """What the checks between months compare, of all reports of some deals; with `dates` the reports of other dates
     are only listed."""
-    reports = lake.read("reports", deals, columns=["report_id", "source"]).with_row_index("document")
     keys = ["deal", "distribution_date", "report_id"]
+    # Whole but for the records, though not all is compared: so damage to any column is noticed.
+    reports = lake.read("reports", deals).select(*keys, "source").with_row_index("document")
     numbers = reports.select("document", *keys)
 
     def read(name: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -107,9 +134,9 @@ def read_reports(lake: Lake, deals: Sequence[str], dates: Sequence[dt.date] | No
         return rows.join(numbers, on=keys, how="inner", maintain_order="left").drop(keys)
 
     records, checks = read("records", ["report_id", *RECORD_COLUMNS]), read("checks")
-    classes = read("classes", ["report_id", "class_key", "class_type", "ending_balance"])
+    classes = read("classes")
     held = {"records": records, "checks": checks, "classes": classes}
-    held |= {name: read(name, ["report_id"]) for name in TABLES if name not in (*held, "reports")}
+    held |= {name: read(name) for name in TABLES if name not in (*held, "reports")}
     compared = pl.any_horizontal(
         [(pl.col("table") == table) & pl.col("field").is_in(compared_fields(table)) for table in COMPARED_TABLES]
     )

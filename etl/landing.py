@@ -18,7 +18,7 @@ from etl.commits import Staging, stage_file
 from etl.errors import WorkerError
 from etl.inbox import InboxBatch
 from etl.layout import Layout
-from etl.manifest import ATTACHED, READ, REJECTED, SCHEMA, Manifest, document_rows, reader, removed, with_folder
+from etl.manifest import ATTACHED, READ, REJECTED, SCHEMA, Manifest, Readers, document_rows, removed, with_folder
 from etl.partitions import PartitionBy, partition_files
 from etl.staging import Rebuilt, Staged, rebuild, reject_row, stage_batch
 from etl.version import __version__
@@ -59,6 +59,7 @@ class Landing:
         workers: Workers,
         manifest: Manifest,
         layouts: Sequence[Layout],
+        readers: Readers,
         partition_by: PartitionBy,
         *,
         keep_sources: bool,
@@ -68,10 +69,9 @@ class Landing:
         self._workers = workers
         self._manifest = manifest
         self._layouts = layouts
+        self._readers = readers
         self._partition_by = partition_by
         self._keep_sources = keep_sources
-        self._read_by = {layout.label: reader([layout]) for layout in layouts}
-        self._rejected_by = reader(layouts)
 
     def in_order(self, batches: Iterable[InboxBatch]) -> Iterator[Landed]:
         """The batches, each when it has come into the lake; some more are being read meanwhile.
@@ -167,15 +167,25 @@ class Landing:
         unread = before.join(read, on="sha256", how="anti")
         rejected = rows.filter(pl.col("outcome") != READ)
         changes = pl.concat([self._attached_now(read), removed(mended), removed(unread), placed.rows, rejected])
+        self._change(folder, changes, placed.files, placed.removals)
+        return changes
+
+    def forget(self, sources: Sequence[str]) -> None:
+        """Take the rejects of these paths out of the manifest."""
+        self._change(self._staging.next_folder(), removed(self._manifest.unread(sources)))
+
+    def _change(
+        self, folder: Path, changes: pl.DataFrame, files: Sequence[str] = (), removals: Sequence[str] = ()
+    ) -> None:
+        """Commit changes of the manifest, with the files of the tables that they tell of."""
         if not changes.is_empty():
             name, content = self._manifest.update(changes)
             stage_file(folder, name, content)
-            self._staging.commit(folder, [*placed.files, name], placed.removals)
-        return changes
+            self._staging.commit(folder, [*files, name], removals)
 
     def _with_reader(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the manifest, with what read the document."""
-        read_by = self._read_by[row["layout"]] if row["outcome"] == READ else self._rejected_by
+        read_by = self._readers.by_layout[row["layout"]] if row["outcome"] == READ else self._readers.together
         return row | {"program_version": __version__, "read_by": read_by}
 
     def _placed(self, folder: Path, files: Sequence[str], read: pl.DataFrame, before: pl.DataFrame) -> _Placed:

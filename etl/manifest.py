@@ -11,17 +11,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from etl.commits import MANIFEST_FOLDER
-from etl.documents import SOURCES_FOLDER
 from etl.errors import LakeError, first_line
 from etl.layout import Layout
 from etl.parquet import has_end, parquet_bytes
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy, partition_file, partitioning_of
+from etl.partitions import (
+    MANIFEST_FOLDER,
+    REJECTS_FOLDER,
+    SOURCES_FOLDER,
+    SUPERSEDED_FOLDER,
+    PartitionBy,
+    partition_file,
+    partitioning_of,
+)
 from etl.schema import TABLES, conform, table
 from etl.tables import polars_type
 from etl.version import __version__
@@ -29,6 +36,7 @@ from etl.versions import SUPERSEDED
 
 READ, REJECTED, ATTACHED, REMOVED = "read", "rejected", "attached", "removed"
 MERGED_FILE = f"{MANIFEST_FOLDER}/documents.parquet"
+REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
 _STILL_THERE = f"{SOURCES_FOLDER} of this one has those that were kept, compressed with gzip"
@@ -81,6 +89,12 @@ class Manifest:
         """The rows with this outcome of parts of these files."""
         return self.rows.filter((pl.col("outcome") == outcome) & pl.col("file").is_in(list(files)))
 
+    def unseen(self) -> dict[str, str]:
+        """The sources of the rejects of whose contents nothing is known, as there was no reading them, and the paths
+        of their files."""
+        unseen = (pl.col("outcome") == REJECTED) & pl.col("sha256").is_null()
+        return dict(self.rows.filter(unseen).select("source", pl.coalesce("file", "source")).iter_rows())
+
     def in_partitions(self, folders: Iterable[str], partition_by: PartitionBy) -> pl.DataFrame:
         """The rows of the reports that stand in these partitions, and `folder`."""
         read = with_folder(self.rows.filter(pl.col("outcome") == READ), partition_by)
@@ -128,21 +142,28 @@ def rows_stand(output: Path, row: Mapping[str, Any], partition_by: PartitionBy) 
 
 def with_folder(rows: pl.DataFrame, partition_by: PartitionBy) -> pl.DataFrame:
     """The rows with `folder`: what `PartitionBy.folder` says of their deal and date."""
-    date = pl.col("distribution_date")
-    if partition_by is PartitionBy.DATE:
-        folder = pl.format("deal={}/distribution_date={}", "deal", date.dt.to_string("%Y-%m-%d"))
-    elif partition_by is PartitionBy.YEAR:
-        folder = pl.format("deal={}/year={}", "deal", date.dt.to_string("%Y"))
-    else:
-        folder = pl.format("deal={}", "deal")
-    return rows.with_columns(folder=folder)
+    # There are few dates, so each is asked for once, and the deals are put in.
+    dates = rows.select(pl.col("distribution_date").unique())
+    folders = pl.Series([partition_by.folder("?", date) for date in dates.to_series()], dtype=pl.String)
+    placed = rows.join(dates.with_columns(folder=folders), on="distribution_date", how="left", maintain_order="left")
+    return placed.with_columns(pl.col("folder").str.replace("?", pl.col("deal"), literal=True))
 
 
-def reader(layouts: Iterable[Layout]) -> str:
-    """What stands for this program with these layouts: documents that it has read need not be read again.
+@dataclass(frozen=True)
+class Readers:
+    """What stands for this program with each layout, by its label, and with all of them: documents that one of them has
+    read, or that all have rejected, need not be read again."""
 
-    The bytes of the layout files count, not only their versions.
-    """
+    by_layout: Mapping[str, str]
+    together: str
+
+
+def readers(layouts: Sequence[Layout]) -> Readers:
+    """What stands for this program with these layouts. The bytes of their files count, not only their versions."""
+    return Readers({layout.label: _reader([layout]) for layout in layouts}, _reader(layouts))
+
+
+def _reader(layouts: Iterable[Layout]) -> str:
     digest = hashlib.sha256(__version__.encode())
     for layout in sorted(layouts, key=lambda layout: layout.name):
         content = layout.file.read_bytes() if layout.file.is_file() else b""

@@ -23,6 +23,8 @@ from etl.partitions import DATE_COLUMN
 COMPRESSED_ROWS = 8
 # In files of several reports: whether a class is among them (the first and the last say little of the others).
 _CLASSES = {"class_key": {"ndv": 64, "fpp": 0.01}}
+# What mends a file that cannot be read. While it stands there, a run that must keep other reports of it cannot go on.
+REREAD = "delete it and run `etl run --force` over its reports"
 _END, _SMALLEST = b"PAR1", 12
 ROW_GROUP_ROWS = 256 * 1024
 
@@ -59,7 +61,7 @@ def read_parquet(file: Path, schema: pa.Schema) -> pa.Table:
         raise
     except (pa.ArrowException, OSError) as error:
         message = f"cannot be read: {first_line(error)}"
-        raise LakeError(file, message, "delete it and run `etl run --force` over its reports") from error
+        raise LakeError(file, message, REREAD) from error
 
 
 def has_end(file: str) -> bool:

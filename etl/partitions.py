@@ -1,4 +1,4 @@
-"""Where the rows of a report stand in a lake: the ways of partitioning, and the paths that they give.
+"""Where the rows of a report stand in a lake: its folders, the ways of partitioning, and the paths that they give.
 
     OUTPUT/<table>/deal=<deal>/distribution_date=<YYYY-MM-DD>/<deal>_<YYYY-MM-DD>.parquet    deal,date
     OUTPUT/<table>/deal=<deal>/year=<YYYY>/<deal>_<YYYY>.parquet                             deal,year
@@ -14,6 +14,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
+from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -21,11 +22,26 @@ from pathlib import Path
 import pyarrow as pa
 
 from etl.deals import MAX_LENGTH
+from etl.errors import LakeError
 from etl.schema import PARTITION_COLUMNS, TABLES, arrow_schema, table
 
 SUFFIX = ".parquet"
 # Earlier versions of restated reports: the same tables, below this folder.
 SUPERSEDED_FOLDER = "_superseded"
+STAGING_FOLDER = "_staging"
+MANIFEST_FOLDER = "_manifest"
+REJECTS_FOLDER = "_rejects"
+RUNS_FOLDER = "_runs"
+SOURCES_FOLDER = "_sources"
+VIEWS_FOLDER = "_views"
+# All that an output folder holds.
+OUTPUT_FOLDERS = (
+    *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER, VIEWS_FOLDER,
+    STAGING_FOLDER,
+)  # fmt: skip
+# One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
+# known.
+OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 # The two places of a table: for the reports that hold, and for earlier versions.
 PLACES = ("", f"{SUPERSEDED_FOLDER}/")
 
@@ -33,7 +49,7 @@ DATE_COLUMN = "distribution_date"
 
 _DEAL = re.compile(rf"deal=([a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}})")
 _DAY = re.compile(rf"{DATE_COLUMN}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})")
-_YEAR = re.compile(r"year=([0-9]{4})")
+_FOLDERS = {"deal": _DEAL, DATE_COLUMN: _DAY, "year": re.compile(r"year=[0-9]{4}")}
 
 
 class PartitionBy(StrEnum):
@@ -64,6 +80,9 @@ class PartitionBy(StrEnum):
         return self is not PartitionBy.DATE
 
 
+_WAYS = {way.keys: way for way in PartitionBy}
+
+
 def partition_file(folder: str) -> str:
     """The file of a partition, below the folder of its table.
 
@@ -85,18 +104,36 @@ def partitioning_of(tables: Path) -> PartitionBy | None:
 
 
 def table_partitioning(folder: Path) -> PartitionBy | None:
-    """How a table is partitioned, by its first file; None where it has none."""
-    for deal in sorted(_entries(folder)):
-        if _DEAL.fullmatch(deal) is None:
-            continue
-        for name in sorted(_entries(folder / deal)):
-            if _DAY.fullmatch(name):
-                return PartitionBy.DATE
-            if _YEAR.fullmatch(name):
-                return PartitionBy.YEAR
-            if name.endswith(SUFFIX):
-                return PartitionBy.DEAL
+    """How a table is partitioned, by the first file that stands where one belongs; None where none does.
+
+    Raises LakeError where a folder cannot be listed.
+    """
+    for deal in filter(_DEAL.fullmatch, _names(folder)):
+        for part in (deal, *(f"{deal}/{name}" for name in _names(folder / deal))):
+            way = _WAYS.get(tuple(name.partition("=")[0] for name in part.split("/")))
+            if way is not None and os.path.isfile(f"{folder}/{partition_file(part)}"):  # noqa: PTH113
+                return way
     return None
+
+
+def foreign_entries(table: Path, deals: Collection[str] | None = None) -> Iterator[Path]:
+    """What stands below the folder of a table (or of these deals in it) and is neither the folder nor the file of a
+    partition, in order; of a folder its path alone. Raises LakeError where a folder cannot be listed."""
+    keys = (table_partitioning(table) or PartitionBy.DATE).keys
+    if deals is None:
+        yield from _foreign(table, "", keys)
+    for deal in sorted(deals or ()):
+        yield from _foreign(table, f"deal={deal}/", keys[1:])
+
+
+def _foreign(table: Path, below: str, keys: Sequence[str]) -> Iterator[Path]:
+    """The same below a folder that ends in `/`; `keys` are those of the folders in it."""
+    file = partition_file(below[:-1]) if not keys else None
+    for name in _names(table / below):
+        if keys and _FOLDERS[keys[0]].fullmatch(name) and os.path.isdir(f"{table}/{below}{name}"):  # noqa: PTH112
+            yield from _foreign(table, f"{below}{name}/", keys[1:])
+        elif f"{below}{name}" != file:
+            yield table / below / name
 
 
 def deal_of(folder: str) -> str | None:
@@ -124,8 +161,11 @@ def file_schema(name: str, partition_by: PartitionBy) -> pa.Schema:
     return pa.schema([PARTITION_COLUMNS[1].arrow, *declared], declared.metadata)
 
 
-def _entries(folder: Path) -> list[str]:
+def _names(folder: Path) -> list[str]:
+    """What a folder holds, in order; nothing where there is none."""
     try:
-        return os.listdir(folder)  # noqa: PTH208 - names are all that is needed
+        return sorted(os.listdir(folder))  # noqa: PTH208 - names are all that is needed
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise LakeError(folder, f"cannot be listed: {error.strerror or error}", "check its rights") from error

@@ -11,11 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from etl.partitions import PartitionBy
 from etl.schema import PARTITION_COLUMNS, Column, table
-
-# The partitionings that a lake may have. What is no folder there stands in the files.
-PARTITIONINGS = tuple(way.keys for way in PartitionBy)
 
 _DUCKDB = {
     "string": "VARCHAR",
@@ -52,7 +48,7 @@ class View:
     """A view to be made: its name, the declared table that it shows, and where its files stand.
 
     `folder` is absolute, and may be a single file. `partition` names the folders below it, from the top,
-    and is None where no file stands there.
+    and is None where no file stands there. What is no folder stands in the files.
     """
 
     name: str

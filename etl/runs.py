@@ -21,14 +21,25 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.commits import MANIFEST_FOLDER, REJECTS_FOLDER, STAGING_FOLDER, LakeLock, Staging, cannot_write, stage_file
-from etl.documents import RUNS_FOLDER, SOURCES_FOLDER, VIEWS_FOLDER, Found, Reject, find_inputs, size_of
+from etl.commits import LakeLock, Staging, cannot_write, stage_file
+from etl.documents import Found, Reject, find_inputs, gone_sources, size_of, walked_folders
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
 from etl.layout import Layout, usable_layouts
-from etl.manifest import MERGED_FILE, READ, REJECTED, REMOVED, Manifest, lake_partitioning, list_bytes, read_manifest
-from etl.partitions import SUPERSEDED_FOLDER, PartitionBy
+from etl.manifest import (
+    MERGED_FILE,
+    READ,
+    REJECTED,
+    REJECTS_FILE,
+    REMOVED,
+    Manifest,
+    lake_partitioning,
+    list_bytes,
+    read_manifest,
+    readers,
+)
+from etl.partitions import OUTPUT_FOLDERS, RUNS_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.version import __version__
@@ -38,13 +49,6 @@ from etl.workers import Workers, processor_cores
 # What is read in one process.
 FEW_DOCUMENTS = 100
 FEW_BYTES = 4 * 1024 * 1024
-
-REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
-
-OUTPUT_FOLDERS = (
-    *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER, VIEWS_FOLDER,
-    STAGING_FOLDER,
-)  # fmt: skip
 
 
 def run(
@@ -75,6 +79,7 @@ def run(
     layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
     wanted = _partition_by(partition_by)
+    folders = walked_folders(given)  # first: what comes into them afterwards is found
     found = find_inputs(given, OUTPUT_FOLDERS)
     count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
@@ -92,15 +97,18 @@ def run(
             partition_by=chosen.value,
             workers=count,
         )
-        inbox = Inbox(folder, manifest, layouts, chosen, summary, keep_sources=keep_sources, force=force)
-        landing = Landing(folder, staging, processes, manifest, layouts, chosen, keep_sources=keep_sources)
+        read_by = readers(layouts)
+        inbox = Inbox(folder, manifest, layouts, read_by, chosen, summary, keep_sources=keep_sources, force=force)
+        landing = Landing(folder, staging, processes, manifest, layouts, read_by, chosen, keep_sources=keep_sources)
         with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
             teller = _Teller(summary, told)
             for landed in landing.in_order(inbox.batches(found)):
                 teller.tell(landed)
                 if progress is not None:
                     progress(inbox.files_done, len(found))
+            landing.forget(gone_sources(manifest.unseen(), folders, found))
             teller.tell_conflicts(manifest)
+            teller.tell_standings(manifest)
             _finish(folder, staging, manifest, summary, told, started, clock)
     return summary
 
@@ -223,6 +231,14 @@ class _Teller:
             if (said["deal"], said["distribution_date"]) in self._keys:
                 said = said | {"report_ids": said.pop("report_id"), "sources": said.pop("source")}
                 add_bounded(self._summary.conflicts, [said])
+
+    def tell_standings(self, manifest: Manifest) -> None:
+        """Say of each failed check how its report stands now, after all of the run."""
+        ids = {failed["report_id"] for failed in self._summary.failed_checks}
+        rows = manifest.rows.filter(pl.col("report_id").is_in(list(ids)))
+        standing = dict(rows.select("report_id", "standing").iter_rows())
+        for failed in self._summary.failed_checks:
+            failed["standing"] = standing.get(failed["report_id"])
 
 
 def _with_text_date(row: dict[str, Any]) -> dict[str, Any]:

@@ -99,7 +99,8 @@ def _breaks_grid(breaks: Sequence[dict[str, Any]]) -> Grid:
 
 
 def _break(found: dict[str, Any], width: int) -> Iterator[Text]:
-    yield Text(printable(f"{found['distribution_date']}  {found['check']}: {found['subject']}{off_by(found)}"))
+    date = f"{found['distribution_date']}  " if found["distribution_date"] else ""
+    yield Text(printable(f"{date}{found['check']}: {found['subject']}{off_by(found)}"))
     lines = found["lines"] or ()
     place = f", line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
     yield from hanging("            ", f"{found['source']}{place}", width)

@@ -12,6 +12,7 @@ from etl.show_checks import off_by
 from etl.staging import UNCLAIMED_TOLD
 from etl.summary import Summary
 from etl.terminal import printable
+from etl.versions import SUPERSEDED
 
 MAX_LINES_SHOWN = 20
 
@@ -36,7 +37,8 @@ def show_summary(summary: Summary) -> None:
     if summary.reports_read:
         console.print(_rows_grid(summary))
     failed = [
-        f"check failed in {check['source']}: {check['check']}: {check['subject']}"
+        f"check failed in {check['source']}{' (superseded)' if check['standing'] == SUPERSEDED else ''}: "
+        f"{check['check']}: {check['subject']}"
         f"{off_by(check)}; {check['explanation']}"
         for check in summary.failed_checks
     ]

@@ -14,8 +14,9 @@ import re
 import zlib
 from pathlib import Path
 
-from etl.documents import MAX_BYTES, SOURCES_FOLDER
+from etl.documents import MAX_BYTES
 from etl.errors import LakeError
+from etl.partitions import SOURCES_FOLDER
 
 # Higher levels cost much more time and save little.
 _LEVEL = 6

@@ -279,7 +279,8 @@ def _tell(batch: Batch, staged: Staged, standing: Mapping[str, str], *, keep_sou
     staged.checks.update(dict(checks.group_by("outcome").len().iter_rows()))
     sources = batch.tables["reports"].select("document", "source")
     failed = checks.filter(pl.col("outcome") == "fail").join(sources, on="document", maintain_order="left")
-    said = failed.select("source", "check", "subject", pl.col("difference").cast(pl.String), "explanation")
+    difference = pl.col("difference").cast(pl.String)
+    said = failed.select("source", "report_id", "check", "subject", difference, "explanation")
     staged.failed_checks += said.to_dicts()
     unclaimed = batch.tables["records"].filter(pl.col("status") == "unclaimed").rechunk()  # see rejections
     places = unclaimed.group_by("document", maintain_order=True).agg(

@@ -33,8 +33,9 @@ class Outcome:
 class Summary:
     """The result of a run, as `--json` prints it and the manifest of the run keeps it.
 
-    `rows`, `checks` and `failed_checks` are those of the reports that this run read; numbers are those of
-    all reports of the inbox. Lists end after a thousand.
+    `rows`, `checks` and `failed_checks` are those of the reports that this run read, superseded ones too, which
+    `standing` tells; `skipped_checks_failed` are those that `etl check` lists. Numbers are those of all reports of the
+    inbox. Lists end after a thousand.
     """
 
     run_id: str

@@ -194,7 +194,7 @@ def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -
     columns = compared.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
     members = rows.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
     members = members.join(kinds, on=["document", "key"], how="left", maintain_order="left").select(
-        *_CELL, "family", "key", "kind", "value"
+        *_CELL, "family", "key", "kind", "value", "error"
     )
     found = _best(columns, members, _kind_sets(members), _single_sets(members))
     # Sets that do not fit all columns may be a part of what is left out.
@@ -253,23 +253,38 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
 
 def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:
     """Each set with each column of its family: what it would leave out, whether the column needs to leave out
-    something, whether this set fits, how many columns it fits (`agreeing`), and how many sets were tried."""
+    something, whether this set fits, how many columns it fits (`agreeing`), and how many sets were tried.
+
+    `tolerance` is that of the rows which the total then covers: what it leaves out brings no error into it.
+    """
     exploded = tried.explode("keys").rename({"keys": "key"}).select("set", "document", "family", "key")
     sums = (
         exploded.join(members, on=["document", "family", "key"], how="inner")
         .group_by("set", "column")
-        .agg(omitted=pl.col("value").sum())
+        .agg(
+            omitted=pl.col("value").sum(),
+            omitted_errors=pl.col("error").sum(),
+            omitted_uncertain=(pl.col("error") > 0).sum().cast(pl.Int32),
+        )
     )
-    asked = columns.select(*_CELL, "family", "gap", "tolerance", "total")
+    asked = columns.select(
+        *_CELL, "family", "gap", "tolerance", "total", "total_error", "errors", "largest", "uncertain"
+    )
     both = tried.drop("keys").join(asked, on=["document", "family"], how="inner", maintain_order="left")
     both = both.join(sums, on=["set", "column"], how="left", maintain_order="left")
     needed = pl.col("gap").abs() > pl.col("tolerance")
+    errors = pl.col("errors") - pl.col("omitted_errors")
+    uncertain = pl.col("uncertain") - pl.col("omitted_uncertain") + (pl.col("total_error") > 0).cast(pl.Int32)
+    largest = pl.max_horizontal("total_error", pl.min_horizontal("largest", errors))
     fits = (pl.col("gap") - pl.col("omitted")).abs() <= pl.col("tolerance")
     # A total of nothing leaves out whatever there is, so it says nothing.
     return (
         both.with_columns(
-            pl.col("omitted").fill_null(0), tries=pl.col("set").n_unique().over("document", "family"), needed=needed
+            pl.col("omitted", "omitted_errors", "omitted_uncertain").fill_null(0),
+            tries=pl.col("set").n_unique().over("document", "family"),
+            needed=needed,
         )
+        .with_columns(tolerance=tolerance_of(uncertain, errors + pl.col("total_error"), largest))
         .with_columns(fits=fits & ~(pl.col("needed") & (pl.col("total") == 0)))
         .with_columns(agreeing=pl.col("fits").sum().over("set"))
     )

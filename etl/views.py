@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
-from etl.commits import REJECTS_FOLDER
-from etl.documents import VIEWS_FOLDER
-from etl.errors import LakeError, OutputError, UsageError
+from etl.errors import OutputError, UsageError
 from etl.lake import Lake
-from etl.manifest import MERGED_FILE
-from etl.partitions import SUPERSEDED_FOLDER
-from etl.queries import PARTITIONINGS, View, duckdb_script, spark_script
+from etl.manifest import MERGED_FILE, REJECTS_FILE
+from etl.partitions import SUFFIX, SUPERSEDED_FOLDER, VIEWS_FOLDER, table_partitioning
+from etl.queries import View, duckdb_script, spark_script
 from etl.schema import TABLES
 
 SCRIPTS = {"duckdb": duckdb_script, "spark": spark_script}
@@ -36,7 +33,7 @@ def find_views(output: Path) -> list[View]:
             " cannot be written down; rename the folder, or reach it by a link"
         )
     places = {name: (name, root / name) for name in TABLES}
-    places |= {"rejects": ("rejects", root / REJECTS_FOLDER), "documents": ("documents", root / MERGED_FILE)}
+    places |= {"rejects": ("rejects", root / REJECTS_FILE), "documents": ("documents", root / MERGED_FILE)}
     places |= {f"superseded_{name}": (name, root / SUPERSEDED_FOLDER / name) for name in TABLES}
     return [View(name, shown, str(folder), _partition(folder)) for name, (shown, folder) in places.items()]
 
@@ -72,31 +69,9 @@ def _replace(file: Path, text: str) -> None:
         ) from error
 
 
-def _partition(folder: Path) -> tuple[str, ...] | None:
-    """The partitioning of a table, as its first file shows it; None where there is no file.
-
-    A lake has one partitioning, so one file tells it.
-    """
-    try:
-        keys = next(_keys_of_files(folder, ()), None)
-    except OSError as error:
-        raise LakeError(folder, f"cannot be listed: {error.strerror or error}", "check its rights") from error
-    if folder.suffix == ".parquet":  # a list that is one file
-        return () if folder.is_file() else None
-    if keys is not None and keys not in ((), *PARTITIONINGS):
-        raise LakeError(folder, f"has folders of {' and '.join(keys)}, which no lake has", "take them out")
-    return keys
-
-
-def _keys_of_files(folder: Path, keys: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    """The keys of the folders above each Parquet file; no deeper than partitions go."""
-    if not folder.is_dir():
-        return
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries)
-    for name in names:
-        key, equals, _ = name.partition("=")
-        if not equals and name.endswith(".parquet"):
-            yield keys
-        elif equals and len(keys) < max(map(len, PARTITIONINGS)):
-            yield from _keys_of_files(folder / name, (*keys, key))
+def _partition(place: Path) -> tuple[str, ...] | None:
+    """The partitioning of a table, or of a list, which is one file; None where there is no file."""
+    if place.suffix == SUFFIX:
+        return () if place.is_file() else None
+    way = table_partitioning(place)
+    return way.keys if way else None

@@ -60,7 +60,7 @@ COVER = "SECURITIES AND EXCHANGE COMMISSION\n\nForm 8-K\n\nSee the reports attac
 
 
 def submission(
-    documents: Sequence[str], *, tags: bool = False, form: str = "8-K", filed: str = "20031121", pem: bool = False
+    documents: Sequence[str], form: str = "8-K", filed: str = "20031121", *, tags: bool = False, pem: bool = False
 ) -> str:
     """A full submission with these documents, the first of which is the form itself."""
     header = (TAG_HEADER if tags else TABBED_HEADER).format(form=form, count=len(documents), filed=filed)

@@ -185,11 +185,62 @@ def test_a_weekend_is_believed_to_several_classes_and_not_to_one() -> None:
     assert by_class(alone) == {"A-1": "fail"}
 
 
-@pytest.mark.parametrize(("balance", "outcome"), [("30,000,000", "pass"), ("40,000", "fail")])
-def test_a_small_class_alone_tells_no_days(balance: str, outcome: str) -> None:
-    """Interest of some dollars a day fits some number of days whatever it is."""
-    told = judge(paid({"A-1": (balance, "4.00000%")}, 33))
-    assert told["interest_accrual", "A-1"].outcome == outcome
+# Of these, what fits 31 days covers 1.53 of the 2,745.45 dollars of a day.
+LAST = {"A-1": ("63,356,470", "1.56000%")}
+UNTOLD = "{} days by the calendar fit, but the class alone is too small to tell them"
+
+
+@pytest.mark.parametrize("others", [{}, FIXED], ids=["alone", "beside fixed classes"])
+def test_a_class_alone_tells_its_days_where_little_interest_fits_any(others: Classes) -> None:
+    """In a stretch as long as the interest of a day two numbers of days lie at the most, on each of two bases."""
+    outcomes = judge(paid(LAST, 31) | paid(others, 30), dt.date(2004, 1, 26))
+    assert outcomes["interest_accrual", "A-1"].explanation == "ACT/360, 31 days"
+    assert days_of(outcomes)["ACT/360"] == ("pass", 31, "A-1")
+
+
+@pytest.mark.parametrize(("balance", "told"), [("7,730,000", True), ("7,710,000", False)])
+def test_how_large_a_class_alone_must_be(balance: str, told: bool) -> None:  # noqa: FBT001
+    """Four times the 1.07 dollars that fit 33 days are a hundredth of the interest of a day, some 429 dollars."""
+    outcomes = judge(paid({"A-1": (balance, "2.00000%")}, 33))
+    days = {"ACT/360": ("pass", 33, "A-1")}
+    unknown = {"report": ("not_applicable", None, "no class tells the days by its interest")}
+    assert days_of(outcomes) == (days if told else unknown)
+
+
+@pytest.mark.parametrize("others", [{}, FIXED], ids=["alone", "beside fixed classes"])
+@pytest.mark.parametrize("small", [("40,000", "4.00000%"), ("345,199,023", "1.500%")], ids=["balance", "decimals"])
+def test_a_class_alone_that_fits_days_and_is_too_small_to_tell_them_is_held_to_none(
+    small: tuple[str, str], others: Classes
+) -> None:
+    """Interest of some dollars a day, or such as a rate of few decimals gives, fits some number of days by accident."""
+    outcomes = judge(paid({"A-1": small}, 33) | paid(others, 30))
+    told = outcomes["interest_accrual", "A-1"]
+    assert (told.outcome, told.explanation, told.difference) == ("not_applicable", UNTOLD.format(33), None)
+    known = {"30/360": ("pass", 30, "A-IO, B-IO")}
+    unknown = {"report": ("not_applicable", None, "no class tells the days by its interest")}
+    assert days_of(outcomes) == (known if others else unknown)
+
+
+@pytest.mark.parametrize("days", [25, 29, 36, 37])
+def test_a_small_class_that_fits_no_days_is_a_break(days: int) -> None:
+    """25 and 36 days are no month; 29 days lead back to a Sunday."""
+    outcomes = judge(paid({"A-1": ("6,000,000", "2.00000%")}, days))
+    assert outcomes["interest_accrual", "A-1"].outcome == "fail"
+    assert days_of(outcomes) == {"report": ("fail", None, "no number of days fits the interest of any class")}
+
+
+def test_a_small_class_is_held_to_the_days_of_the_others() -> None:
+    small = {"M-3": ("6,000,000", "2.00000%")}
+    assert by_class(judge(paid(FLOATING, 33) | paid(small, 31)))["M-3"] == "fail"
+    assert by_class(judge(paid(FLOATING, 33) | paid(small, 33)))["M-3"] == "pass"
+
+
+def test_a_printed_shortfall_leaves_two_readings_to_tell_the_days_by() -> None:
+    """So a class must be twice as large, and more for the error of the shortfall."""
+    rows = paid({"A-1": ("9,000,000", "2.00000%")}, 33)
+    with_shortfall = {"A-1": rows["A-1"] | {"interest_shortfall": "1,000"}}
+    assert by_class(judge(rows)) == {"A-1": "pass"}
+    assert by_class(judge(with_shortfall)) == {"A-1": "not_applicable"}
 
 
 def test_a_single_class_is_no_proof_of_a_longer_period() -> None:

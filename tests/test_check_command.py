@@ -6,9 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import etl
@@ -16,8 +19,10 @@ from etl import run
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
+from etl.partitions import PartitionBy
 
 from .kit import absc_2003_he2, make_deal, render, simulate
+from .lakes import POISON, hashes, rearranged
 
 
 def _etl(*arguments: str | Path, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -211,3 +216,154 @@ def test_lost_reports_are_noticed(tmp_path: Path, victim: str) -> None:
     breaks = check_lake(Lake(tmp_path / "output")).breaks
     assert {one["check"] for one in breaks} == {"tables_are_whole"}
     assert len(breaks) == (2 if victim == "*/deal=*" else 1)
+
+
+def test_failed_checks_of_superseded_reports_are_told_apart(lakes: Path, tmp_path: Path) -> None:
+    """What holds has none, so `etl check` lists none, and a run must not say that it would."""
+    wrong, right = (lakes / "broken" / "3-1.txt").read_text(), (lakes / "sound" / "3-1.txt").read_text()
+    (tmp_path / "wrong.txt").write_text(wrong)
+    (tmp_path / "x-right.txt").write_text(f"REVISED\n\n{right}")
+    done = _etl("run", tmp_path / "wrong.txt", tmp_path / "x-right.txt", "--out", tmp_path / "lake")
+    failed = [line for line in done.stdout.splitlines() if line.startswith("check failed in ")]
+    assert failed
+    assert all(line.startswith(f"check failed in {tmp_path}/wrong.txt (superseded): ") for line in failed)
+    again = _etl("run", tmp_path / "wrong.txt", tmp_path / "x-right.txt", "--out", tmp_path / "lake")
+    assert "checks of skipped reports failed" not in again.stdout
+    assert check_lake(Lake(tmp_path / "lake")).breaks == []
+    _etl("run", tmp_path / "wrong.txt", "--out", tmp_path / "alone")
+    again = _etl("run", tmp_path / "wrong.txt", "--out", tmp_path / "alone", "--json")
+    summary = json.loads(again.stdout)
+    assert summary["skipped_checks_failed"] == len(failed)
+    forced = json.loads(_etl("run", tmp_path / "wrong.txt", "--out", tmp_path / "alone", "--json", "--force").stdout)
+    assert [check["standing"] for check in forced["failed_checks"]] == ["current"] * len(failed)
+
+
+# --- damaged files -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two deals; of the first, one report was revised, and two others are in conflict."""
+    folder = tmp_path_factory.mktemp("inbox")
+    reports = [absc_2003_he2.report(), *absc_2003_he2.following_months(1)]
+    texts = [render(report) for report in (*reports, *simulate(make_deal(3), 2))]
+    for number, text in enumerate((*texts, f"REVISED\n\n{texts[0]}", texts[1].replace("274,141", "274,142"))):
+        (folder / f"{number}.txt").write_text(text)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def lake_by(inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[PartitionBy, Path]:
+    folder = tmp_path_factory.mktemp("by")
+    run([inbox], folder / PartitionBy.DATE)
+    return {way: rearranged(folder / PartitionBy.DATE, way, folder / f"by {way}") for way in PartitionBy}
+
+
+def _other_types(file: Path) -> None:
+    rows = pq.read_table(file, partitioning=None)
+    numbers = [name for name in ("checks_failed", "total_interest", "line") if name in rows.column_names]
+    place = rows.column_names.index(numbers[0])
+    pq.write_table(rows.set_column(place, numbers[0], pa.array([1.5] * rows.num_rows)), file)
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-100]),
+    "empty": lambda file: file.write_bytes(b""),
+    "no Parquet": lambda file: file.write_bytes(POISON),
+    "another table": lambda file: pq.write_table(pa.table({"x": [1]}), file),
+    "other types": _other_types,
+}
+
+
+@pytest.mark.parametrize("way", list(PartitionBy))
+@pytest.mark.parametrize("table", ["reports", "pools", "records"])
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_file_is_a_break_and_the_rest_is_checked(
+    lake_by: dict[PartitionBy, Path], tmp_path: Path, way: PartitionBy, table: str, damage: str
+) -> None:
+    before = check_lake(Lake(lake_by[way])).breaks
+    output = shutil.copytree(lake_by[way], tmp_path / "output")
+    file = min((output / table).rglob("*.parquet"))
+    DAMAGE[damage](file)
+    breaks = check_lake(Lake(output)).breaks
+    assert (breaks[0]["check"], breaks[0]["subject"]) == ("tables_are_whole", str(file))
+    assert breaks[0]["explanation"].startswith("cannot be read: ")
+    assert breaks[0]["explanation"].endswith("; delete it and run `etl run --force` over its reports")
+    assert [one for one in breaks if one["subject"].endswith(".parquet")] == breaks[:1]
+    other = max(Lake(lake_by[way]).deals())
+    assert other not in str(file)
+    assert [one for one in breaks if one["deal"] == other] == [one for one in before if one["deal"] == other]
+
+
+@pytest.mark.parametrize("way", list(PartitionBy))
+def test_the_mend_of_a_damaged_file_is_one(
+    inbox: Path, lake_by: dict[PartitionBy, Path], tmp_path: Path, way: PartitionBy
+) -> None:
+    """Of one with reports in conflict too, or with those of several dates."""
+    output = shutil.copytree(lake_by[way], tmp_path / "output")
+    damaged = [max((output / table).rglob("*he2*.parquet")) for table in ("pools", "records")]
+    for file in damaged:
+        file.write_bytes(POISON)
+    assert [one["subject"] for one in check_lake(Lake(output)).breaks[:2]] == [str(file) for file in damaged]
+    for file in damaged:
+        file.unlink()
+    run([inbox], output, force=True)
+    assert hashes(output) == hashes(lake_by[way])
+
+
+def test_the_command_tells_a_damaged_file_as_it_does_failed_checks(lakes: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(lakes / "broken-lake", tmp_path / "lake")
+    first, last = sorted((copy / "classes").rglob("*.parquet"))[::5]
+    for file in (first, last):
+        file.write_bytes(POISON)
+    done = _etl("check", copy)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("2 deals, 6 reports\n")
+    assert f"  tables_are_whole: {first}\n" in done.stdout
+    assert "delete it and run `etl run --force` over its reports" in " ".join(done.stdout.split())
+    told = _etl("check", copy, "--strict", "--json")
+    assert told.returncode == 1
+    breaks = json.loads(told.stdout)["breaks"]
+    assert [one["subject"] for one in breaks[:2]] == [str(first), str(last)]
+    assert {one["check"] for one in breaks} > {"tables_are_whole", "class_roll_forward"}
+
+
+# --- what strangers left -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", list(PartitionBy))
+@pytest.mark.parametrize("place", ["", "_superseded/"])
+def test_what_is_not_of_the_lake_is_a_break(
+    lake_by: dict[PartitionBy, Path], tmp_path: Path, way: PartitionBy, place: str
+) -> None:
+    before = check_lake(Lake(lake_by[way])).breaks
+    assert not [one for one in before if one["check"] == "tables_are_whole"]
+    output = shutil.copytree(lake_by[way], tmp_path / "output")
+    own = min((output / f"{place}classes").rglob("*.parquet"))
+    deal = own.relative_to(output / f"{place}classes").parts[0]
+    strays = [
+        own.parent / ".part-0.parquet.crc",
+        own.parent / "part-0.parquet",
+        output / f"{place}classes" / "_SUCCESS",
+        output / f"{place}classes" / deal / "a.parquet",
+        output / f"{place}classes" / "deal=Capital",
+        output / f"{place}classes" / deal / "month=1",
+    ]
+    for stray in strays:
+        if stray.suffix or stray.name == "_SUCCESS":
+            shutil.copy(own, stray)
+        else:
+            stray.mkdir()
+            shutil.copy(own, stray)
+    breaks = check_lake(Lake(output)).breaks
+    told = breaks[: len(strays)]
+    assert {one["subject"] for one in told} == set(map(str, strays))
+    assert breaks[len(strays) :] == before
+    assert {one["explanation"].rpartition(": ")[2] for one in told} == {"take it out"}
+    other = max(Lake(output).deals())
+    assert [one for one in check_lake(Lake(output), [other]).breaks if one["check"] == "tables_are_whole"] == []
+    mine = {one["subject"] for one in check_lake(Lake(output), [deal.removeprefix("deal=")]).breaks}
+    assert {str(stray) for stray in strays if deal in stray.parts} <= mine
+    done = _etl("check", output, "--strict")
+    assert done.returncode == 1
+    assert f"tables_are_whole: {own.parent}/part-0.parquet\n" in done.stdout

@@ -77,7 +77,7 @@ def test_a_submission_gives_its_reports_with_what_its_header_says(
     dialect: dict[str, bool], reports: list[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "filing.txt"
-    text = submission([COVER, *reports[:2]], **dialect)
+    text = submission([COVER, *reports[:2]], tags=dialect.get("tags", False), pem=dialect.get("pem", False))
     file.write_text(text)
     summary = etl.run([file], tmp_path / "out")
     assert (summary.reports_read, summary.rejected, summary.attached, summary.documents) == (2, 0, 1, 3)

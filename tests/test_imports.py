@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from etl.partitions import OUTPUT_FOLDERS
+from etl.schema import TABLES
+
 from .conftest import REPOSITORY
 
 # A module imports only modules that stand above it.
@@ -138,6 +141,12 @@ def test_only_the_command_prints(module: str) -> None:
     assert not [
         call for call in calls if isinstance(call.func, ast.Name) and call.func.id in ("print", "input", "exit")
     ]
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "partitions"])
+def test_the_folders_of_a_lake_are_named_in_one_place(module: str) -> None:
+    named = {node.value for node in ast.walk(_tree(module)) if isinstance(node, ast.Constant)}
+    assert not named & set(OUTPUT_FOLDERS).difference(TABLES)
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda file: file.stem)

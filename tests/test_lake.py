@@ -230,7 +230,7 @@ def test_a_damaged_file_is_named(small: Lake, damage: bytes | None) -> None:
     with pytest.raises(LakeError) as caught:
         small.read("classes")
     assert str(caught.value).startswith(f"{file}: cannot be read: ")
-    assert str(caught.value).endswith("run `etl run --force` over its report")
+    assert str(caught.value).endswith("; delete it and run `etl run --force` over its reports")
     assert "\n" not in str(caught.value)
     assert small.read("classes", dates=[DAYS[0], DAYS[2]]).height == 28
 

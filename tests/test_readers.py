@@ -19,13 +19,14 @@ import pytest
 
 import etl
 from etl.errors import LakeError, OutputError, UsageError
+from etl.partitions import table_partitioning
 from etl.queries import duckdb_script
 from etl.schema import TABLES, arrow_schema, table
 from etl.sql import ask
 from etl.views import find_views, script, write_views
 
 from .kit import make_deal, random_style, render, simulate
-from .lakes import MONTHS, PARTITIONINGS, deal_of, make_lake, poison_last, rearranged
+from .lakes import MONTHS, PARTITIONINGS, POISON, deal_of, make_lake, poison_last, rearranged
 
 VIEWS = (*TABLES, "rejects", *(f"superseded_{name}" for name in TABLES))
 
@@ -283,8 +284,28 @@ def test_a_path_that_engines_take_for_a_pattern_is_refused(tmp_path: Path, name:
         find_views(tmp_path / name)
 
 
-def test_folders_that_no_lake_has_are_named(tmp_path: Path) -> None:
-    (tmp_path / "reports" / "month=1").mkdir(parents=True)
-    (tmp_path / "reports" / "month=1" / "a.parquet").write_bytes(b"")
-    with pytest.raises(LakeError, match="has folders of month"):
-        find_views(tmp_path)
+@pytest.mark.parametrize("by", PARTITIONINGS)
+def test_what_strangers_left_does_not_tell_the_partitioning(lakes: dict[str, Path], by: str, tmp_path: Path) -> None:
+    """It follows from the lake's own files, for the views as for runs."""
+    copy = shutil.copytree(lakes[by], tmp_path / "lake")
+    expected = {view.name: view.partition for view in find_views(copy)}
+    deal = min((copy / "reports").iterdir())
+    for stray in (copy / "reports" / "a.parquet", deal / "a.parquet", deal / "a=1" / "a.parquet"):
+        stray.parent.mkdir(exist_ok=True)
+        stray.write_bytes(POISON)
+    assert table_partitioning(copy / "reports") == by
+    assert {view.name: view.partition for view in find_views(copy)} == expected
+    shutil.rmtree(copy / "classes")
+    (copy / "classes" / "month=1").mkdir(parents=True)
+    (copy / "classes" / "month=1" / "a.parquet").write_bytes(POISON)
+    assert table_partitioning(copy / "classes") is None
+    assert _asked(copy, "SELECT count(*) FROM classes") == [(0,)]
+
+
+def test_a_folder_that_cannot_be_listed_is_named(lakes: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(folder: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr("etl.partitions.os.listdir", refused)
+    with pytest.raises(LakeError, match=r"reports: cannot be listed: Permission denied; check its rights"):
+        find_views(lakes["deal"])

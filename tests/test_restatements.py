@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 
 from etl import LakeError, Summary, arrow_schema, load_layouts, run
 from etl.compaction import compact
+from etl.documents import Found, gone_sources
+from etl.layout import Layout
+from etl.manifest import Readers, read_manifest, readers, with_folder
 from etl.partitions import PartitionBy
 from etl.schema import TABLES
 
@@ -189,6 +195,21 @@ def test_another_version_of_the_program_reads_anew(tmp_path: Path, monkeypatch: 
     assert run([inbox], tmp_path / "output").reports_read == 0
 
 
+def test_layouts_are_hashed_once_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is skipped and what is written down follow from one answer."""
+    asked: list[int] = []
+
+    def counted(layouts: Sequence[Layout]) -> Readers:
+        asked.append(len(layouts))
+        return readers(layouts)
+
+    monkeypatch.setattr("etl.runs.readers", counted)
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "letter.txt": "Dear Sirs"})
+    assert run([inbox], tmp_path / "output").reports_read == 1
+    assert run([inbox], tmp_path / "output").skipped == 1
+    assert asked == [len(load_layouts())] * 2
+
+
 def test_a_report_that_is_rejected_now_leaves_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another version of the program no longer reads it."""
     inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "b.txt": NEXT_MONTH})
@@ -227,6 +248,105 @@ def test_copies_of_a_rejected_document_have_a_row_each(tmp_path: Path) -> None:
         for name in order:
             run([inbox / name], tmp_path / "parts")
     assert hashes(tmp_path / "parts") == hashes(tmp_path / "output")
+
+
+# --- what could not be read at all ------------------------------------------------------------------------
+
+
+def _rejected(output: Path) -> set[str]:
+    """The names of what stands in the rejects, which is what the manifest knows."""
+    rows = _rows(output, "_rejects", "source")
+    rejected = read_manifest(output).rows.filter(pl.col("outcome") == "rejected")
+    assert [source for (source,) in rows] == sorted(rejected["source"])
+    return {Path(str(source)).name for (source,) in rows}
+
+
+@pytest.fixture
+def unread(tmp_path: Path) -> Path:
+    """An inbox with a link, which is not followed, in each of its folders."""
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": ORIGINAL, "letter.txt": "Dear Sirs"})
+    _inbox(inbox / "sub", {"b.txt": NEXT_MONTH})
+    for link in (inbox / "link.txt", inbox / "sub" / "deep.txt"):
+        link.symlink_to(inbox / "a.txt")
+    run([inbox], tmp_path / "output")
+    assert _rejected(tmp_path / "output") == {"letter.txt", "link.txt", "deep.txt"}
+    return inbox
+
+
+def test_what_could_not_be_read_and_is_gone_leaves_the_rejects(unread: Path, tmp_path: Path) -> None:
+    """What was read and rejected stays: the lake knows what it is."""
+    shutil.rmtree(unread / "sub")
+    for name in ("link.txt", "letter.txt"):
+        (unread / name).unlink()
+    run([unread], tmp_path / "output")
+    assert _rejected(tmp_path / "output") == {"letter.txt"}
+    again = hashes(tmp_path / "output")
+    run([unread], tmp_path / "output")
+    assert hashes(tmp_path / "output") == again
+
+
+def test_what_can_be_read_now_leaves_the_rejects(unread: Path, tmp_path: Path) -> None:
+    for link in (unread / "link.txt", unread / "sub" / "deep.txt"):
+        link.unlink()
+        link.write_text(NEXT_MONTH)
+    run([unread / "link.txt"], tmp_path / "output")
+    assert _rejected(tmp_path / "output") == {"letter.txt", "deep.txt"}, "the other was not looked at"
+    run([unread], tmp_path / "output")
+    assert _rejected(tmp_path / "output") == {"letter.txt"}
+    run([unread], tmp_path / "clean")
+    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
+
+
+def test_a_run_forgets_nothing_that_it_did_not_look_for(unread: Path, tmp_path: Path) -> None:
+    for link in (unread / "link.txt", unread / "sub" / "deep.txt"):
+        link.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    for inputs in (unread / "a.txt", unread / "*.txt", tmp_path / "elsewhere"):
+        run([inputs], tmp_path / "output")
+        assert _rejected(tmp_path / "output") == {"letter.txt", "link.txt", "deep.txt"}
+    run([unread / "sub"], tmp_path / "output")
+    assert _rejected(tmp_path / "output") == {"letter.txt", "link.txt"}
+
+
+def test_a_folder_that_cannot_be_listed_is_not_empty(
+    unread: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = os.scandir
+
+    def refused(folder: Path) -> Iterator[os.DirEntry[str]]:
+        if folder == unread / "sub":
+            raise PermissionError(13, "Permission denied")
+        return listed(folder)
+
+    (unread / "sub" / "deep.txt").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr("etl.documents.os.scandir", refused)
+        run([unread], tmp_path / "output")
+    assert _rejected(tmp_path / "output") == {"letter.txt", "link.txt", "deep.txt", "sub"}
+    run([unread], tmp_path / "output")
+    assert _rejected(tmp_path / "output") == {"letter.txt", "link.txt"}
+
+
+@pytest.mark.parametrize(
+    ("folder", "gone"),
+    [
+        (".", ["a.txt", "in/b.txt"]),
+        ("in", ["in/b.txt"]),
+        ("..", ["../c.txt"]),
+        ("../in", []),
+        ("/in", ["/in/d.txt", "/in"]),
+        ("/i", []),
+    ],
+)
+def test_paths_lie_in_the_folders_that_they_name(folder: str, gone: list[str]) -> None:
+    sources = ["a.txt", "in/b.txt", "../c.txt", "/in/d.txt", "/in"]
+    assert gone_sources(dict(zip(sources, sources, strict=True)), [Path(folder)], []) == gone
+    assert (
+        gone_sources(
+            dict(zip(sources, sources, strict=True)), [Path(folder)], [Found(Path(source)) for source in sources]
+        )
+        == []
+    )
 
 
 # --- what a lake must not forget --------------------------------------------------------------------------
@@ -351,3 +471,19 @@ def test_lost_rows_are_not_compacted_away(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="are lost; run"):
         compact(tmp_path / "output", PartitionBy.DEAL)
     assert hashes(tmp_path / "output") == before
+
+
+@pytest.mark.parametrize("partition_by", list(PartitionBy))
+@pytest.mark.parametrize("dates", [[], ["2003-11-17", "2003-12-15", "2003-11-17", "0987-01-01"]])
+def test_one_rule_says_where_rows_stand(
+    monkeypatch: pytest.MonkeyPatch, partition_by: PartitionBy, dates: list[str]
+) -> None:
+    """For a frame as for a single report."""
+    days = [dt.date.fromisoformat(date) for date in dates]
+    deals = [f"deal-{number}" for number in range(len(days))]
+    rows = pl.DataFrame({"deal": deals, "distribution_date": days}, {"deal": pl.String, "distribution_date": pl.Date})
+    there = [partition_by.folder(deal, day) for deal, day in zip(deals, days, strict=True)]
+    assert with_folder(rows, partition_by)["folder"].to_list() == there
+    monkeypatch.setattr(PartitionBy, "folder", lambda _, deal, date: f"{date}/{deal}")
+    elsewhere = [f"{day}/{deal}" for deal, day in zip(deals, days, strict=True)]
+    assert with_folder(rows, partition_by)["folder"].to_list() == elsewhere

@@ -6,7 +6,8 @@ the total, pool ending = beginning - principal - losses, over-collateralization 
 
 Interest runs by actual days over 360 for the floating classes and by 30/360 for the fixed notional ones.
 Losses are covered by excess interest first; what is then left builds up the over-collateralization to its
-target, and the rest goes to class X. Above the target, principal is released to class X.
+target, and the rest goes to class X. Above the target, principal is released to class X, but not in a month whose
+losses are more than what stands above it: then the over-collateralization is deficient.
 """
 
 from __future__ import annotations
@@ -536,13 +537,13 @@ def _credit(period: Period, flows: tuple[Flows, ...], excess: int) -> Credit:
     wanted = deal.oc_target - (deal.oc_target // 10 if stepped_down and not event else 0)
     target = max(0, min(wanted, sum(flow.ending for flow in flows) - P_BALANCE))
     standing = state.balances[period.excess_place]
-    over_target = max(0, standing - target)
-    losses = sum(flow.losses for flow in flows)
+    lacking = target - standing + sum(flow.losses for flow in flows)
+    over_target = max(0, standing - target) if lacking <= 0 else 0
     return Credit(
         target=target,
         increase=min(excess, max(0, target - standing)),
         release=min(over_target, sum(flow.principal for flow in flows)),
-        deficiency=0 if over_target else target - standing + losses,
+        deficiency=max(0, lacking),
         over_target=over_target,
         trigger_event=event,
         stepped_down=stepped_down,
