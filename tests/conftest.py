@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from etl import Layout, load_layouts
 
 from .kit import Report, absc_2003_he2
 from .reading import Outcome, read_text
+from .remembered import Remembered
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -58,3 +60,16 @@ def real(real_text: str) -> Outcome:
 def seed_report() -> Report:
     """The test kit's report with the figures of the real filing."""
     return absc_2003_he2.report()
+
+
+@pytest.fixture(scope="session")
+def readings(tmp_path_factory: pytest.TempPathFactory) -> Remembered:
+    return Remembered(tmp_path_factory.mktemp("readings"))
+
+
+@pytest.fixture(scope="module")
+def remembered(readings: Remembered) -> Iterator[None]:
+    """For a module that asks what a lake is after many runs: this process reads no documents twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("etl.batch._read_with", readings)
+        yield

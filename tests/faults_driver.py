@@ -20,7 +20,9 @@ from typing import Any
 
 import polars as pl
 
-from etl import cli, commits, inbox, manifest, runs, worker
+from etl import batch, cli, commits, inbox, manifest, runs, worker
+
+from .remembered import Remembered
 
 STEPS = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "faults.half")
 
@@ -32,7 +34,7 @@ class Fault:
     `die_at`, `stop_at`: SIGKILL or SIGSTOP before the step of that number, from 1. `trace`: a file for the
     list of steps. `without`: a guard that is taken out. `batch`: documents of a batch. `few`: so many documents
     are read in one process. `poison`: the worker that gets a document with this text dies, `deaths` times at most,
-    which the files of `grave` count.
+    which the files of `grave` count. `readings`: a folder of remembered readings.
     """
 
     die_at: int = 0
@@ -45,6 +47,7 @@ class Fault:
     job: str = "stage_batch"
     deaths: int = 0
     grave: str = ""
+    readings: str = ""
 
 
 class Steps:
@@ -69,6 +72,8 @@ def command(fault: Fault, arguments: Sequence[str]) -> None:
     """Carry out the command with its fault; ends with SystemExit."""
     inbox.BATCH_DOCUMENTS = fault.batch
     runs.FEW_DOCUMENTS = fault.few
+    if fault.readings:
+        batch._read_with = Remembered(Path(fault.readings), learns=False)  # noqa: SLF001
     if fault.without:
         GUARDS[fault.without]()
     if fault.without == "workers end with the run" or fault.poison:
@@ -83,6 +88,14 @@ def command(fault: Fault, arguments: Sequence[str]) -> None:
         if fault.trace:
             taken = list(steps.taken)
             Path(fault.trace).write_text("\n".join(taken))
+
+
+def quietly(fault: Fault, arguments: Sequence[str]) -> None:
+    """The same, and nothing is seen of what it says."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    command(fault, arguments)
 
 
 # --- a program without one of its guards ----------------------------------------------------------------------

@@ -37,7 +37,7 @@ def make_lake(folder: Path) -> Path:
 def rearranged(lake: Path, by: str, target: Path) -> Path:
     """A copy of a lake partitioned by deal and date with another partitioning."""
     shutil.copytree(lake, target, ignore=shutil.ignore_patterns("_views"))
-    compact(target, PartitionBy(by))
+    compact(target, PartitionBy(by), workers=1)
     return target
 
 

@@ -134,10 +134,13 @@ LINES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=15)
-@given(st.sampled_from([*REPORTS]), st.lists(st.tuples(st.floats(0, 1), LINES), min_size=1, max_size=3))
-def test_every_number_of_any_line_is_in_one_record(name: str, places: list[tuple[float, str]]) -> None:
-    wrong, number = errors([with_junk(REPORTS[name], places)])
+PLACES = st.lists(st.tuples(st.floats(0, 1), LINES), min_size=1, max_size=3)
+
+
+@settings(max_examples=5)
+@given(st.lists(st.tuples(st.sampled_from([*REPORTS]), PLACES), min_size=4, max_size=12))
+def test_every_number_of_any_line_is_in_one_record(changes: list[tuple[str, list[tuple[float, str]]]]) -> None:
+    wrong, number = errors([with_junk(REPORTS[name], places) for name, places in changes])
     assume(number)
     assert wrong == []
 

@@ -1,4 +1,4 @@
-"""The command as a person or a script meets it: started as a program, its output piped."""
+"""The command as a person or a script meets it: a process of its own, whose output goes to no terminal."""
 
 from __future__ import annotations
 
@@ -14,17 +14,9 @@ from etl import __version__
 from etl.schema import LISTS, TABLES
 
 from .kit import absc_2003_he2, make_deal, render, simulate
+from .processes import call_etl
 
 LETTER = "Dear Sirs, the statement follows."
-
-
-def _etl(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from etl.cli import main; main()", *map(str, arguments)]
-    done = subprocess.run(
-        command, cwd=cwd, env={**os.environ, **variables}, capture_output=True, encoding="utf-8", check=False
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +31,7 @@ def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_run_says_what_it_did(inbox: Path, tmp_path: Path) -> None:
-    done = _etl("run", inbox, "--out", tmp_path / "output")
+    done = call_etl("run", inbox, "--out", tmp_path / "output")
     assert (done.returncode, done.stderr) == (0, "")
     assert "4 documents" in done.stdout
     assert "2 reports read, 2 rejected" in done.stdout
@@ -52,7 +44,7 @@ def test_a_run_says_what_it_did(inbox: Path, tmp_path: Path) -> None:
 
 
 def test_the_summary_as_json_is_all_that_is_printed(inbox: Path, tmp_path: Path) -> None:
-    done = _etl("run", inbox, "--out", tmp_path / "output", "--json")
+    done = call_etl("run", inbox, "--out", tmp_path / "output", "--json")
     summary = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     assert (summary["documents"], summary["reports_read"], summary["rejected"]) == (4, 2, 2)
@@ -65,17 +57,17 @@ def test_the_summary_as_json_is_all_that_is_printed(inbox: Path, tmp_path: Path)
 @pytest.mark.parametrize(("name", "code"), [("", 1), ("a.txt", 0), ("letter.txt", 1)])
 @pytest.mark.parametrize("as_json", [True, False])
 def test_strict_tells_by_its_exit_code(inbox: Path, tmp_path: Path, name: str, code: int, as_json: bool) -> None:  # noqa: FBT001
-    done = _etl("run", inbox / name, "--out", tmp_path / "output", "--strict", *["--json"] * as_json)
+    done = call_etl("run", inbox / name, "--out", tmp_path / "output", "--strict", *["--json"] * as_json)
     assert done.returncode == code
     assert done.stdout
 
 
 def test_an_empty_inbox_is_said(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
-    done = _etl("run", tmp_path / "inbox", "--out", tmp_path / "output", "--strict")
+    done = call_etl("run", tmp_path / "inbox", "--out", tmp_path / "output", "--strict")
     assert (done.returncode, done.stderr) == (0, "")
     assert "the inbox is empty" in done.stdout
-    assert json.loads(_etl("run", tmp_path / "inbox", "-o", tmp_path / "output", "--json").stdout)["documents"] == 0
+    assert json.loads(call_etl("run", tmp_path / "inbox", "-o", tmp_path / "output", "--json").stdout)["documents"] == 0
 
 
 @pytest.mark.parametrize(
@@ -97,7 +89,7 @@ def test_an_empty_inbox_is_said(tmp_path: Path) -> None:
 def test_a_wrong_call_is_told_in_a_line(tmp_path: Path, arguments: list[str], said: str) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "file").write_text("a file")
-    done = _etl(*arguments, cwd=tmp_path)
+    done = call_etl(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     last = done.stderr.splitlines()[-1]
     assert said in last
@@ -108,7 +100,7 @@ def test_a_wrong_call_is_told_in_a_line(tmp_path: Path, arguments: list[str], sa
 
 def test_an_output_that_cannot_be_written_is_told_in_a_line(inbox: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file")
-    done = _etl("run", inbox, "--out", tmp_path / "file" / "output")
+    done = call_etl("run", inbox, "--out", tmp_path / "file" / "output")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("etl: ")
     assert "cannot be written" in done.stderr
@@ -122,7 +114,7 @@ def test_names_of_files_do_not_steer_the_terminal(tmp_path: Path) -> None:
     text = render(absc_2003_he2.report())
     (inbox / "b\x1b[31m.txt").write_text(text)
     (inbox / "c\x1b[31m.txt").write_text(text.replace("278,036", "278,037"))
-    done = _etl("run", inbox, "--out", tmp_path / "output")
+    done = call_etl("run", inbox, "--out", tmp_path / "output")
     assert "conflict: " in done.stdout
     assert "\x1b" not in done.stdout
     assert len([line for line in done.stdout.splitlines() if "not_a_report" in line]) == 1
@@ -131,20 +123,22 @@ def test_names_of_files_do_not_steer_the_terminal(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["[bold]x.txt", "a:x:b.txt", "[link=x]y.txt", "a b.txt", "é報.txt"])
 def test_names_of_files_are_printed_as_they_are(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(LETTER)
-    assert f"rejected {name}: not_a_report: " in _etl("run", "*.txt", "--out", "output", cwd=tmp_path).stdout
+    assert f"rejected {name}: not_a_report: " in call_etl("run", "*.txt", "--out", "output", cwd=tmp_path).stdout
 
 
 def test_a_terminal_that_knows_few_characters_is_enough(tmp_path: Path) -> None:
     (tmp_path / "é報.txt").write_text(LETTER)
     for more in ([], ["--json"]):
-        done = _etl("run", "*.txt", "--out", "output", *more, cwd=tmp_path, PYTHONIOENCODING="ascii")
+        program = [sys.executable, "-c", "from etl.cli import main; main()", "run", "*.txt", "--out", "output", *more]
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_list_of_rejects_is_cut_and_says_so(tmp_path: Path) -> None:
     for number in range(23):
         (tmp_path / f"{number}.txt").write_text(f"{LETTER} {number}")
-    done = _etl("run", tmp_path, "--out", tmp_path / "output")
+    done = call_etl("run", tmp_path, "--out", tmp_path / "output")
     assert done.stdout.count("not_a_report") == 20
     assert f"... and 3 more, in {tmp_path}/output/_rejects" in done.stdout
 
@@ -155,7 +149,7 @@ def test_the_list_of_rejects_is_cut_and_says_so(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def output(inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("explained") / "output"
-    assert _etl("run", inbox, "--out", folder).returncode == 0
+    assert call_etl("run", inbox, "--out", folder).returncode == 0
     return folder
 
 
@@ -174,7 +168,7 @@ def output(inbox: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_value_is_explained(output: Path, words: str, printed: str) -> None:
-    done = _etl("explain", output, *words.split())
+    done = call_etl("explain", output, *words.split())
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     (carets,) = [number for number, line in enumerate(lines) if set(line) == {" ", "|", "^"}]
@@ -185,7 +179,7 @@ def test_a_value_is_explained(output: Path, words: str, printed: str) -> None:
 
 def test_a_whole_deals_name_is_one_argument(output: Path) -> None:
     name = "Asset Backed Securities Corporation, Home Equity Loan Trust, Series 2003-HE2"
-    done = _etl("explain", output, name, "2003", "GROUP 1", "prepayments", "--json")
+    done = call_etl("explain", output, name, "2003", "GROUP 1", "prepayments", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
     assert said["key"] == {"group_id": "GROUP 1"}
@@ -209,27 +203,27 @@ def test_a_whole_deals_name_is_one_argument(output: Path) -> None:
     ],
 )
 def test_an_explanation_that_cannot_be_given_is_told_in_a_line(output: Path, arguments: list[str], said: str) -> None:
-    done = _etl("explain", *arguments, cwd=output.parent)
+    done = call_etl("explain", *arguments, cwd=output.parent)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr.splitlines()[-1]
     assert "\x1b" not in done.stderr
 
 
 def test_a_damaged_file_is_told_in_a_line(inbox: Path, tmp_path: Path) -> None:
-    _etl("run", inbox / "a.txt", "--out", tmp_path / "output")
+    call_etl("run", inbox / "a.txt", "--out", tmp_path / "output")
     (file,) = (tmp_path / "output" / "classes").rglob("*.parquet")
     file.write_bytes(b"PAR1")
-    done = _etl("explain", tmp_path / "output", "2003-he2", "2003", "classes", "A-1", "cusip")
+    done = call_etl("explain", tmp_path / "output", "2003-he2", "2003", "classes", "A-1", "cusip")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"etl: {file}: cannot be read: ")
-    assert done.stderr.endswith("; run `etl run --force` over its report\n")
+    assert done.stderr.endswith("; delete it and run `etl run --force` over its reports\n")
 
 
 def test_sources_are_left_out_when_asked(inbox: Path, tmp_path: Path) -> None:
-    done = _etl("run", inbox, "--out", tmp_path / "output", "--no-sources")
+    done = call_etl("run", inbox, "--out", tmp_path / "output", "--no-sources")
     assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "output" / "_sources").exists()
-    done = _etl("explain", tmp_path / "output", "2003-he2", "2003", "oc_amount")
+    done = call_etl("explain", tmp_path / "output", "2003-he2", "2003", "oc_amount")
     assert "the source was not kept; shown from its path" in done.stdout
 
 
@@ -237,13 +231,13 @@ def test_sources_are_left_out_when_asked(inbox: Path, tmp_path: Path) -> None:
 
 
 def test_the_tables_are_listed() -> None:
-    done = _etl("schema")
+    done = call_etl("schema")
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.split()[0] for line in done.stdout.splitlines() if line[:1].strip()] == ["table", *TABLES, *LISTS]
 
 
 def test_a_table_is_shown_with_its_columns() -> None:
-    done = _etl("schema", "classes")
+    done = call_etl("schema", "classes")
     assert (done.returncode, done.stderr) == (0, "")
     assert "pass_through_rate" in done.stdout
     assert "decimal128(14, 10)" in done.stdout
@@ -251,14 +245,14 @@ def test_a_table_is_shown_with_its_columns() -> None:
 
 
 def test_canonical_names_are_shown() -> None:
-    assert "credit_enhancement" in _etl("schema", "measures").stdout
-    assert "step_down_date" in _etl("schema", "triggers").stdout
+    assert "credit_enhancement" in call_etl("schema", "measures").stdout
+    assert "step_down_date" in call_etl("schema", "triggers").stdout
 
 
 def test_the_schema_as_json() -> None:
-    tables = json.loads(_etl("schema", "--json").stdout)
+    tables = json.loads(call_etl("schema", "--json").stdout)
     assert [table["name"] for table in tables] == [*TABLES, *LISTS]
-    classes = json.loads(_etl("schema", "classes", "--json").stdout)
+    classes = json.loads(call_etl("schema", "classes", "--json").stdout)
     assert classes == tables[1]
     column = next(column for column in classes["columns"] if column["name"] == "pass_through_rate")
     assert (column["type"], column["nullable"], column["unit"]) == ("decimal128(14, 10)", True, "fraction")
@@ -266,12 +260,12 @@ def test_the_schema_as_json() -> None:
 
 
 def test_the_version() -> None:
-    done = _etl("--version")
+    done = call_etl("--version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"trustee-etl {__version__}\n", "")
 
 
 def test_help_is_given_for_nothing() -> None:
-    done = _etl()
+    done = call_etl()
     assert "run" in done.stdout + done.stderr
     assert "explain" in done.stdout + done.stderr
     assert "schema" in done.stdout + done.stderr

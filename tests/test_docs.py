@@ -19,6 +19,7 @@ from etl.identities import catalogue
 from etl.schema import LISTS, TABLES, table
 
 from .pages import examples
+from .processes import call_etl
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -79,8 +80,8 @@ def test_the_sql_example_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_explanation_is_what_the_program_prints(workplace: Path) -> None:
     (shown,) = [block for block in examples(ROOT / "README.md", "text") if "read by" in block]
     command = next(line for line in README.splitlines() if line.startswith("etl explain ")).partition("#")[0]
-    program = [sys.executable, "-c", "from etl.cli import main; main()", *command.split()[1:]]
-    done = subprocess.run(program, cwd=workplace, capture_output=True, text=True, check=True)
+    done = call_etl(*command.split()[1:], cwd=workplace)
+    assert done.returncode == 0
     printed = done.stdout.replace(f"{workplace}/", "")
     assert shown in printed
 
@@ -93,8 +94,8 @@ def test_the_break_is_what_the_program_prints(tmp_path: Path) -> None:
     assert "328,979,574" in text.split("\n")[78]
     report.write_text(text.replace("328,979,574", "328,979,674"))
     for arguments in (["run", "samples/inbox", "--out", "output"], ["check", "output"]):
-        program = [sys.executable, "-c", "from etl.cli import main; main()", *arguments]
-        done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=True)
+        done = call_etl(*arguments, cwd=tmp_path)
+        assert done.returncode == 0
     assert shown in done.stdout
     assert "class_roll_forward            1      100" in done.stdout
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import re
 import shutil
@@ -18,8 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from multiprocessing.context import ForkServerContext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -34,9 +32,13 @@ from etl.manifest import read_manifest
 from etl.partitions import PartitionBy
 
 from .conftest import REPOSITORY
-from .faults_driver import GUARDS, Fault, command
+from .faults_driver import GUARDS, Fault, quietly
 from .faults_lakes import Known, copy, report_ids, restate, truth, wait_for, write_inbox
 from .lakes import hashes
+from .processes import forkserver
+from .remembered import Remembered
+
+pytestmark = pytest.mark.usefixtures("remembered")
 
 KILLS = int(os.environ.get("TRUSTEE_ETL_KILLS", "0"))
 
@@ -98,15 +100,17 @@ def _is_stopped(pid: int) -> bool:
 
 
 class Forked:
-    """Runs in processes that have the program loaded already; tests/faults_driver.py says what goes wrong in them."""
+    """Runs in processes that have the program loaded already; tests/faults_driver.py says what goes wrong in them. What
+    the tests have read already they do not read again."""
 
-    def __init__(self) -> None:
-        self._context: ForkServerContext = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["tests.faults_driver"])
+    def __init__(self, readings: Path) -> None:
+        self._readings = readings
+        self._context = forkserver()
 
     def __call__(self, fault: Fault, *arguments: str | Path) -> int:
         """The exit code of the command; that of a signal is negative."""
-        process = self._context.Process(target=_quietly, args=(fault, [*map(str, arguments)]))
+        fault = replace(fault, readings=str(self._readings))
+        process = self._context.Process(target=quietly, args=(fault, [*map(str, arguments)]))
         process.start()
         process.join(120)
         assert process.exitcode is not None
@@ -118,16 +122,9 @@ class Forked:
         return trace.read_text().splitlines()
 
 
-def _quietly(fault: Fault, arguments: Sequence[str]) -> None:
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    command(fault, arguments)
-
-
 @pytest.fixture(scope="session")
-def forked() -> Forked:
-    return Forked()
+def forked(readings: Remembered) -> Forked:
+    return Forked(readings.folder)
 
 
 # --- lakes ----------------------------------------------------------------------------------------------------
@@ -153,7 +150,7 @@ class Small:
         return Known(hashes(self.lake), hashes(self.clean), frozenset(report_ids(self.lake)))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     folder = tmp_path_factory.mktemp("small")
     old = write_inbox(folder / "old", range(2), 2)
@@ -248,7 +245,7 @@ def test_a_recovery_that_dies_at_any_step_is_finished_by_the_next(forked: Forked
 def _check_compaction(forked: Forked, small: Small, folder: Path, without: str = "") -> None:
     """A compaction that dies has happened or not."""
     output = folder / "output"
-    compact(copy(small.clean, folder / "compacted"), PartitionBy.DEAL)
+    compact(copy(small.clean, folder / "compacted"), PartitionBy.DEAL, workers=1)
     ways = [small.boundaries[-1], hashes(folder / "compacted")]
     fault = Fault(without=without)
     arguments = ("compact", output, "--workers", "1")
@@ -261,7 +258,7 @@ def _check_compaction(forked: Forked, small: Small, folder: Path, without: str =
         _run(forked, without, small.empty, "--out", output)
         assert hashes(output) in ways
         outcomes.add(ways.index(hashes(output)))
-        compact(output, PartitionBy.DEAL)
+        compact(output, PartitionBy.DEAL, workers=1)
         assert hashes(output) == ways[1]
         assert not (output / "_staging").exists()
     assert outcomes == {0, 1}

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -24,6 +21,7 @@ from etl.movements import CLASS_FLOWS, COMPARED, OC_FLOWS, POOL_FLOWS, Flow, Mov
 
 from .editing import without_line
 from .kit import Report, make_deal, render, simulate, truth
+from .processes import call_etl
 from .reading import KEYS
 
 Rows = dict[tuple[Any, ...], dict[str, Any]]
@@ -442,14 +440,6 @@ def _ids(lake: Lake) -> list[str]:
 # --- the command --------------------------------------------------------------------------------------------
 
 
-def _etl(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from etl.cli import main; main()", *map(str, arguments)]
-    environment = {**os.environ, "COLUMNS": "80"}
-    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
-
-
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("samples") / "output"
@@ -458,7 +448,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_json_is_what_the_frames_hold(samples: Path) -> None:
-    done = _etl("diff", samples, "2003-11", "2004-01", "--deal", "2003-he2", "--json")
+    done = call_etl("diff", samples, "2003-11", "2004-01", "--deal", "2003-he2", "--json")
     assert (done.returncode, done.stderr) == (0, "")
     said = json.loads(done.stdout)
     moved = movements(Lake(samples), "2003-11", "2004-01", "2003-he2")
@@ -482,7 +472,7 @@ def _plain(value: Any) -> Any:
 def test_the_screen_has_all_classes_and_groups(samples: Path, deal: str) -> None:
     lake = Lake(samples)
     dates = [str(date) for date in lake.dates(lake.find_deal(deal))]
-    done = _etl("diff", samples, dates[0], dates[-1], "--deal", deal)
+    done = call_etl("diff", samples, dates[0], dates[-1], "--deal", deal)
     assert (done.returncode, done.stderr) == (0, "")
     moved = movements(lake, dates[0], dates[-1], deal)
     lines = [line.rstrip() for line in done.stdout.splitlines()]
@@ -503,7 +493,7 @@ def test_the_screen_has_all_classes_and_groups(samples: Path, deal: str) -> None
 def test_the_example_of_the_readme(samples: Path) -> None:
     readme = (Path(__file__).parent.parent / "README.md").read_text()
     (example,) = [block for block in re.findall(r"```text\n(.*?)```", readme, re.DOTALL) if block.startswith("group ")]
-    shown = _etl("diff", samples, "2003-11", "2003-12", "--deal", "2003-he2").stdout
+    shown = call_etl("diff", samples, "2003-11", "2003-12", "--deal", "2003-he2").stdout
     assert example in shown
 
 
@@ -515,12 +505,12 @@ def test_the_screen_tells_what_does_not_add_up(tmp_path: Path) -> None:
     triggers = tuple(replace(line, answer="YES" if line.answer == "NO" else "NO") for line in wrong.triggers)
     write_lake(tmp_path, [reports[0], replace(wrong, triggers=triggers), reports[3]])
     days = [str(report.distribution_date) for report in reports]
-    shown = _etl("diff", tmp_path / "output", *days[:2]).stdout
+    shown = call_etl("diff", tmp_path / "output", *days[:2]).stdout
     assert re.search(r"^A-1 .* off by -12,345 *$", shown, re.MULTILINE)
     assert f"-  not applicable to M-2: only in the report of {days[0]}" in shown
     assert "triggers: 3 changed, 0 did not" in shown
     assert re.search(r"^trigger_event +(yes +no|no +yes) *$", shown, re.MULTILINE)
-    gap = _etl("diff", tmp_path / "output", days[0], "latest").stdout
+    gap = call_etl("diff", tmp_path / "output", days[0], "latest").stdout
     assert f"a report is missing between {days[1]} and {days[3]}" in gap
     assert "adds up" not in gap.replace("  adds up", "", 2)
 
@@ -530,7 +520,7 @@ def test_what_a_document_is_called_does_not_steer_the_terminal(tmp_path: Path) -
     for name, report in zip(("a\x1b[31m.txt", "[bold]b:x:.txt"), simulate(make_deal(7), 2), strict=True):
         (tmp_path / "inbox" / name).write_text(render(report))
     run([tmp_path / "inbox"], tmp_path / "output")
-    done = _etl("diff", tmp_path / "output", "2003-01", "2003-02")
+    done = call_etl("diff", tmp_path / "output", "2003-01", "2003-02")
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     assert "[bold]b:x:.txt" in done.stdout
@@ -548,7 +538,7 @@ def test_what_a_document_is_called_does_not_steer_the_terminal(tmp_path: Path) -
     ],
 )
 def test_a_wrong_call_is_told_in_a_line(samples: Path, arguments: list[str], said: str) -> None:
-    done = _etl("diff", samples, *arguments)
+    done = call_etl("diff", samples, *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert done.stderr.startswith("etl: ")

@@ -7,6 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def _columns(lake: Path, name: str) -> dict[str, str]:
         return dict(zip(answer.columns, answer.types, strict=True))
 
 
+@cache
 def _duckdb_type(arrow_type: pa.DataType) -> str:
     """The type in which DuckDB shows an Arrow type, by DuckDB's own reading of it."""
     empty = pa.table({"x": pa.array([], arrow_type)})

@@ -16,10 +16,10 @@ import etl
 
 from .conftest import REPOSITORY
 from .pages import examples
+from .processes import call_etl
 from .test_spark import needs_java
 
 PAGE = REPOSITORY / "docs" / "readers.md"
-PROGRAM = [sys.executable, "-c", "from etl.cli import main; main()"]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("workplace")
     shutil.copytree(REPOSITORY / "samples", place / "samples")
     etl.run([place / "samples" / "inbox"], place / "output")
-    subprocess.run([*PROGRAM, "views", "output"], cwd=place, check=True, capture_output=True)
+    assert call_etl("views", "output", cwd=place).returncode == 0
     return place
 
 
@@ -39,9 +39,9 @@ COMMANDS = [line for block in examples(PAGE, "sh") for line in block.splitlines(
 def test_the_commands_run(workplace: Path, command: str) -> None:
     words = shlex.split(command, comments=True)
     assert words[0] == "etl"
-    done = subprocess.run([*PROGRAM, *words[1:]], cwd=workplace, capture_output=True, text=True, check=True)
+    done = call_etl(*words[1:], cwd=workplace)
+    assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
-    assert not done.stderr
 
 
 def test_the_sql_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from etl import LakeError, Summary, arrow_schema, load_layouts, run
 from etl.compaction import compact
-from etl.documents import Found, gone_sources
+from etl.documents import Document, Found, document_from_bytes, gone_sources
 from etl.layout import Layout
 from etl.manifest import Readers, read_manifest, readers, with_folder
 from etl.partitions import PartitionBy
@@ -26,6 +26,9 @@ from etl.schema import TABLES
 
 from .kit import absc_2003_he2, render
 from .lakes import hashes
+from .remembered import Remembered, read_with
+
+pytestmark = pytest.mark.usefixtures("remembered")
 
 ORIGINAL = render(absc_2003_he2.report())
 NEXT_MONTH = render(absc_2003_he2.following_months(1)[0])
@@ -165,6 +168,24 @@ def test_a_version_without_rows_in_a_table_takes_the_others_out(tmp_path: Path) 
     assert _rows(tmp_path / "output", "triggers", "trigger", "_superseded/")
     run([inbox], tmp_path / "clean")
     assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
+
+
+@pytest.mark.parametrize("text", [ORIGINAL, ORIGINAL.replace("278,036", "278,036.123")], ids=["read", "rejected"])
+def test_what_is_remembered_is_what_is_read(tmp_path: Path, text: str) -> None:
+    """Here, and where other processes look it up; under the name that a document has now."""
+    (layout,) = load_layouts()
+    one, other = (document_from_bytes(text.encode(), name) for name in ("one", "other"))
+    assert isinstance(one, Document)
+    assert isinstance(other, Document)
+    known = Remembered(tmp_path)
+    known(layout, [one])
+    read = read_with(layout, [other])
+    for asked in (known, Remembered(tmp_path, learns=False)):
+        found = asked(layout, [other])
+        assert found.identity.equals(read.identity)
+        assert found.rejections.equals(read.rejections)
+        assert found.tables.keys() == read.tables.keys()
+        assert all(found.tables[name].equals(read.tables[name]) for name in read.tables)
 
 
 # --- what is skipped --------------------------------------------------------------------------------------
@@ -448,19 +469,30 @@ def test_an_output_in_the_inbox_is_known_from_its_first_moment(tmp_path: Path, m
 # --- partitionings ----------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[PartitionBy, Path]:
+    """A lake of all texts with each partitioning, and the inbox beside them; nothing is written into them."""
+    folder = tmp_path_factory.mktemp("written")
+    inbox = _inbox(folder / "inbox", TEXTS)
+    for way in PartitionBy:
+        run([inbox], folder / way.name, partition_by=way)
+    return {way: folder / way.name for way in PartitionBy}
+
+
 @pytest.mark.parametrize("was", list(PartitionBy))
 @pytest.mark.parametrize("now", list(PartitionBy))
-def test_a_compacted_lake_is_as_if_it_had_been_written_so(tmp_path: Path, was: PartitionBy, now: PartitionBy) -> None:
-    inbox = _inbox(tmp_path / "inbox", TEXTS)
-    run([inbox], tmp_path / "output", partition_by=was)
-    run([inbox], tmp_path / "clean", partition_by=now)
-    done = compact(tmp_path / "output", now)
+def test_a_compacted_lake_is_as_if_it_had_been_written_so(
+    written: dict[PartitionBy, Path], tmp_path: Path, was: PartitionBy, now: PartitionBy
+) -> None:
+    output = shutil.copytree(written[was], tmp_path / "output")
+    done = compact(output, now, workers=1)
     assert (done.was, done.now, done.reports) == (was, now, 5)
-    assert done.files_now == len([file for file in hashes(tmp_path / "clean") if "deal=" in file])
-    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
-    assert run([inbox], tmp_path / "output").skipped == 5
-    run([inbox], tmp_path / "output", force=True)
-    assert hashes(tmp_path / "output") == hashes(tmp_path / "clean")
+    assert done.files_now == len([file for file in hashes(written[now]) if "deal=" in file])
+    assert hashes(output) == hashes(written[now])
+    inbox = written[now].parent / "inbox"
+    assert run([inbox], output).skipped == 5
+    run([inbox], output, force=True)
+    assert hashes(output) == hashes(written[now])
 
 
 def test_lost_rows_are_not_compacted_away(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from etl.sources import compressed, read_source, source_file
 
 from .kit import absc_2003_he2, make_deal, render, simulate
 
+pytestmark = pytest.mark.usefixtures("remembered")
+
 REPORT = render(absc_2003_he2.report()).encode()
 # Bytes that are no UTF-8, a byte order mark, and line ends of another system.
 OTHER = b"\xef\xbb\xbf" + render(simulate(make_deal(0), 1)[0]).replace("\n", "\r\n").encode()

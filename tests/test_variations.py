@@ -30,6 +30,15 @@ def text(request: pytest.FixtureRequest) -> str:
     return render(SEED) if request.param == "kit" else request.getfixturevalue("real_text")
 
 
+# What single tests change in the report. All of it is read in one batch, as one text costs as much as many.
+EDITS: dict[str, Callable[[str], str]] = {}
+
+
+@pytest.fixture(scope="module")
+def edited(text: str) -> dict[str, Outcome]:
+    return read_texts({name: edit(text) for name, edit in EDITS.items()})
+
+
 # --- printed otherwise ------------------------------------------------------------------------------------
 
 
@@ -162,13 +171,21 @@ STYLES = {
 }
 
 
+@pytest.fixture(scope="module")
+def styled() -> dict[str, Outcome]:
+    return read_texts({name: render(THREE_GROUPS, style) for name, style in STYLES.items()})
+
+
 @pytest.mark.parametrize("name", STYLES)
-def test_a_report_with_three_groups_reads_in_every_style(name: str) -> None:
-    assert differences(read_text(render(THREE_GROUPS, STYLES[name])), truth(THREE_GROUPS)) == []
+def test_a_report_with_three_groups_reads_in_every_style(styled: dict[str, Outcome], name: str) -> None:
+    assert differences(styled[name], truth(THREE_GROUPS)) == []
 
 
-def test_an_amendment_is_known_as_one(text: str) -> None:
-    outcome = read_text(replaced(text, "FORM 8-K", "FORM 8-K/A"))
+EDITS["amendment"] = lambda text: replaced(text, "FORM 8-K", "FORM 8-K/A")
+
+
+def test_an_amendment_is_known_as_one(edited: dict[str, Outcome]) -> None:
+    outcome = edited["amendment"]
     assert outcome.tables["reports"].select("form_type", "is_amendment").row(0) == ("8-K/A", True)
 
 
@@ -260,21 +277,38 @@ def test_a_lost_measure_changes_nothing_else(without_scalar: dict[str, Outcome],
     assert differences(without_scalar[name], printed) == []
 
 
-@pytest.mark.parametrize("section", [section.name for section in sections(SEED)])
-def test_a_lost_section_is_noticed(section: str) -> None:
-    rest = [line for part in sections(SEED) if part.name != section for line in part.lines]
-    outcome = read_text("\n".join(rest))
+SECTIONS = [section.name for section in sections(SEED)]
+GROUPED = {"two": SEED, "three": THREE_GROUPS}
+LAST_TABLES = [(groups, section) for groups in GROUPED for section in ("delinquencies", "loan_status")]
+
+
+def _without_section(section: str) -> str:
+    return "\n".join(line for part in sections(SEED) if part.name != section for line in part.lines)
+
+
+def _without_last_table(report: Report, section: str) -> str:
+    """The last table of a section, TOTAL, is taken out with its heads."""
+    lines = next(list(part.lines) for part in sections(report) if part.name == section)
+    start = max(number for number, line in enumerate(lines) if line.strip() == "TOTAL")
+    return replaced(render(report), "\n".join(lines), "\n".join(lines[:start]))
+
+
+@pytest.fixture(scope="module")
+def without_section() -> dict[str, Outcome]:
+    texts = {section: _without_section(section) for section in SECTIONS}
+    texts |= {f"{groups} {section}": _without_last_table(GROUPED[groups], section) for groups, section in LAST_TABLES}
+    return read_texts(texts)
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_a_lost_section_is_noticed(without_section: dict[str, Outcome], section: str) -> None:
+    outcome = without_section[section]
     assert outcome.reject or outcome.failed_checks()
 
 
-@pytest.mark.parametrize("section", ["delinquencies", "loan_status"])
-@pytest.mark.parametrize("report", [SEED, THREE_GROUPS], ids=["two", "three"])
-def test_the_lost_table_of_one_group_is_noticed(report: Report, section: str) -> None:
-    """The last table, TOTAL, is taken out with its heads."""
-    lines = next(list(part.lines) for part in sections(report) if part.name == section)
-    start = max(number for number, line in enumerate(lines) if line.strip() == "TOTAL")
-    text = replaced(render(report), "\n".join(lines), "\n".join(lines[:start]))
-    outcome = read_text(text)
+@pytest.mark.parametrize(("groups", "section"), LAST_TABLES)
+def test_the_lost_table_of_one_group_is_noticed(without_section: dict[str, Outcome], groups: str, section: str) -> None:
+    outcome = without_section[f"{groups} {section}"]
     assert outcome.reject or outcome.failed_checks()
 
 
@@ -310,23 +344,35 @@ def test_a_value_that_does_not_fit_is_never_rounded(misfitting: dict[str, Outcom
     assert field in outcome.message
 
 
-def test_the_largest_amount_that_fits_is_read(text: str) -> None:
-    outcome = read_text(replaced(text, "397,000,000", "9999999999999999.99"))
+EDITS["largest amount"] = lambda text: replaced(text, "397,000,000", "9999999999999999.99")
+
+
+def test_the_largest_amount_that_fits_is_read(edited: dict[str, Outcome]) -> None:
+    outcome = edited["largest amount"]
     assert outcome.tables["classes"]["original_balance"][0] == Decimal("9999999999999999.99")
 
 
-def test_commas_in_wrong_places_are_noticed(text: str) -> None:
-    assert read_text(replaced(text, "397,000,000", "397,00,000")).reason in LOST
+EDITS["commas in wrong places"] = lambda text: replaced(text, "397,000,000", "397,00,000")
 
 
-def test_a_rate_without_its_percent_sign_is_noticed(text: str) -> None:
-    assert read_text(replaced(text, "1.12000%", "1.12000 ")).reason in LOST
+def test_commas_in_wrong_places_are_noticed(edited: dict[str, Outcome]) -> None:
+    assert edited["commas in wrong places"].reason in LOST
 
 
-def test_a_blank_cell_does_not_take_its_neighbours_value(text: str) -> None:
+EDITS["rate without percent sign"] = lambda text: replaced(text, "1.12000%", "1.12000 ")
+
+
+def test_a_rate_without_its_percent_sign_is_noticed(edited: dict[str, Outcome]) -> None:
+    assert edited["rate without percent sign"].reason in LOST
+
+
+REO = "REO                   2           248,556         232,000"
+EDITS["blank cell"] = lambda text: replaced(text, REO, REO.replace(" 2  ", "    ", 1))
+
+
+def test_a_blank_cell_does_not_take_its_neighbours_value(edited: dict[str, Outcome]) -> None:
     """The count of the REO row is blank: the balance must not become the count."""
-    row = "REO                   2           248,556         232,000"
-    outcome = read_text(replaced(text, row, row.replace(" 2  ", "    ", 1)))
+    outcome = edited["blank cell"]
     if outcome.reject is None:
         rows = outcome.tables["delinquencies"].filter(group_id="GROUP 1", status="reo")
         assert rows.select("loan_count", "balance", "market_value").row(0) == (None, 248_556, 232_000)
@@ -335,23 +381,35 @@ def test_a_blank_cell_does_not_take_its_neighbours_value(text: str) -> None:
 # --- what a report says of itself --------------------------------------------------------------------------
 
 
-def test_a_report_without_a_date_is_rejected(text: str) -> None:
-    outcome = read_text(text.replace("17-Nov-03", ""))
+EDITS["no date"] = lambda text: text.replace("17-Nov-03", "")
+
+
+def test_a_report_without_a_date_is_rejected(edited: dict[str, Outcome]) -> None:
+    outcome = edited["no date"]
     assert (outcome.reason, "distribution date" in outcome.message) == ("missing_field", True)
 
 
-def test_a_report_without_a_deals_name_is_rejected(text: str) -> None:
-    outcome = read_text(text.replace(NAME, "").replace(", Series 2003-HE2", ""))
+EDITS["no name"] = lambda text: text.replace(NAME, "").replace(", Series 2003-HE2", "")
+
+
+def test_a_report_without_a_deals_name_is_rejected(edited: dict[str, Outcome]) -> None:
+    outcome = edited["no name"]
     assert (outcome.reason, "name of a deal" in outcome.message) == ("missing_field", True)
 
 
-def test_a_day_that_is_none_is_not_guessed(text: str) -> None:
-    outcome = read_text(text.replace("17-Nov-03", "31-Nov-03"))
+EDITS["no such day"] = lambda text: text.replace("17-Nov-03", "31-Nov-03")
+
+
+def test_a_day_that_is_none_is_not_guessed(edited: dict[str, Outcome]) -> None:
+    outcome = edited["no such day"]
     assert (outcome.reason, "'31-Nov-03' is no date" in outcome.message) == ("value_does_not_fit", True)
 
 
-def test_a_wrong_day_in_one_place_fails_a_check(text: str) -> None:
-    outcome = read_text(re.sub(r"(On\s+)17-Nov-03", r"\g<1>18-Nov-03", text))
+EDITS["wrong day in one place"] = lambda text: re.sub(r"(On\s+)17-Nov-03", r"\g<1>18-Nov-03", text)
+
+
+def test_a_wrong_day_in_one_place_fails_a_check(edited: dict[str, Outcome]) -> None:
+    outcome = edited["wrong day in one place"]
     assert outcome.date == SEED.distribution_date
     result, explanation = outcome.check("repeated_fields_agree", "distribution_date")
     assert result == "fail"
@@ -359,32 +417,55 @@ def test_a_wrong_day_in_one_place_fails_a_check(text: str) -> None:
     assert differences(outcome, truth(SEED)) == []
 
 
-def test_another_spelling_of_the_same_day_agrees(text: str) -> None:
-    outcome = read_text(re.sub(r"(On\s+)17-Nov-03", r"\g<1>November 17, 2003", text))
+EDITS["another spelling of the day"] = lambda text: re.sub(r"(On\s+)17-Nov-03", r"\g<1>November 17, 2003", text)
+
+
+def test_another_spelling_of_the_same_day_agrees(edited: dict[str, Outcome]) -> None:
+    outcome = edited["another spelling of the day"]
     assert outcome.check("repeated_fields_agree", "distribution_date")[0] == "pass"
 
 
-def test_a_report_that_names_two_deals_is_rejected(text: str) -> None:
+def _another_deal_at_the_end(text: str) -> str:
     at = text.rindex(NAME)
-    outcome = read_text(text[:at] + text[at:].replace("2003-HE2", "2003-HE3"))
+    return text[:at] + text[at:].replace("2003-HE2", "2003-HE3")
+
+
+EDITS["two deals"] = _another_deal_at_the_end
+
+
+def test_a_report_that_names_two_deals_is_rejected(edited: dict[str, Outcome]) -> None:
+    outcome = edited["two deals"]
     assert (outcome.reason, "names two deals" in outcome.message) == ("conflicting_values", True)
 
 
-def test_two_values_for_one_measure_are_rejected(text: str) -> None:
-    outcome = read_text(_after(text, "Servicing Fee", "Servicing Fee       278,037"))
+EDITS["two values"] = lambda text: _after(text, "Servicing Fee", "Servicing Fee       278,037")
+
+
+def test_two_values_for_one_measure_are_rejected(edited: dict[str, Outcome]) -> None:
+    outcome = edited["two values"]
     assert outcome.reason == "conflicting_values"
     assert "servicing_fee is '278,036' in line" in outcome.message
     assert "'278,037' in line" in outcome.message
 
 
-def test_two_answers_to_one_question_are_rejected(text: str) -> None:
-    assert read_text(_after(text, "Trigger Event", "Trigger Event Occurrence   YES")).reason == "conflicting_values"
+EDITS["two answers"] = lambda text: _after(text, "Trigger Event", "Trigger Event Occurrence   YES")
 
 
-@pytest.mark.parametrize("again", ["278,036", "278036", "278,036.00", "$278,036"])
-def test_a_measure_that_is_printed_twice_is_one(text: str, again: str) -> None:
-    outcome = read_text(_after(text, "Servicing Fee", f"Servicing Fee     {again}"))
-    assert differences(outcome, truth(SEED)) == []
+def test_two_answers_to_one_question_are_rejected(edited: dict[str, Outcome]) -> None:
+    assert edited["two answers"].reason == "conflicting_values"
+
+
+def _line_after(label: str, line: str) -> Callable[[str], str]:
+    return lambda text: _after(text, label, line)
+
+
+AGAIN = ("278,036", "278036", "278,036.00", "$278,036")
+EDITS |= {f"fee {again} again": _line_after("Servicing Fee", f"Servicing Fee     {again}") for again in AGAIN}
+
+
+@pytest.mark.parametrize("again", AGAIN)
+def test_a_measure_that_is_printed_twice_is_one(edited: dict[str, Outcome], again: str) -> None:
+    assert differences(edited[f"fee {again} again"], truth(SEED)) == []
 
 
 def _after(text: str, label: str, line: str) -> str:
@@ -397,12 +478,14 @@ def _after(text: str, label: str, line: str) -> str:
 # --- lines that nobody knows -------------------------------------------------------------------------------
 
 UNKNOWN = "Class Z Reserve Fund     1,234,567.89   (5)   7.5%"
+ABOVE_IT = ("Servicing Fee", "Extra Ordinary", "Aggregate End Coll Bal", "Num. of Loans")
+EDITS |= {f"unknown after {label}": _line_after(label, UNKNOWN) for label in ABOVE_IT}
 
 
-@pytest.mark.parametrize("label", ["Servicing Fee", "Extra Ordinary", "Aggregate End Coll Bal", "Num. of Loans"])
-def test_an_unknown_line_is_listed_as_unclaimed(text: str, label: str) -> None:
+@pytest.mark.parametrize("label", ABOVE_IT)
+def test_an_unknown_line_is_listed_as_unclaimed(edited: dict[str, Outcome], text: str, label: str) -> None:
     changed = _after(text, label, UNKNOWN)
-    outcome = read_text(changed)
+    outcome = edited[f"unknown after {label}"]
     assert differences(outcome, truth(SEED)) == []
     records = outcome.tables["records"]
     unclaimed = records.filter(status="unclaimed")
@@ -415,9 +498,12 @@ def test_an_unknown_line_is_listed_as_unclaimed(text: str, label: str) -> None:
     assert outcome.check("every_number_claimed", "report")[0] == "fail"
 
 
-def test_a_number_with_a_letter_in_it_is_no_measure(text: str) -> None:
+EDITS["letter in a number"] = lambda text: replaced(text, "278,036", "278,O36")
+
+
+def test_a_number_with_a_letter_in_it_is_no_measure(edited: dict[str, Outcome]) -> None:
     """278,O36 is not read as 36."""
-    outcome = read_text(replaced(text, "278,036", "278,O36"))
+    outcome = edited["letter in a number"]
     assert "servicing_fee" not in outcome.tables["measures"]["measure"]
     assert outcome.tables["records"].filter(status="unclaimed")["raw"].to_list() == ["278", "36"]
     assert {("expected_lines_found", "deal_figures"), ("every_number_claimed", "report")} <= set(
@@ -428,31 +514,53 @@ def test_a_number_with_a_letter_in_it_is_no_measure(text: str) -> None:
 # --- labels ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", ["class_balances", "class_losses", "unit_principal", "unit_endings"])
-def test_rows_in_another_order_are_rejected(text: str, block: str) -> None:
+def _exchanged_labels(block: str) -> Callable[[str], str]:
+    def exchange(text: str) -> str:
+        rows = {str(row): row for row in located(ROWS, text)}
+        first, second = rows[f"{block}-05-M-1"], rows[f"{block}-06-M-2"]
+        changed = with_line(text, first.index, first.text.replace("M-1", "M-2"))
+        return with_line(changed, second.index, second.text.replace("M-2", "M-1"))
+
+    return exchange
+
+
+ORDERED = ("class_balances", "class_losses", "unit_principal", "unit_endings")
+EDITS |= {f"{block} in another order": _exchanged_labels(block) for block in ORDERED}
+
+
+@pytest.mark.parametrize("block", ORDERED)
+def test_rows_in_another_order_are_rejected(edited: dict[str, Outcome], block: str) -> None:
     """The strips without labels could then belong to other classes."""
-    first, second = (
-        next(row for row in located(ROWS, text) if str(row) == f"{block}-{n}") for n in ("05-M-1", "06-M-2")
-    )
-    changed = with_line(text, first.index, first.text.replace("M-1", "M-2"))
-    changed = with_line(changed, second.index, second.text.replace("M-2", "M-1"))
-    outcome = read_text(changed)
+    outcome = edited[f"{block} in another order"]
     assert (outcome.reason, block in outcome.message or "class_losses" in outcome.message) == (
         "row_order_mismatch",
         True,
     )
 
 
-def test_swapped_group_labels_move_their_figures(text: str) -> None:
+def _swapped_group_labels(text: str) -> str:
     swapped = replaced(replaced(text, "Less RAIS", "Less ????"), "Less Nonrecov Adv", "Less RAIS")
-    outcome = read_text(replaced(swapped, "Less ????", "Less Nonrecov Adv"))
-    pools = {row["group_id"]: row for row in outcome.tables["pools"].iter_rows(named=True)}
+    return replaced(swapped, "Less ????", "Less Nonrecov Adv")
+
+
+EDITS["swapped group labels"] = _swapped_group_labels
+
+
+def test_swapped_group_labels_move_their_figures(edited: dict[str, Outcome]) -> None:
+    pools = {row["group_id"]: row for row in edited["swapped group labels"].tables["pools"].iter_rows(named=True)}
     assert (pools["TOTAL"]["relief_act_shortfall"], pools["TOTAL"]["nonrecoverable_advances"]) == (-4_179, 0)
 
 
-def test_a_row_for_an_unknown_class_is_rejected(text: str) -> None:
+def _unknown_class(text: str) -> str:
     row = next(row for row in located(ROWS, text) if str(row) == "class_losses-05-M-1")
-    outcome = read_text(with_line(text, row.index, row.text.replace("M-1", "M-7")))
+    return with_line(text, row.index, row.text.replace("M-1", "M-7"))
+
+
+EDITS["unknown class"] = _unknown_class
+
+
+def test_a_row_for_an_unknown_class_is_rejected(edited: dict[str, Outcome]) -> None:
+    outcome = edited["unknown class"]
     assert outcome.reason in ("missing_row", "unknown_class")
     assert "block class_losses" in outcome.message
 

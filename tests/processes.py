@@ -1,0 +1,51 @@
+"""The command in processes of their own that have the program loaded already: a start costs a second, a fork nothing.
+
+They are as any others, with an exit code and output that goes to no terminal. Some tests still start one from nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from etl import cli
+
+SECONDS = 120
+
+
+def forkserver() -> ForkServerContext:
+    """Starts processes that have the program loaded. There is one for all tests, as Python has no more."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.faults_driver", "tests.processes"])
+    return context
+
+
+def call_etl(*arguments: str | Path, cwd: Path | None = None, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What the command says, and its exit code; a defect of the program fails the test."""
+    given = [*map(str, arguments)]
+    with TemporaryDirectory() as folder:
+        process = forkserver().Process(target=_command, args=(given, cwd or Path.cwd(), variables, folder))
+        process.start()
+        process.join(SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            raise TimeoutError(f"etl {' '.join(given)}: has not ended after {SECONDS} seconds")
+        said, told = (Path(folder, name).read_text(encoding="utf-8") for name in ("out", "err"))
+    assert "Traceback" not in said + told, told
+    return subprocess.CompletedProcess(given, process.exitcode, said, told)
+
+
+def _command(arguments: Sequence[str], cwd: Path, variables: Mapping[str, str], folder: str) -> None:
+    for name, stream in (("out", sys.stdout), ("err", sys.stderr)):
+        with Path(folder, name).open("wb") as file:
+            os.dup2(file.fileno(), stream.fileno())
+    os.chdir(cwd)
+    os.environ.update({"COLUMNS": "80", **variables})
+    sys.argv = ["etl", *arguments]
+    cli.main()
