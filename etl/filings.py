@@ -6,7 +6,6 @@ second document of a submission, `file#2/17` for the seventeenth report in that.
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -68,11 +67,11 @@ def documents_of(source: str, content: bytes, layouts: Sequence[Layout]) -> Iter
     if not is_archive(content[:KIND_BYTES]):
         yield from _taken_apart(source, content, layouts)
         return
-    yield from _unpacked(source, io.BytesIO(content), layouts)
+    yield from _unpacked(source, content, layouts)
 
 
-def _unpacked(source: str, stream: BinaryIO, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
-    for member in members(source, stream):
+def _unpacked(source: str, archive: bytes | BinaryIO, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
+    for member in members(source, archive):
         if isinstance(member, Reject):
             yield replace(member, file=source)
         else:
