@@ -12,7 +12,7 @@ import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -384,7 +384,7 @@ def _huge_tar() -> bytes:
     return info.tobuf(tarfile.GNU_FORMAT) + bytes(1024)
 
 
-HARMFUL = {
+HARMFUL: dict[str, tuple[Callable[[], bytes], str]] = {
     "zeros in gzip": (lambda: _zeros(200 * 2**20), "too_large"),
     "zeros in a tar.gz": (lambda: _gzipped_tar_of_zeros(400 * 2**20), "archive_too_large"),
     "zips of zips of zeros": (lambda: _quine_like(2), "archive_too_large"),
