@@ -20,7 +20,7 @@ from glob import has_magic
 from pathlib import Path
 
 from etl.decoding import count_lines, decode
-from etl.errors import UsageError
+from etl.errors import RejectedError, UsageError
 from etl.html_text import html_text, is_html
 from etl.partitions import OUTPUT_MARKS
 from etl.submissions import Header
@@ -230,11 +230,15 @@ def document_from_bytes(
     for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
         if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
             return reject("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
-    return Document(source, sha256, len(content), text_of(content), content, file, first_line, header)
+    try:
+        text = text_of(content)
+    except RejectedError as error:
+        return reject(error.reason_code, error.message, error.hint)
+    return Document(source, sha256, len(content), text, content, file, first_line, header)
 
 
 def text_of(content: bytes) -> str:
-    """The text of a document, with universal newlines: of HTML what a person sees of it."""
+    """The text of a document, with universal newlines: of HTML what a person sees of it. Raises RejectedError."""
     if is_html(content):
         return html_text(content)
     return decode(content).replace("\r\n", "\n").replace("\r", "\n")
