@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from etl.cells import date, flag
 from etl.deals import deal_slug
 from etl.documents import Document
-from etl.layout import Layout
+from etl.layout import Layout, fields_of_name
 from etl.rules import TOTAL
 from etl.schema import Column, table
 
@@ -50,6 +51,31 @@ def field_values(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("line").first(),
     )
     return whole.select("document", "field", pl.col("text").str.replace_all(r"\s+", " "), "line")
+
+
+def with_deal_names(said: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """`said` with the names of the deal that the layout makes of several fields.
+
+    The first that a report says of each field make its name; where it says another value later, there is another
+    name too, in the line of that value.
+    """
+    if layout.deal_name is None:
+        return said
+    names = fields_of_name(layout.deal_name)
+    first = said.select("document").unique(maintain_order=True)
+    for name in names:
+        first = first.join(_first(said, name), on="document", how="inner", maintain_order="left")
+    template = re.sub(r"\{[a-z0-9_]+\}", "{}", layout.deal_name)
+    made = [
+        said.filter(pl.col("field") == name)
+        .select("document", "line", pl.col("text").alias(name))
+        .join(first.drop(name), on="document", how="inner", maintain_order="left")
+        .rechunk()  # joins of texts panic over empty chunks, see rejections
+        .select("document", pl.lit("deal_name").alias("field"), pl.format(template, *names).alias("text"), "line")
+        for name in names
+    ]
+    composed = pl.concat(made).unique(["document", "text"], keep="first", maintain_order=True)
+    return pl.concat([said.with_columns(pl.col("field").cast(pl.String)), composed])
 
 
 def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.DataFrame:
@@ -137,11 +163,13 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     )
     texts = ["deal_name", "series", "form_type", "report_date", "registrant", "state_of_incorporation"]
     texts += ["commission_file_number", "irs_number", "trustee", "servicer", "revision_mark"]
+    texts += ["issuer", "pool_number", "determination_date"]
     for field in texts:
         frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
     items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")
     return frame.join(items, on="document", how="left", maintain_order="left").with_columns(
         date(pl.col("report_date")),
+        date(pl.col("determination_date")),
         deal_name=pl.coalesce("deal_name", "registrant"),
         is_amendment=pl.col("form_type").str.to_uppercase().str.ends_with("/A"),
         layout=pl.lit(layout.label),
@@ -155,8 +183,12 @@ def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     printed_text = pl.col("field").is_in(["class_id", "cusip", "isin"]) & (pl.col("status") == "reported")
     texts = cells.filter(printed_text).sort("document", "priority", "line", maintain_order=True)
     printed = _pivot(texts, keys, "raw", _text_columns("classes", texts))
+    # Where the CUSIP is the key, the class is known by what is printed.
+    called = pl.col("class_key")
+    if {"class_id", "cusip"} <= set(printed.columns):
+        called = pl.when(called == pl.col("cusip")).then("class_id").otherwise(called)
     kinds = [
-        pl.when(pl.col("class_key").str.contains(names)).then(pl.lit(kind))
+        pl.when(called.str.contains(names)).then(pl.lit(kind))
         for kind, names in layout.classes.types.items()
     ]
     class_type = pl.when(pl.col("class_key") != TOTAL).then(pl.coalesce([*kinds, pl.lit(None, pl.String)]))
