@@ -111,6 +111,7 @@ def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> La
     # A label that goes on above says more than its last line alone.
     found = pl.concat(reversed(readings)).unique("position", keep="first", maintain_order=True)
     result.cells.append(Cells(_single_cells(found)))
+    result.cells.append(Cells(_labels_with_digits(found), "text"))
     result.keys.append(found.select("position", "row_label", "loan_status", "bucket"))
     return result
 
@@ -292,13 +293,30 @@ def _no_rows() -> pl.DataFrame:
 def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:
     blocks = [block for block in layout.blocks if block.labels and not block.has_head]
     rows = [
-        (label, book.of_block(block, meaning.field or "", None, group), meaning.status, meaning.bucket)
+        (label, book.of_block(block, meaning.field or "", None, group), _digits_rule(label, block, book),
+         meaning.status, meaning.bucket)
         for block in blocks
         for group in [TOTAL if block.table in _GROUPED else None]
         for label, meaning in block.labels.items()
     ]
-    schema = {"row_label": pl.String, "rule": pl.Int32, "loan_status": pl.String, "bucket": pl.String}
+    schema = {"row_label": pl.String, "rule": pl.Int32, "digits": pl.Int32, "loan_status": pl.String, "bucket": pl.String}
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _digits_rule(label: str, block: Block, book: RuleBook) -> int | None:
+    """The rule of a label with digits, which are numbers of the report too; None where it has none."""
+    return book.of_block(block, "row_label") if any(character.isdigit() for character in label) else None
+
+
+def _labels_with_digits(found: pl.DataFrame) -> pl.DataFrame:
+    """What stands of labels with digits in the line of their figure, as cells."""
+    label = pl.col("label").str.strip_chars()
+    return found.filter(pl.col("digits").is_not_null() & label.str.contains("[0-9]")).select(
+        "position",
+        start=(pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()).cast(pl.Int32),
+        raw=label,
+        rule="digits",
+    )
 
 
 def _with_line_above(pending: pl.DataFrame, above: pl.DataFrame, distance: int) -> pl.DataFrame:
