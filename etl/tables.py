@@ -23,6 +23,8 @@ _POLARS_TYPES: dict[str, pl.DataType | type[pl.DataType]] = {
     "list<string>": pl.List(pl.String),
     "list<int32>": pl.List(pl.Int32),
 }
+# A label that is a cell, as it has digits, names a row; it is none.
+_NAMED = pl.col("field") != "row_label"
 # What tells one report from another.
 IDENTITY = pl.Schema({"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String})
 
@@ -249,13 +251,13 @@ def _codes_in(note: str, codes: Mapping[str, str]) -> list[str]:
 
 def _measures(records: pl.DataFrame) -> pl.DataFrame:
     cells = _cells_of(records, "measures", ["document", "field", "row_label", "value", "unit", "group_id"])
-    once = cells.unique(["document", "field"], keep="first", maintain_order=True)
+    once = cells.filter(_NAMED).unique(["document", "field"], keep="first", maintain_order=True)
     return once.select("document", "value", "unit", "group_id", measure="field", label=_label())
 
 
 def _triggers(records: pl.DataFrame) -> pl.DataFrame:
     cells = _cells_of(records, "triggers", ["document", "field", "row_label", "raw"])
-    once = cells.unique(["document", "field"], keep="first", maintain_order=True)
+    once = cells.filter(_NAMED).unique(["document", "field"], keep="first", maintain_order=True)
     return once.select("document", trigger="field", label=_label(), occurred=flag(pl.col("raw")))
 
 
