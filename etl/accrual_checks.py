@@ -47,7 +47,7 @@ def check_accruals(figures: ReportFigures, accruals: Sequence[Accrual], identity
 def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -> list[pl.DataFrame]:
     rows = _rows(figures, accrual)
     rows = rows.join(_periods(rows, accrual), on="document", how="left", maintain_order="left")
-    rows = rows.join(_parts(rows), on="document", how="left", maintain_order="left")
+    rows = rows.join(_parts(rows, accrual), on="document", how="left", maintain_order="left")
     days = _days(rows, accrual, identity)
     judged = _judged(rows.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
     names = (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall, accrual.deferred)
@@ -149,13 +149,14 @@ def _periods(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     return counted.select("document", nominal=nominal)
 
 
-def _parts(rows: pl.DataFrame) -> pl.DataFrame:
+def _parts(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """`document` and `part`: what part of their interest most classes of a report are paid, where it is less than all
     and the same for at least `_ALIKE` of them that are not paid all. Classes with much interest propose it."""
     accrued = rows.filter("accrues").with_columns(
         due=pl.col("yearly") * pl.col("nominal"), allowed=_allowed(pl.col("nominal")), whole=_agrees(pl.col("nominal"))
     )
-    less = accrued.filter(~pl.col("whole") & (pl.col("interest") > 0) & (pl.col("due") > pl.col("interest")))
+    part = pl.col("interest") / pl.col("due")
+    less = accrued.filter(~pl.col("whole") & (part >= accrual.alike_least) & (part < 1))
     less = less.select("document", "interest", "due", "allowed")
     proposals = less.sort("document", "due", descending=[False, True], maintain_order=True)
     proposals = proposals.group_by("document", maintain_order=True).head(_MAX_PROPOSALS)
@@ -250,6 +251,7 @@ def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     error = pl.when(by_other).then("other_allowed").otherwise("allowed")
     applies = pl.col("reason").is_null()
     expected = _decimal(due)
+    explained = pl.col("outcome") == "explained"
     alike = ~fits & ~pl.col("unpaid") & ~pl.col("on_other_balance") & _is_alike()
     return judged.select(
         "document",
@@ -263,10 +265,15 @@ def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
         difference=pl.when(applies).then(pl.col("printed") - expected),
         tolerance=pl.when(applies).then(_decimal(error)),
         explanation=_explanation(accrual, by_other),
-        method=pl.when((fits | (pl.col("outcome") == "explained") & (pl.col("unpaid") | alike)) & pl.col("accrues"))
-        .then(pl.when(alike).then(pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")).otherwise("method")),
+        method=pl.when((fits | explained & (pl.col("unpaid") | alike)) & pl.col("accrues")).then(
+            pl.when(alike).then(_nominal_name(accrual)).otherwise("method")
+        ),
         method_days=pl.when(alike).then(_nominal_days(accrual)).otherwise("method_days"),
     )
+
+
+def _nominal_name(accrual: Accrual) -> pl.Expr:
+    return pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")
 
 
 def _nominal_days(accrual: Accrual) -> pl.Expr:
@@ -278,8 +285,7 @@ def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     pays a printed shortfall less (`unpaid`), and what the other balance gives (`other_due`, `other_off`,
     `other_allowed`) where the class is of a kind for which that counts (`on_other_balance`)."""
     nominal_days = _nominal_days(accrual)
-    nominal_name = pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")
-    methods = [(pl.col("nominal"), nominal_name, nominal_days)]
+    methods = [(pl.col("nominal"), _nominal_name(accrual), nominal_days)]
     methods += [(pl.col("days") / basis, pl.lit(f"ACT/{basis}"), pl.col("days")) for basis in accrual.calendar_bases]
     # Methods that no class of the report agrees with are no measure for those that agree with none.
     used = [(_agrees(method[0]) & pl.col("accrues")).any().over("document") for method in methods]

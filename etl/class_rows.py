@@ -144,7 +144,9 @@ def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None,
     if "class_id" in block.row.optional and block.labels_from is None:
         several = pl.col("class_key").is_not_null() & (pl.len().over("document", "class_key") > 1)
         keys = keys.with_columns(
-            class_key=pl.when(several).then(pl.coalesce("cusip", "class_key")).otherwise(pl.coalesce("class_key", "cusip"))
+            class_key=pl.when(several)
+            .then(pl.coalesce("cusip", "class_key"))
+            .otherwise(pl.coalesce("class_key", "cusip"))
         )
         alone = pl.col("class_key").is_null() & (pl.len().over("document") == 1)
         keys = keys.with_columns(class_key=pl.when(alone).then(pl.lit(UNNAMED)).otherwise("class_key"))
@@ -192,7 +194,8 @@ def _without_omitted(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) 
 def _other_labels(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
     """Reports in which a row prints another label than the one that it takes, or none where others print theirs."""
     labelled = pl.col("printed").is_not_null().any().over("document")
-    wrong = keys.filter(labelled & pl.col("class_key").is_not_null() & pl.col("printed").ne_missing(pl.col("row_label")))
+    other = pl.col("class_key").is_not_null() & pl.col("printed").ne_missing(pl.col("row_label"))
+    wrong = keys.filter(labelled & other)
     message = pl.format(
         "block {} has {} in line {}, where block {} has {}",
         pl.lit(block.name), pl.col("printed").fill_null("no label"), "line",
@@ -203,8 +206,9 @@ def _other_labels(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
 
 def _nameless(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
     """Reports with rows of which nothing says which class they are for."""
+    nameless = keys.filter(pl.col("class_key").is_null())
     message = pl.format("line {} of block {} has neither a class nor a CUSIP", "line", pl.lit(block.name))
-    return reject(keys.filter(pl.col("class_key").is_null()), "unknown_class", message, _COMPARE)
+    return reject(nameless, "unknown_class", message, _COMPARE)
 
 
 def _resolve(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:

@@ -101,6 +101,7 @@ class Accrual(Check):
     deferred: str
     issued: str
     issued_because: str
+    alike_least: float
     alike_because: str
     not_for: Mapping[str, str]
     leftover_kinds: tuple[str, ...]
@@ -332,7 +333,7 @@ def _accrual(declared: dict[str, Any]) -> Accrual:
     names = (
         "days_name", "days_statement", "table", "interest", "balance", "rate", "nominal_days", "nominal_basis",
         "shortest_days", "longest_days", "shortfall", "shortfall_because", "deferred", "issued", "issued_because",
-        "alike_because", "not_for",
+        "alike_least", "alike_because", "not_for",
     )  # fmt: skip
     return Accrual(
         **_said(declared),

@@ -22,6 +22,7 @@ from etl.schema import unit_of
 NO_GROUP = ""
 # Tables with rows by loan group: a line that stands by itself is for all of them.
 _GROUPED = ("pools", "delinquencies", "measures")
+_STATUS = {"loan_status": pl.String, "bucket": pl.String}
 # Above how many lines the label of a wrapped line may begin.
 MAX_WRAPPED_LINES = 2
 
@@ -181,13 +182,15 @@ def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
 
 def _columns_of(block: Block) -> int:
     """How many columns of cells the block has for each group."""
-    return len(block.cells) or max(max(len(meaning.fields) for meaning in block.labels.values()), 1)
+    return len(block.cells) or max(1, *(len(meaning.fields) for meaning in block.labels.values()))
 
 
 def _looks(block: Block, column: int, book: RuleBook) -> list[str]:
     """What the cells of a column look like: as their units ask. Where the label names the only field, its cell is a
     number."""
-    names = [block.cells[column]] if block.cells else [m.fields[column] for m in block.labels.values() if m.fields]
+    names = [meaning.fields[column] for meaning in block.labels.values() if meaning.fields]
+    if block.cells:
+        names = [block.cells[column]]
     units = {name: unit_of(block.table, name) or "usd" for name in names}
     looks = [UNSIGNED if unit == "fraction" and name in book.unsigned else unit for name, unit in units.items()]
     return list(dict.fromkeys(looks)) or ["usd"]
@@ -223,11 +226,11 @@ def _rule(block: Block, label: pl.Expr, groups: Sequence[str], column: int, book
         return _by_group(
             label, {group: book.of_block(block, name, f"{group} {head}".strip(), group or TOTAL) for group in groups}
         )
-    fields = {text: meaning.field for text, meaning in block.labels.items() if meaning.field}
+    fields: dict[str, str] = {text: meaning.field for text, meaning in block.labels.items() if meaning.field}
     fields |= {text: meaning.fields[column] for text, meaning in block.labels.items() if meaning.fields}
-    head = block.columns[block.label_heads + column] if block.label_heads or len(block.columns) > 1 else None
+    over = block.columns[block.label_heads + column] if any(m.fields for m in block.labels.values()) else None
     rules = {
-        f"{group} {text}": book.of_block(block, name, head or group or None, group or TOTAL)
+        f"{group} {text}": book.of_block(block, name, over or group or None, group or TOTAL)
         for group in groups
         for text, name in fields.items()
     }
@@ -293,13 +296,18 @@ def _no_rows() -> pl.DataFrame:
 def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:
     blocks = [block for block in layout.blocks if block.labels and not block.has_head]
     rows = [
-        (label, book.of_block(block, meaning.field or "", None, group), _digits_rule(label, block, book),
-         meaning.status, meaning.bucket)
+        (
+            label,
+            book.of_block(block, meaning.field or "", None, group),
+            _digits_rule(label, block, book),
+            meaning.status,
+            meaning.bucket,
+        )
         for block in blocks
         for group in [TOTAL if block.table in _GROUPED else None]
         for label, meaning in block.labels.items()
     ]
-    schema = {"row_label": pl.String, "rule": pl.Int32, "digits": pl.Int32, "loan_status": pl.String, "bucket": pl.String}
+    schema = {"row_label": pl.String, "rule": pl.Int32, "digits": pl.Int32, **_STATUS}
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
@@ -311,9 +319,10 @@ def _digits_rule(label: str, block: Block, book: RuleBook) -> int | None:
 def _labels_with_digits(found: pl.DataFrame) -> pl.DataFrame:
     """What stands of labels with digits in the line of their figure, as cells."""
     label = pl.col("label").str.strip_chars()
+    blanks = pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()
     return found.filter(pl.col("digits").is_not_null() & label.str.contains("[0-9]")).select(
         "position",
-        start=(pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()).cast(pl.Int32),
+        start=blanks.cast(pl.Int32),
         raw=label,
         rule="digits",
     )

@@ -196,7 +196,8 @@ _TEXT, _NUMBER, _SWITCH, _TABLE = "a text", "a whole number", "true or false", "
 _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a list of tables"
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
-    **dict.fromkeys(("deal_name", "field", "instead_of", "same_rows_as", "sample", "pattern", "status", "bucket"), _TEXT),
+    **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket"), _TEXT),
+    **dict.fromkeys(("deal_name", "field", "instead_of"), _TEXT),
     **dict.fromkeys(("identify", "unsigned_percentages", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
@@ -359,7 +360,7 @@ class _Reader:
             )
         if block.cells and any(block.cells[0] in meaning.blank for meaning in block.labels.values()):
             self._fail(f"{where}.labels", f"{block.cells[0]} stands first and cannot be blank")
-        if any((meaning.field is None and not meaning.fields) != bool(block.cells) for meaning in block.labels.values()):
+        if any(bool(meaning.field or meaning.fields) == bool(block.cells) for meaning in block.labels.values()):
             self._fail(f"{where}.labels", "a label means a field; only with cells does it mean a status and bucket")
         if any(meaning.status is None for meaning in block.labels.values()) and block.table == "delinquencies":
             self._fail(f"{where}.labels", "a label of delinquencies needs a status")

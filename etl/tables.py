@@ -189,16 +189,15 @@ def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     called = pl.col("class_key")
     if {"class_id", "cusip"} <= set(printed.columns):
         called = pl.when(called == pl.col("cusip")).then("class_id").otherwise(called)
-    kinds = [
-        pl.when(called.str.contains(names)).then(pl.lit(kind))
-        for kind, names in layout.classes.types.items()
-    ]
+    kinds = [pl.when(called.str.contains(names)).then(pl.lit(kind)) for kind, names in layout.classes.types.items()]
     class_type = pl.when(pl.col("class_key") != TOTAL).then(pl.coalesce([*kinds, pl.lit(None, pl.String)]))
     notional = pl.when(pl.col("class_key") != TOTAL).then((pl.col("class_type") == "notional").fill_null(value=False))
     values = _pivot(cells, keys, "value", _number_columns("classes"))
     joined = printed.join(values, on=keys, how="full", coalesce=True, maintain_order="left_right")
+    first = cells.group_by(keys).agg(pl.col("line").min())
+    joined = joined.join(first, on=keys, how="left", maintain_order="left")
     return (
-        joined.sort("document", maintain_order=True)
+        joined.sort("document", "line", maintain_order=True)
         .with_columns(class_type=class_type)
         .with_columns(is_notional=notional)
     )

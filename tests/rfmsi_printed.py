@@ -80,13 +80,12 @@ def printed_report(text: str) -> PrintedReport:
 
 def _row(line: str) -> tuple[str, str, list[Decimal]] | None:
     """Class, CUSIP and figures of a line; None where it has no figure with cents."""
-    name, cusip, figures = line[CLASS_COLUMNS].strip(), line[CUSIP_COLUMNS].strip(), line[8:]
-    if not re.fullmatch(r"[A-Z0-9]{9}", cusip):
+    first, cusip = (line.split() or [""])[0], line[CUSIP_COLUMNS].strip()
+    name, figures = (first, line[len(first) :]) if line.startswith(first) else ("", line)
+    if re.fullmatch(r"[A-Z0-9]{9}", cusip):
+        name, figures = line[CLASS_COLUMNS].strip(), line[CUSIP_COLUMNS.stop :]
+    else:
         cusip = ""
-    elif cusip:
-        figures = line[17:]
-    if re.search(r"\d\.\d", line[CLASS_COLUMNS]) or re.fullmatch(r".*\s\d+", line[CLASS_COLUMNS]):
-        name, figures = line.split()[0] if line[0] != " " else "", line[len(line.split()[0]) :] if line[0] != " " else line
     values = list(_figures(figures))
     return (name, cusip, values) if values else None
 

@@ -103,7 +103,8 @@ def test_the_pool_is_as_printed(outcomes: dict[str, Outcome], texts: dict[str, s
         assert f"OF THE DETERMINATION DATE {pool['ending_count']} " in words
         assert f"PREPAYMENTS INCLUDED IN THIS DISTRIBUTION {pool['prepayments']} " in words
         assert f"POOL TRADING FACTOR: {measures['pool_factor'] * 100:.8f} " in words
-        assert f"ENDING GROSS WEIGHTED AVERAGE INTEREST RATE {measures['weighted_average_gross_coupon'] * 100:.8f} " in words
+        coupon = measures["weighted_average_gross_coupon"] * 100
+        assert f"ENDING GROSS WEIGHTED AVERAGE INTEREST RATE {coupon:.8f} " in words
         senior = measures["senior_percentage"]
         assert f"CURRENT DISTRIBUTION {senior * 100:.8f} %" in words
         loans = {

@@ -8,7 +8,7 @@ a balance, deferred interest, and a percentage that was too long for its place.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from .expected import cell
 D = Decimal
 ISSUER, SERVICER = "EXAMPLE MORTGAGE SECURITIES I, INC.", "EXAMPLE FUNDING CORPORATION"
 SERIES, POOL = "1994-X12", "9012"
-CENT, MILLIONTH = D("0.01"), D("0.000001")
+CENT, MILLIONTH, NOTHING = D("0.01"), D("0.000001"), D("0.00")
 RULE, BREAK, TOTAL_RULE = "_" * 79, "-" * 79, "=" * 79
 
 
@@ -32,9 +32,9 @@ class Class:
     beginning: Decimal
     rate: Decimal  # per cent
     principal: Decimal
-    deferred: Decimal = D("0.00")
-    loss: Decimal = D("0.00")
-    strip: Decimal = D("0.00")  # interest of a class without a balance
+    deferred: Decimal = NOTHING
+    loss: Decimal = NOTHING
+    strip: Decimal = NOTHING  # interest of a class without a balance
     kind: str = "senior"
 
     @property
@@ -60,6 +60,7 @@ class Class:
         return (ends[0], principal, interest, principal + interest, self.unit(self.deferred), ends[1])
 
 
+BELOW = "subordinate"
 CLASSES = (
     Class("A-1", "760999AA", D("40000000.00"), D("9283174.55"), D("6.500000"), D("412873.02")),
     Class("A-2", "760999AB", D("25500000.00"), D("25500000.00"), D("7.000000"), D("0.00")),
@@ -68,8 +69,8 @@ CLASSES = (
     Class("A-4", "760999AE", D("0.00"), D("0.00"), D("0.312744"), D("0.00"), strip=D("14927.81")),
     Class("", "760999AF", D("1200000.00"), D("381227.40"), D("6.750000"), D("5120.19"), kind=""),
     Class("R-I", "760999AG", D("100.00"), D("0.00"), D("7.000000"), D("0.00"), kind="residual"),
-    Class("M-1", "760999AH", D("2400000.00"), D("2118844.01"), D("7.000000"), D("10338.72"), kind="subordinate"),
-    Class("B", "", D("1900450.77"), D("1507203.96"), D("7.000000"), D("7102.35"), loss=D("1880.40"), kind="subordinate"),
+    Class("M-1", "760999AH", D("2400000.00"), D("2118844.01"), D("7.000000"), D("10338.72"), kind=BELOW),
+    Class("B", "", D("1900450.77"), D("1507203.96"), D("7.000000"), D("7102.35"), NOTHING, D("1880.40"), kind=BELOW),
 )
 
 # Labels and figures of the second page, in printed order; what they mean.
@@ -188,7 +189,8 @@ def pool_page() -> Iterator[str]:
     yield from ("", *_lines(SHORTFALLS), "")
     yield from _lines([("TOTAL PREPAYMENTS INCLUDED IN THIS DISTRIBUTION", "380,119.57", "")])
     yield from _lines([("TOTAL REPURCHASES INCLUDED IN THIS DISTRIBUTION", "0.00", "")])
-    yield from ("", "DISTRIBUTION PERCENTAGES:", "                                     SENIOR        CLASS M        CLASS B")
+    yield from ("", "DISTRIBUTION PERCENTAGES:")
+    yield "                                     SENIOR        CLASS M        CLASS B"
     for label, values, _ in PERCENTAGES:
         yield f"{label:<27}" + "".join(f"{value:>13} %" for value in values)
     yield from ("", *_lines([("CLASS A-4 - STRIP PASS-THROUGH FOR NEXT DISTRIBUTION", "0.3128 %", "")]), "")
@@ -207,7 +209,7 @@ def pool_factor() -> Decimal:
     return (total("ending") * 100 / total("original")).quantize(D("0.00000001"), ROUND_HALF_UP)
 
 
-def _lines(lines: Iterator[tuple[str, str, str]] | tuple[tuple[str, str, str], ...] | list[tuple[str, str, str]]) -> Iterator[str]:
+def _lines(lines: Iterable[tuple[str, str, str]]) -> Iterator[str]:
     yield from (f"{label}{value:>{79 - len(label)}}" for label, value, _ in lines)
 
 
@@ -272,8 +274,8 @@ def _paid(interest: Decimal, principal: Decimal, deferred: Decimal, loss: Decima
 def loans() -> list[Row]:
     """The rows of delinquencies."""
     rows: list[Row] = [
-        {"group_id": "TOTAL", "status": "delinquent", "bucket": bucket, "loan_count": count, "balance": _number(balance)}
-        for bucket, (_, count, balance) in zip(BUCKETS, DELINQUENT, strict=True)
+        {"group_id": "TOTAL", "status": "delinquent", "bucket": bucket, "loan_count": count, "balance": _number(owed)}
+        for bucket, (_, count, owed) in zip(BUCKETS, DELINQUENT, strict=True)
     ]
     foreclosed = {"status": "foreclosure", "bucket": None, "loan_count": 2, "balance": D("315902.77")}
     owned = {"status": "reo", "bucket": None, "loan_count": 1, "balance": None}
