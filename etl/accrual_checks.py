@@ -30,6 +30,8 @@ _DAYS_OF_A_YEAR = 360
 _CHANCE = 0.01
 # Of the numbers of days that the classes of a report propose, so many are looked at, the most frequent first.
 _MAX_PROPOSALS = 20
+# So many classes must be paid the same part of their interest.
+_ALIKE = 3
 # What days are held against.
 _NEEDED = ("interest", "half_unit", "yearly", "yearly_error", "shortfall", "shortfall_error")
 # Decimals of what is computed here, which are those that floats have to spare.
@@ -50,9 +52,11 @@ def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -
     rows = _rows(figures, accrual)
     rows = rows.join(_periods(rows, accrual), on="document", how="left", maintain_order="left")
     rows = rows.join(identity.select("document", "distribution_date"), on="document", how="left", maintain_order="left")
+    rows = rows.join(_parts(rows, accrual), on="document", how="left", maintain_order="left")
     days = _days(rows, accrual)
     judged = _judged(rows.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
-    named = [Figure(None, None, name) for name in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)]
+    names = (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall, accrual.deferred)
+    named = [Figure(None, None, name) for name in names]
     placed = judged.drop("method", "method_days", "accrues").with_row_index("place")
     told = []
     for other, figured in ((False, named), (True, [*named, accrual.other_balance])):
@@ -63,8 +67,9 @@ def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -
 
 
 def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
-    """A row for each class, in floats: `interest` with the half unit of its last digit, a year's interest with its
-    error, the same on the other balance, the shortfall; and whether the identity speaks of it."""
+    """A row for each class, in floats: `interest` (paid and deferred) with the half unit of its last digit, a year's
+    interest with its error, the same on the other balance, the shortfall; whether it was issued with a balance, and
+    whether the identity speaks of it."""
     rows = figures.rows(accrual.table, [accrual.other_balance])
     cells = figures.first.filter((pl.col("table") == accrual.table) & (pl.col("field") == accrual.interest))
     halves = cells.select("document", "key", "half_unit")
@@ -86,9 +91,10 @@ def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
         "document",
         "key",
         pl.col(KIND).alias("kind"),
-        interest=as_float(accrual.interest),
-        printed=pl.col(accrual.interest),
-        half_unit=as_float("half_unit"),
+        interest=as_float(accrual.interest) + as_float(accrual.deferred).fill_null(0),
+        printed=pl.col(accrual.interest) + pl.col(accrual.deferred).fill_null(0),
+        half_unit=as_float("half_unit") + as_float(error_column(accrual.deferred)).fill_null(0),
+        issued=(pl.col(accrual.issued) != 0).fill_null(value=True),
         yearly=yearly,
         yearly_error=yearly_error,
         other_yearly=other_yearly,
@@ -146,6 +152,42 @@ def _periods(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     known = [(pl.col(str(months)) == most) & ((most > 1) | (months == 1)) for months in years]
     nominal = pl.coalesce([pl.when(is_so).then(nominal) for is_so, nominal in zip(known, years.values(), strict=True)])
     return counted.select("document", nominal=nominal)
+
+
+def _parts(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
+    """`document` and `part`: what part of their interest most classes of a report are paid, where it is less than all
+    and the same for at least `_ALIKE` of them that are not paid all. Classes with much interest propose it."""
+    accrued = rows.filter("accrues").with_columns(
+        due=pl.col("yearly") * pl.col("nominal"), allowed=_allowed(pl.col("nominal")), whole=_agrees(pl.col("nominal"))
+    )
+    part = pl.col("interest") / pl.col("due")
+    less = accrued.filter(~pl.col("whole") & (part >= accrual.alike_least) & (part < 1))
+    less = less.select("document", "interest", "due", "allowed")
+    proposals = less.sort("document", "due", descending=[False, True], maintain_order=True)
+    proposals = proposals.group_by("document", maintain_order=True).head(_MAX_PROPOSALS)
+    proposals = proposals.select(
+        "document", part=pl.col("interest") / pl.col("due"), part_error=pl.col("allowed") / pl.col("due")
+    )
+    off = (pl.col("interest") - pl.col("part") * pl.col("due")).abs()
+    alike = off <= pl.col("allowed") + pl.col("part_error") * pl.col("due")
+    counted = (
+        proposals.join(less, on="document", how="inner", maintain_order="left_right")
+        .group_by("document", "part", "part_error", maintain_order=True)
+        .agg(alike=alike.sum())
+    )
+    classes = accrued.group_by("document").agg(classes=pl.len())
+    best = counted.join(classes, on="document", how="left", maintain_order="left").filter(
+        (pl.col("alike") >= _ALIKE) & (2 * pl.col("alike") > pl.col("classes"))
+    )
+    best = best.sort("document", "alike", "part_error", descending=[False, True, False], maintain_order=True)
+    return best.unique("document", keep="first", maintain_order=True).drop("classes")
+
+
+def _is_alike() -> pl.Expr:
+    """Whether a class is paid the part of its interest that most classes of its report are paid."""
+    due = pl.col("yearly") * pl.col("nominal")
+    off = (pl.col("interest") - pl.col("part") * due).abs()
+    return (off <= _allowed(pl.col("nominal")) + pl.col("part_error") * due.abs()).fill_null(value=False)
 
 
 def _days(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
@@ -246,6 +288,8 @@ def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     error = pl.when(by_other).then("other_allowed").otherwise("allowed")
     applies = pl.col("reason").is_null()
     expected = _decimal(due)
+    explained = pl.col("outcome") == "explained"
+    alike = ~fits & ~pl.col("unpaid") & ~pl.col("on_other_balance") & _is_alike()
     return judged.select(
         "document",
         "accrues",
@@ -258,20 +302,27 @@ def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
         difference=pl.when(applies).then(pl.col("printed") - expected),
         tolerance=pl.when(applies).then(_decimal(error)),
         explanation=_explanation(accrual, by_other),
-        method=pl.when((fits | (pl.col("outcome") == "explained") & pl.col("unpaid")) & pl.col("accrues")).then(
-            "method"
+        method=pl.when((fits | explained & (pl.col("unpaid") | alike)) & pl.col("accrues")).then(
+            pl.when(alike).then(_nominal_name(accrual)).otherwise("method")
         ),
-        method_days="method_days",
+        method_days=pl.when(alike).then(_nominal_days(accrual)).otherwise("method_days"),
     )
+
+
+def _nominal_name(accrual: Accrual) -> pl.Expr:
+    return pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")
+
+
+def _nominal_days(accrual: Accrual) -> pl.Expr:
+    return (pl.col("nominal") * accrual.nominal_basis).round().cast(pl.Int32)
 
 
 def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """The rows with the method that comes nearest (`years`, `method`, `method_days`, `off`, `allowed`), whether it
     pays a printed shortfall less (`unpaid`), and what the other balance gives (`other_due`, `other_off`,
     `other_allowed`) where the class is of a kind for which that counts (`on_other_balance`)."""
-    nominal_days = (pl.col("nominal") * accrual.nominal_basis).round().cast(pl.Int32)
-    nominal_name = pl.lit(f"{accrual.nominal_days}/{accrual.nominal_basis}")
-    methods = [(pl.col("nominal"), nominal_name, nominal_days)]
+    nominal_days = _nominal_days(accrual)
+    methods = [(pl.col("nominal"), _nominal_name(accrual), nominal_days)]
     methods += [(pl.col("days") / basis, pl.lit(f"ACT/{basis}"), pl.col("days")) for basis in accrual.calendar_bases]
     # Methods that no class of the report agrees with are no measure for those that agree with none.
     used = [(_agrees(method[0]) & pl.col("accrues")).any().over("document") for method in methods]
@@ -305,11 +356,13 @@ def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
 def _reason(accrual: Accrual) -> pl.Expr:
     """Why the identity does not speak of a class; null where it does."""
     leftover = pl.col("kind").is_in(list(accrual.leftover_kinds)) & (pl.col("yearly") == 0) & (pl.col("interest") != 0)
+    misses_own = ~pl.col("issued") & (pl.col("yearly") == 0) & (pl.col("interest") != 0)
     misses_other = pl.col("on_other_balance") & pl.col("other_yearly").is_null() & (pl.col("off") > pl.col("allowed"))
     return pl.coalesce(
         pl.col("kind").replace_strict(dict(accrual.not_for), default=None, return_dtype=pl.String),
         pl.when(pl.col("lacking") != "").then(pl.format("not printed: {}", "lacking")),
         pl.when(leftover).then(pl.lit(accrual.leftover_because)),
+        pl.when(misses_own).then(pl.lit(accrual.issued_because)),
         pl.when(misses_other).then(pl.lit(f"not printed: {accrual.other_balance.name}")),
     )
 
@@ -323,6 +376,12 @@ def _other_reading(accrual: Accrual) -> pl.Expr:
     return (
         pl.when(on_other).then(pl.format("{}, which gives {}", pl.lit(accrual.other_because), gives))
         .when("unpaid").then(pl.lit(accrual.shortfall_because))
+        .when(_is_alike() & pl.col("accrues")).then(
+            pl.format(
+                "{} classes are paid {} % of their interest: {}",
+                "alike", (pl.col("part") * 100).round(4), pl.lit(accrual.alike_because),
+            )
+        )
     )  # fmt: skip
 
 

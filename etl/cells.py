@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from etl.patterns import CELLS, DATE_FORMATS, NOT_APPLICABLE
+from etl.patterns import CELLS, DATE_FORMATS, NOT_APPLICABLE, OVERFLOW, UNSIGNED
 
 VALUE = pl.Decimal(38, 10)
 STATUS = pl.Enum(["reported", "not_applicable", "blank", "unparsable", "unclaimed"])
@@ -57,7 +57,7 @@ def typed(cells: pl.LazyFrame, unit: str | None, *, seen: bool) -> pl.LazyFrame:
     them saw to it that they look like cells of this unit; else they are held against that look.
     """
     raw = pl.col("raw")
-    if unit is None or unit not in NUMERIC_UNITS:
+    if unit is None or unit not in (*NUMERIC_UNITS, UNSIGNED):
         readable = {"date": date(raw).is_not_null(), "flag": flag(raw).is_not_null()}.get(
             unit or "", pl.lit(value=True)
         )
@@ -67,10 +67,11 @@ def typed(cells: pl.LazyFrame, unit: str | None, *, seen: bool) -> pl.LazyFrame:
     point = digits.str.find(".", literal=True)
     decimals = pl.when(point.is_null()).then(0).otherwise(digits.str.len_bytes() - point - 1).cast(pl.Int32)
     value = digits.str.replace_all(",", "", literal=True).cast(VALUE, strict=False)
-    if unit == "fraction":
+    percentage = unit in ("fraction", UNSIGNED)
+    if percentage:
         value = value / 100
     negative = pl.any_horizontal([raw.str.starts_with(sign) for sign in ("(", "-", "$(", "$-")])
-    exact = pl.col("printed_decimals") <= VALUE.scale - (2 if unit == "fraction" else 0)
+    exact = pl.col("printed_decimals") <= VALUE.scale - (2 if percentage else 0)
     signed = pl.when(negative).then(-pl.col("value")).otherwise("value")
     if not seen:
         signed = pl.when(raw.str.contains(f"^{CELLS[unit]}$")).then(signed)
@@ -103,7 +104,7 @@ def fits(value: pl.Expr, unit: pl.Expr) -> pl.Expr:
 
 def is_not_applicable(raw: pl.Expr) -> pl.Expr:
     """Whether the report prints that there is no value."""
-    return raw.is_in(NOT_APPLICABLE)
+    return raw.is_in(NOT_APPLICABLE) | raw.str.contains(f"^{OVERFLOW}$")
 
 
 def date(raw: pl.Expr) -> pl.Expr:

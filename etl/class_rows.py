@@ -1,7 +1,8 @@
 """Blocks with a row for each class → cells.
 
 A block that repeats the class labels names its rows itself. A block without labels joins its
-neighbour by row order, and only if the row counts agree; otherwise the report is rejected.
+neighbour by row order, and only if the row counts agree; otherwise the report is rejected. Where such a
+block prints labels all the same, they must be those that its rows take.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from etl.layout import Block, Classes, Layout
 from etl.patterns import Pattern
 from etl.rejections import reject
 from etl.rules import TOTAL, RuleBook
+
+# Key of a class that a report prints without name and CUSIP, as its only one.
+UNNAMED = "UNNAMED"
 
 # Rows of a block without labels beside those of the block whose labels it takes.
 JOINS = pl.Schema({"document": pl.UInt32, "block": pl.String, "expected": pl.Int64, "actual": pl.Int64})
@@ -46,6 +50,10 @@ def read_class_blocks(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> li
     documents = lines.select("document").unique(maintain_order=True)
     for block, region, rows, total_rows in _matched(lines, layout):
         neighbour = read.get(block.labels_from or block.same_rows_as or "")
+        if not block.has_head:
+            assert neighbour is not None
+            read[block.name] = _read_anywhere(block, rows, neighbour.keys, layout.classes, book)
+            continue
         read[block.name] = _read_block(block, region, rows, total_rows, neighbour, layout.classes, book)
         if block.required:
             read[block.name].rejections.append(_missing_block(block, documents, read[block.name].keys))
@@ -57,7 +65,13 @@ def _matched(
 ) -> Iterator[tuple[Block, pl.DataFrame, pl.DataFrame, pl.DataFrame | None]]:
     """For each block: its lines, and those that fit its row and its total row, with their captures."""
     blocks = [(index, block) for index, block in enumerate(layout.blocks) if block.row is not None]
-    regions = [lines.lazy().filter((pl.col("block") == index) & ~pl.col("is_head")) for index, _ in blocks]
+    outside = lines.lazy().filter(~pl.col("is_head"))
+    regions = [
+        outside.filter(pl.col("block") == index)
+        if block.has_head
+        else outside.filter(block.row.matches(pl.col("text")))  # type: ignore[union-attr]
+        for index, block in blocks
+    ]
     columns = ["document", "line", "position", "text"]
     collected = iter(
         pl.collect_all(
@@ -93,18 +107,20 @@ def _read_block(
     rejections: list[pl.DataFrame] = []
     joins = pl.DataFrame(schema=JOINS)
     if block.labels_from is not None and neighbour is not None:
-        counts = _span(keys).join(
-            _span(neighbour.keys), on="document", how="inner", suffix="_ref", maintain_order="left"
-        )
+        others = _without_omitted(block, keys, neighbour.keys)
+        counts = _span(keys).join(_span(others), on="document", how="inner", suffix="_ref", maintain_order="left")
         rejections.append(_different_counts(block, counts, keys, region, neighbour))
         joins = counts.select("document", block=pl.lit(block.name), expected="rows_ref", actual="rows")
-        labels = neighbour.keys.select("document", "ordinal", "row_label", "class_key")
-        keys = keys.drop("row_label", "class_key").join(
-            labels, on=["document", "ordinal"], how="left", maintain_order="left"
-        )
+        labels = others.select("document", "ordinal", "row_label", "class_key")
+        printed = keys.select("document", "line", "position", "ordinal", printed="row_label")
+        keys = printed.join(labels, on=["document", "ordinal"], how="left", maintain_order="left")
+        rejections.append(_other_labels(block, keys))
+        keys = keys.drop("printed")
     elif block.same_rows_as is not None and neighbour is not None:
         keys = _resolve(keys, neighbour.keys)
         rejections += _different_rows(block, keys, neighbour.keys)
+    else:
+        rejections.append(_nameless(block, keys))
     rejections += [_doubled(block, keys), _total_before_others(block, keys)]
     cells = _cells(block, block.row, rows, book)
     if block.total_row is not None and total_rows is not None:
@@ -113,17 +129,86 @@ def _read_block(
 
 
 def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None, classes: Classes) -> pl.DataFrame:
-    """Document, line, position, ordinal, printed label and class key of each row, in printed order."""
-    label = pl.lit(None, pl.String)
-    if block.row is not None and "class_id" in block.row.fields:
-        label = pl.col(str(block.row.fields.index("class_id")))
+    """Document, line, position, ordinal, printed label and class key of each row, in printed order.
+
+    The key is the class. Where a row may do without one (`{class_id}?`), it is the CUSIP of rows that have none, or
+    one that other rows of the report have too; a report's only row that has neither is `UNNAMED`.
+    """
+    assert block.row is not None
+    label, cusip = (
+        pl.col(str(block.row.fields.index(name))) if name in block.row.fields else pl.lit(None, pl.String)
+        for name in ("class_id", "cusip")
+    )
     key = pl.when(label.is_in(classes.totals)).then(pl.lit(TOTAL)).otherwise(label.replace(dict(classes.aliases)))
-    keys = rows.select("document", "line", "position", row_label=label, class_key=key)
+    keys = rows.select("document", "line", "position", row_label=label, class_key=key, cusip=cusip)
+    if "class_id" in block.row.optional and block.labels_from is None:
+        several = pl.col("class_key").is_not_null() & (pl.len().over("document", "class_key") > 1)
+        keys = keys.with_columns(
+            class_key=pl.when(several)
+            .then(pl.coalesce("cusip", "class_key"))
+            .otherwise(pl.coalesce("class_key", "cusip"))
+        )
+        alone = pl.col("class_key").is_null() & (pl.len().over("document") == 1)
+        keys = keys.with_columns(class_key=pl.when(alone).then(pl.lit(UNNAMED)).otherwise("class_key"))
+    keys = keys.drop("cusip")
     if total_rows is not None:
         blank = pl.lit(None, pl.String)
         totals = total_rows.select("document", "line", "position", row_label=blank, class_key=pl.lit(TOTAL))
         keys = pl.concat([keys, totals]).sort("position")
     return keys.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over("document"))
+
+
+def _read_anywhere(
+    block: Block, rows: pl.DataFrame, reference: pl.DataFrame, classes: Classes, book: RuleBook
+) -> BlockRows:
+    """Rows that stand by themselves anywhere. One for a class that the reference does not have is not read, so its
+    numbers are left unclaimed; one that is printed again counts once."""
+    assert block.row is not None
+    keys = _resolve(_row_keys(block, rows, None, classes), reference)
+    # The class of a row whose key is its CUSIP is known by its name alone.
+    named = reference.filter(pl.len().over("document", "row_label") == 1)
+    keys = (
+        keys.join(named.select("document", "row_label", named="class_key"), on=["document", "row_label"], how="left")
+        .with_columns(class_key=pl.coalesce("named", "class_key"))
+        .drop("named")
+        .join(reference, on=["document", "class_key"], how="semi", maintain_order="left")
+        .sort("position")
+    )
+    rows = rows.join(keys.select("position", "class_key"), on="position", how="inner", maintain_order="left")
+    cells = [str(index) for index in range(len(block.row.fields))]
+    once = rows.unique(["document", "class_key", *cells], keep="first", maintain_order=True).select("position")
+    different = keys.join(once, on="position", how="semi", maintain_order="left")
+    read = _cells(block, block.row, rows, book)
+    return BlockRows(read, keys, rows.clear(), [_doubled(block, different)], pl.DataFrame(schema=JOINS))
+
+
+def _without_omitted(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """The rows of the reference, without those that the block may omit where it then has as many rows."""
+    kept = reference.filter(~pl.col("class_key").is_in(block.may_omit))
+    counts = keys.group_by("document").len().join(kept.group_by("document").len(), on=["document", "len"], how="inner")
+    omitting = pl.col("document").is_in(counts["document"].implode())
+    rows = pl.concat([reference.filter(~omitting), kept.filter(omitting)]).sort("position")
+    return rows.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over("document"))
+
+
+def _other_labels(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
+    """Reports in which a row prints another label than the one that it takes, or none where others print theirs."""
+    labelled = pl.col("printed").is_not_null().any().over("document")
+    other = pl.col("class_key").is_not_null() & pl.col("printed").ne_missing(pl.col("row_label"))
+    wrong = keys.filter(labelled & other)
+    message = pl.format(
+        "block {} has {} in line {}, where block {} has {}",
+        pl.lit(block.name), pl.col("printed").fill_null("no label"), "line",
+        pl.lit(block.labels_from), pl.col("row_label").fill_null("no label"),
+    )  # fmt: skip
+    return reject(wrong, "row_order_mismatch", message, _COMPARE)
+
+
+def _nameless(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
+    """Reports with rows of which nothing says which class they are for."""
+    nameless = keys.filter(pl.col("class_key").is_null())
+    message = pl.format("line {} of block {} has neither a class nor a CUSIP", "line", pl.lit(block.name))
+    return reject(nameless, "unknown_class", message, _COMPARE)
 
 
 def _resolve(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
@@ -262,5 +347,7 @@ def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -
             raw=pl.col(str(index)),
             rule=pl.lit(rule, pl.Int32),
         )
-        cells.append(Cells(column, book.rules[rule].unit))
+        if name in pattern.optional:
+            column = column.drop_nulls("raw")
+        cells.append(Cells(column, book.look(rule)))
     return cells

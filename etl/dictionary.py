@@ -123,3 +123,4 @@ def _other_readings(check: Check) -> Iterator[str]:
     elif isinstance(check, Accrual):
         yield f"- balance `{check.other_balance.name}` ({', '.join(check.other_kinds)}): {check.other_because}"
         yield f"- interest and `{check.shortfall}` together: {check.shortfall_because}"
+        yield f"- the same part of the interest of most classes, of at least three: {check.alike_because}"

@@ -211,30 +211,29 @@ def document_from_bytes(
     """The document with these bytes, or the reason why it is none (too large, empty, binary). Of a part of a file:
     where it stands, and what is said of it, as `Document` has it."""
     sha256 = hashlib.sha256(content).hexdigest()
-
-    def reject(reason_code: str, message: str, hint: str) -> Reject:
-        return Reject(source, sha256, len(content), reason_code, message, hint, file)
-
-    if len(content) > MAX_BYTES:
-        return reject("too_large", f"{len(content):,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
-    if not decode(content[:1024]).strip() and not decode(content).strip():
-        return reject("empty", "the file has no text", "fetch it again, or take it out of the inbox")
-    kind = _kind(content)
-    if kind is not None:
-        return reject("binary", f"the file is {kind}", "give the report's text, as filed")
-    if b"\x00" in content:
-        at = content.index(b"\x00")
-        return reject(
-            "binary", f"the file has a NUL byte at offset {at:,}", "give the report as text in UTF-8 or cp1252"
-        )
-    for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
-        if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
-            return reject("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
     try:
+        _refuse_what_is_no_text(content)
         text = text_of(content)
     except RejectedError as error:
-        return reject(error.reason_code, error.message, error.hint)
+        return Reject(source, sha256, len(content), error.reason_code, error.message, error.hint, file)
     return Document(source, sha256, len(content), text, content, file, first_line, header)
+
+
+def _refuse_what_is_no_text(content: bytes) -> None:
+    """Raise RejectedError for bytes that are too many, or no text."""
+    if len(content) > MAX_BYTES:
+        raise RejectedError("too_large", f"{len(content):,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
+    if not decode(content[:1024]).strip() and not decode(content).strip():
+        raise RejectedError("empty", "the file has no text", "fetch it again, or take it out of the inbox")
+    kind = _kind(content)
+    if kind is not None:
+        raise RejectedError("binary", f"the file is {kind}", "give the report's text, as filed")
+    if b"\x00" in content:
+        message = f"the file has a NUL byte at offset {content.index(0):,}"
+        raise RejectedError("binary", message, "give the report as text in UTF-8 or cp1252")
+    for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
+        if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
+            raise RejectedError("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
 
 
 def text_of(content: bytes) -> str:

@@ -98,12 +98,22 @@ class Accrual(Check):
     longest_days: int
     shortfall: str
     shortfall_because: str
+    deferred: str
+    issued: str
+    issued_because: str
+    alike_least: float
+    alike_because: str
     not_for: Mapping[str, str]
     leftover_kinds: tuple[str, ...]
     leftover_because: str
     other_kinds: tuple[str, ...]
     other_balance: Figure
     other_because: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of its table that it uses."""
+        return (self.interest, self.balance, self.rate, self.shortfall, self.deferred, self.issued)
 
 
 @dataclass(frozen=True)
@@ -193,9 +203,7 @@ def _check(found: Catalogue) -> None:
     for total in found.totals:
         _check_columns(total.name, total.table, total.columns)
     for accrual in found.accruals:
-        _check_columns(
-            accrual.name, accrual.table, (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall)
-        )
+        _check_columns(accrual.name, accrual.table, accrual.columns)
         _check_figures(accrual.name, accrual.table, [accrual.other_balance])
         _check_kinds(accrual.name, (*accrual.not_for, *accrual.other_kinds, *accrual.leftover_kinds))
     for digit in found.check_digits:
@@ -242,7 +250,7 @@ def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[
         if total.table == table and field in total.columns:
             found += [(total.name, total_subject(table, key, field))]
     for accrual in declared.accruals:
-        if accrual.table == table and field in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall):
+        if accrual.table == table and field in accrual.columns:
             found += [(accrual.name, key), (accrual.days_name, ANY_SUBJECT)]
     found += [(check.name, key) for check in declared.check_digits if (check.table, check.column) == (table, field)]
     return list(dict.fromkeys(found))
@@ -324,7 +332,8 @@ def _accrual(declared: dict[str, Any]) -> Accrual:
     other = declared["otherwise"]
     names = (
         "days_name", "days_statement", "table", "interest", "balance", "rate", "nominal_days", "nominal_basis",
-        "shortest_days", "longest_days", "shortfall", "shortfall_because", "not_for",
+        "shortest_days", "longest_days", "shortfall", "shortfall_because", "deferred", "issued", "issued_because",
+        "alike_least", "alike_because", "not_for",
     )  # fmt: skip
     return Accrual(
         **_said(declared),

@@ -13,13 +13,16 @@ import polars as pl
 
 from etl.cells import Cells
 from etl.layout import Block, Layout
-from etl.patterns import ANY_CELL, CELLS, compile_row
+from etl.patterns import ANY_CELL, CELLS, UNSIGNED, compile_row
 from etl.rejections import reject
 from etl.rules import TOTAL, RuleBook
 from etl.schema import unit_of
 
 # Stands for the printed group in a table that has no groups; its figures are totals.
 NO_GROUP = ""
+# Tables with rows by loan group: a line that stands by itself is for all of them.
+_GROUPED = ("pools", "delinquencies", "measures")
+_STATUS = {"loan_status": pl.String, "bucket": pl.String}
 # Above how many lines the label of a wrapped line may begin.
 MAX_WRAPPED_LINES = 2
 
@@ -46,7 +49,7 @@ def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, 
             _columns(index, block, layout, lines, groups), on="head", how="inner", maintain_order="left"
         )
         rows = [
-            _split(block, part, count)
+            _split(block, part, count, book)
             for (count,), part in region.partition_by("columns", as_dict=True, maintain_order=True).items()
         ]
         for frame in rows:
@@ -101,13 +104,16 @@ def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> La
     ).filter(pl.col("tail").is_not_null())
     above = ended.select("position", above_document="document", above="text", above_tail="tail")
     pending = candidates.with_columns(row_label=_collapsed(pl.col("label")))
+    readings = []
     for wrapped in range(MAX_WRAPPED_LINES + 1):
         if wrapped:
             pending = _with_line_above(pending, above, wrapped)
-        found = pending.join(meanings, on="row_label", how="inner", maintain_order="left")
-        result.cells.append(Cells(_single_cells(found)))
-        result.keys.append(found.select("position", "row_label"))
-        pending = pending.join(found, on="position", how="anti", maintain_order="left")
+        readings.append(pending.join(meanings, on="row_label", how="inner", maintain_order="left"))
+    # A label that goes on above says more than its last line alone.
+    found = pl.concat(reversed(readings)).unique("position", keep="first", maintain_order=True)
+    result.cells.append(Cells(_single_cells(found)))
+    result.cells.append(Cells(_labels_with_digits(found), "text"))
+    result.keys.append(found.select("position", "row_label", "loan_status", "bucket"))
     return result
 
 
@@ -133,11 +139,12 @@ def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, grou
     return own.with_columns(columns=pl.col("groups").list.len())
 
 
-def _split(block: Block, region: pl.DataFrame, groups: int) -> pl.DataFrame:
+def _split(block: Block, region: pl.DataFrame, groups: int, book: RuleBook) -> pl.DataFrame:
     """The labelled rows of the region: `label`, `row_label` and `<i>`, `<i>_start` of each cell."""
     blank = {name for meaning in block.labels.values() for name in meaning.blank}
-    names = list(block.cells or ("",)) * groups
-    kinds = [CELLS[_unit(block, name)] for name in names]
+    names = list(block.cells or [""] * _columns_of(block)) * groups
+    looks = [_looks(block, column, book) for column in range(_columns_of(block))] * groups
+    kinds = ["|".join(CELLS[look] for look in several) for several in looks]
     expression = f"({kinds[0]})" + "".join(
         rf"(?:(\s+)({kind}))?" if name in blank else rf"(\s+)({kind})"
         for name, kind in zip(names[1:], kinds[1:], strict=True)
@@ -173,14 +180,25 @@ def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
     return fitting
 
 
-def _unit(block: Block, name: str) -> str:
-    """Unit of a cell; where the label names the field, its cell is a number."""
-    return unit_of(block.table, name) or "usd"
+def _columns_of(block: Block) -> int:
+    """How many columns of cells the block has for each group."""
+    return len(block.cells) or max(1, *(len(meaning.fields) for meaning in block.labels.values()))
+
+
+def _looks(block: Block, column: int, book: RuleBook) -> list[str]:
+    """What the cells of a column look like: as their units ask. Where the label names the only field, its cell is a
+    number."""
+    names = [meaning.fields[column] for meaning in block.labels.values() if meaning.fields]
+    if block.cells:
+        names = [block.cells[column]]
+    units = {name: unit_of(block.table, name) or "usd" for name in names}
+    looks = [UNSIGNED if unit == "fraction" and name in book.unsigned else unit for name, unit in units.items()]
+    return list(dict.fromkeys(looks)) or ["usd"]
 
 
 def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """The cells of the rows, and the labels where they are keys or have digits."""
-    names = block.cells
+    count = _columns_of(block)
     cells = [Cells(_label_cells(block, rows, book), "text")]
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
     for group in range(rows["groups"].list.len().max() or 0):  # type: ignore[arg-type]
@@ -188,28 +206,31 @@ def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells
         labels = [
             text for text in rows.select(label.unique(maintain_order=True)).to_series().to_list() if text is not None
         ]
-        for column in range(max(len(names), 1)):
-            index = group * max(len(names), 1) + column
+        for column in range(count):
+            index = group * count + column
+            looks = _looks(block, column, book)
             frame = rows.select(
                 "position",
                 start=pl.col(f"{index}_start"),
                 raw=pl.col(str(index)).fill_null(""),
-                rule=_rule(block, label, labels, column if names else None, book),
+                rule=_rule(block, label, labels, column, book),
             )
-            cells.append(Cells(frame, _unit(block, names[column]) if names else "usd"))
+            cells.append(Cells(frame, looks[0] if len(looks) == 1 else None))
     return cells
 
 
-def _rule(block: Block, label: pl.Expr, groups: Sequence[str], column: int | None, book: RuleBook) -> pl.Expr:
+def _rule(block: Block, label: pl.Expr, groups: Sequence[str], column: int, book: RuleBook) -> pl.Expr:
     """Number of the rule of a cell: by its group and column, or by its group and what its row means."""
-    if column is not None:
-        name, head = block.cells[column], block.columns[column]
+    if block.cells:
+        name, head = block.cells[column], block.columns[block.label_heads + column]
         return _by_group(
             label, {group: book.of_block(block, name, f"{group} {head}".strip(), group or TOTAL) for group in groups}
         )
-    fields = {text: meaning.field for text, meaning in block.labels.items() if meaning.field}
+    fields: dict[str, str] = {text: meaning.field for text, meaning in block.labels.items() if meaning.field}
+    fields |= {text: meaning.fields[column] for text, meaning in block.labels.items() if meaning.fields}
+    over = block.columns[block.label_heads + column] if any(m.fields for m in block.labels.values()) else None
     rules = {
-        f"{group} {text}": book.of_block(block, name, group or None, group or TOTAL)
+        f"{group} {text}": book.of_block(block, name, over or group or None, group or TOTAL)
         for group in groups
         for text, name in fields.items()
     }
@@ -232,7 +253,7 @@ def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> pl.DataFra
     """Labels that say status or bucket, and any label with digits, are cells too."""
     rules = {}
     for text, meaning in block.labels.items():
-        if meaning.status is not None:
+        if meaning.status is not None and meaning.field is None:
             rules[text] = book.of_block(block, "bucket" if meaning.bucket else "status")
         elif any(character.isdigit() for character in text):
             rules[text] = book.of_block(block, "row_label")
@@ -250,7 +271,8 @@ def _missing_or_doubled(
 ) -> list[pl.DataFrame]:
     """Heads under which a row of the block is missing, or stands twice."""
     meanings = [
-        (label, str((meaning.field, meaning.status, meaning.bucket))) for label, meaning in block.labels.items()
+        (label, str((meaning.field, meaning.fields, meaning.status, meaning.bucket)))
+        for label, meaning in block.labels.items()
     ]
     known = pl.DataFrame(meanings, schema={"row_label": pl.String, "meaning": pl.String}, orient="row")
     read = pl.concat([frame.select("document", "head", "line", "row_label") for frame in rows] or [_no_rows()])
@@ -274,11 +296,36 @@ def _no_rows() -> pl.DataFrame:
 def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:
     blocks = [block for block in layout.blocks if block.labels and not block.has_head]
     rows = [
-        (label, book.of_block(block, meaning.field or "", None, TOTAL if block.table == "measures" else None))
+        (
+            label,
+            book.of_block(block, meaning.field or "", None, group),
+            _digits_rule(label, block, book),
+            meaning.status,
+            meaning.bucket,
+        )
         for block in blocks
+        for group in [TOTAL if block.table in _GROUPED else None]
         for label, meaning in block.labels.items()
     ]
-    return pl.DataFrame(rows, schema={"row_label": pl.String, "rule": pl.Int32}, orient="row")
+    schema = {"row_label": pl.String, "rule": pl.Int32, "digits": pl.Int32, **_STATUS}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _digits_rule(label: str, block: Block, book: RuleBook) -> int | None:
+    """The rule of a label with digits, which are numbers of the report too; None where it has none."""
+    return book.of_block(block, "row_label") if any(character.isdigit() for character in label) else None
+
+
+def _labels_with_digits(found: pl.DataFrame) -> pl.DataFrame:
+    """What stands of labels with digits in the line of their figure, as cells."""
+    label = pl.col("label").str.strip_chars()
+    blanks = pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()
+    return found.filter(pl.col("digits").is_not_null() & label.str.contains("[0-9]")).select(
+        "position",
+        start=blanks.cast(pl.Int32),
+        raw=label,
+        rule="digits",
+    )
 
 
 def _with_line_above(pending: pl.DataFrame, above: pl.DataFrame, distance: int) -> pl.DataFrame:

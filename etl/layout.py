@@ -7,6 +7,7 @@ module turns the file into checked, compiled objects, and tells which layout a d
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -17,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from etl.errors import LayoutError, UsageError
-from etl.patterns import Pattern, PatternError, compile_find, compile_row, compile_search
+from etl.patterns import UNSIGNED, Pattern, PatternError, compile_find, compile_row, compile_search
 from etl.schema import find_field, unit_of
 from etl.schema import table as declared_table
 
@@ -35,9 +36,13 @@ _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a labelled row means: the field of its cell, or the keys that its cells share."""
+    """What a labelled row means: the field of its cell, a field for each column, or the keys that its cells share.
+
+    A row with `status` and `field` has a single cell.
+    """
 
     field: str | None = None
+    fields: tuple[str, ...] = ()
     status: str | None = None
     bucket: str | None = None
     blank: tuple[str, ...] = ()  # cells that the row does not print
@@ -61,6 +66,7 @@ class Block:
     title: str | None = None
     groups: str | None = None
     columns_of: str | None = None
+    instead_of: str | None = None
     row: Pattern | None = None
     total_row: Pattern | None = None
     cells: tuple[str, ...] = ()
@@ -75,6 +81,12 @@ class Block:
     def has_head(self) -> bool:
         """Whether the block starts at a head; without one its lines may stand anywhere."""
         return bool(self.columns or self.title or self.groups)
+
+    @property
+    def label_heads(self) -> int:
+        """How many of the columns stand over the labels of labelled rows, not over cells: one or none."""
+        cells = len(self.cells) or max((len(meaning.fields) for meaning in self.labels.values()), default=0)
+        return len(self.columns) - cells if cells else 0
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,8 @@ class Layout:
     classes: Classes
     blocks: tuple[Block, ...]
     finds: tuple[Find, ...]
+    deal_name: str | None = None  # how the name of the deal is made of {fields} that the report prints apart
+    unsigned_percentages: frozenset[str] = frozenset()  # fractions that are printed as percentages without a sign
 
     @property
     def label(self) -> str:
@@ -184,7 +198,8 @@ _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a li
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
     **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket", "report_begins"), _TEXT),
-    **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
+    **dict.fromkeys(("deal_name", "field", "instead_of"), _TEXT),
+    **dict.fromkeys(("identify", "unsigned_percentages", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
     **dict.fromkeys(("block", "find"), _TABLES_LIST),
@@ -207,16 +222,21 @@ def _is(value: Any, kind: str) -> bool:
 class _Reader:
     """Reads one layout file; knows its path for the messages."""
 
-    _KEYS = ("name", "version", "title", "identify", "report_begins", "classes", "block", "find")
+    _KEYS = (
+        "name", "version", "title", "identify", "report_begins", "deal_name", "unsigned_percentages", "classes",
+        "block", "find",
+    )  # fmt: skip
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.unsigned: frozenset[str] = frozenset()
 
     def layout(self, declared: dict[str, Any]) -> Layout:
         self._known_keys(declared, self._KEYS, "the file")
         self._needs(declared, ("name", "version", "title", "identify", "block"), "the file")
         if not declared["identify"]:
             self._fail("identify", "name at least one mark by which the family's reports are known")
+        self.unsigned = self._unsigned(declared.get("unsigned_percentages", []))
         classes = declared.get("classes", {})
         self._known_keys(classes, ("aliases", "totals", "types"), "classes")
         blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
@@ -237,7 +257,40 @@ class _Reader:
             ),
             blocks=blocks,
             finds=finds,
+            deal_name=self._deal_name(declared.get("deal_name")),
+            unsigned_percentages=self.unsigned,
         )
+
+    def _unsigned(self, names: Sequence[str]) -> frozenset[str]:
+        """The fields that are printed as percentages without a sign: each must be a fraction of some table."""
+        fractions = [
+            name for table in _TABLES for name in declared_table(table).fields if unit_of(table, name) == "fraction"
+        ]
+        for name in names:
+            if name not in fractions:
+                self._fail("unsigned_percentages", f"no fraction is called {name!r}{_nearest(name, fractions)}")
+        return frozenset(names)
+
+    def _unit_in(self, table: str, name: str) -> str | None:
+        """The unit of a field of a table, or that its percentages are printed without a sign."""
+        unit = unit_of(table, name)
+        return UNSIGNED if unit == "fraction" and name in self.unsigned else unit
+
+    def _unit_anywhere(self, name: str) -> str | None:
+        known = find_field(name)
+        return self._unit_in(known[0], name) if known else None
+
+    def _deal_name(self, template: str | None) -> str | None:
+        if template is None:
+            return None
+        names = fields_of_name(template)
+        if not names:
+            self._fail("deal_name", "write {field} where what the report prints stands: '{issuer} SERIES {series}'")
+        for name in names:
+            if unit_of("reports", name) != "text" or name == "deal_name":
+                known = _nearest(name, declared_table("reports").fields)
+                self._fail("deal_name", f"table reports has no text {name!r} to name a deal by{known}")
+        return template
 
     def _class_types(self, declared: Mapping[str, str]) -> dict[str, str]:
         for kind in declared:
@@ -252,7 +305,7 @@ class _Reader:
         table = declared["table"]
         if table not in _TABLES:
             self._fail(f"{where}.table", f"there is no table {table!r}{_nearest(table, _TABLES)}")
-        units = partial(unit_of, table)
+        units = partial(self._unit_in, table)
         block = Block(
             name=declared["name"],
             table=table,
@@ -260,6 +313,7 @@ class _Reader:
             title=declared.get("title"),
             groups=self._optional(compile_search, declared, "groups", where),
             columns_of=declared.get("columns_of"),
+            instead_of=declared.get("instead_of"),
             row=self._optional(partial(compile_row, unit_of=units), declared, "row", where),
             total_row=self._optional(partial(compile_row, unit_of=units), declared, "total_row", where),
             cells=tuple(declared.get("cells", [])),
@@ -289,18 +343,40 @@ class _Reader:
     def _check_row_block(self, block: Block, row: Pattern, where: str) -> None:
         if len(block.columns) > len(row.fields):
             self._fail(f"{where}.columns", "there are more columns than the row has fields")
-        if not block.has_head:
-            self._fail(where, "a block with rows needs columns, title or groups to be recognised by")
+        if not block.has_head and block.same_rows_as is None:
+            self._fail(
+                where,
+                "a block with rows needs columns, title or groups to be recognised by; rows that may stand anywhere "
+                "need same_rows_as, the block whose classes they speak of",
+            )
+        if not block.has_head and row.optional:
+            self._fail(f"{where}.row", "a row that may stand anywhere prints all its fields")
+        if not set(row.optional) <= {"class_id", "cusip"}:
+            self._fail(f"{where}.row", "only {class_id}? and {cusip}? may be missing in a row")
         if block.labels_from is None and "class_id" not in row.fields:
             self._fail(f"{where}.row", "the row has no {class_id}; name the block that labels its rows in labels_from")
 
     def _check_label_block(self, block: Block, where: str) -> None:
-        if block.cells and len(block.cells) != len(block.columns):
-            self._fail(f"{where}.cells", "each cell needs its column, and each column its cell")
+        if block.cells and not 0 <= block.label_heads <= (0 if block.groups else 1):
+            self._fail(
+                f"{where}.cells",
+                "each cell needs its column, and each column its cell; without groups one more may stand first, over "
+                "the labels",
+            )
         if block.cells and any(block.cells[0] in meaning.blank for meaning in block.labels.values()):
             self._fail(f"{where}.labels", f"{block.cells[0]} stands first and cannot be blank")
-        if any((meaning.field is None) != bool(block.cells) for meaning in block.labels.values()):
+        if any(bool(meaning.field or meaning.fields) == bool(block.cells) for meaning in block.labels.values()):
             self._fail(f"{where}.labels", "a label means a field; only with cells does it mean a status and bucket")
+        if any(meaning.status is None for meaning in block.labels.values()) and block.table == "delinquencies":
+            self._fail(f"{where}.labels", "a label of delinquencies needs a status")
+        if any(meaning.fields for meaning in block.labels.values()):
+            counts = {len(meaning.fields) for meaning in block.labels.values()}
+            if block.groups or len(counts) > 1 or not 0 <= block.label_heads <= 1:
+                self._fail(
+                    f"{where}.labels",
+                    "a list of fields has one for each column, in every label, and the block no groups; one more "
+                    "column may stand first, over the labels",
+                )
 
     def _check_sample(self, block: Block, sample: str | None, where: str) -> None:
         if sample is None or block.row is None:
@@ -314,7 +390,7 @@ class _Reader:
         where = f"find {declared['name']}"
 
         any_case = declared.get("any_case", False)
-        compile_ = partial(compile_find, unit_of=_unit_anywhere, any_case=any_case)
+        compile_ = partial(compile_find, unit_of=self._unit_anywhere, any_case=any_case)
         pattern = self._compiled(compile_, declared["pattern"], where)
         return Find(declared["name"], pattern, declared.get("expected", False))
 
@@ -329,14 +405,18 @@ class _Reader:
     def _meaning(self, declared: Any, where: str) -> Meaning:
         if isinstance(declared, str):
             return Meaning(field=declared)
+        if _is(declared, _TEXTS) and declared:
+            return Meaning(fields=tuple(declared))
         if not isinstance(declared, dict):
-            self._fail(f"{where}.labels", "a label means a field, or a table with status and bucket")
-        self._known_keys(declared, ("status", "bucket", "blank"), f"{where}.labels")
+            self._fail(f"{where}.labels", "a label means a field, a list of fields, or a table with status and bucket")
+        self._known_keys(declared, ("status", "bucket", "field", "blank"), f"{where}.labels")
         blank = tuple(declared.get("blank", []))
         status = declared.get("status")
         if status is not None and status not in LOAN_STATUSES:
             self._fail(f"{where}.labels", f"there is no status {status!r}{_nearest(status, LOAN_STATUSES)}")
-        return Meaning(status=declared.get("status"), bucket=declared.get("bucket"), blank=blank)
+        if "field" in declared and (status is None or blank):
+            self._fail(f"{where}.labels", "a table with field names the status of its one cell, and nothing blank")
+        return Meaning(field=declared.get("field"), status=status, bucket=declared.get("bucket"), blank=blank)
 
     def _references(self, blocks: Sequence[Block]) -> None:
         names = [block.name for block in blocks]
@@ -345,7 +425,7 @@ class _Reader:
             above = next((other for other in blocks if other.name == block.columns_of), None)
             if above is not None and above.groups is None:
                 self._fail(f"block {block.name}.columns_of", f"block {above.name} has no groups; name one that has")
-            for key in ("labels_from", "same_rows_as", "columns_of"):
+            for key in ("labels_from", "same_rows_as", "columns_of", "instead_of"):
                 target = getattr(block, key)
                 if target is not None and target not in names[: names.index(block.name)]:
                     self._fail(
@@ -397,11 +477,16 @@ def _fields_of(block: Block) -> Iterator[str]:
     yield from block.cells
     yield from (cell for meaning in block.labels.values() for cell in meaning.blank)
     yield from (meaning.field for meaning in block.labels.values() if meaning.field)
+    yield from (name for meaning in block.labels.values() for name in meaning.fields)
 
 
-def _unit_anywhere(name: str) -> str | None:
-    known = find_field(name)
-    return known[1] if known else None
+def fields_of_name(template: str) -> tuple[str, ...]:
+    """The fields that a deal's name is made of.
+
+    >>> fields_of_name("{issuer} SERIES {series}")
+    ('issuer', 'series')
+    """
+    return tuple(re.findall(r"\{([a-z][a-z0-9_]*)\}", template))
 
 
 def _nearest(wrong: str, known: Iterable[str]) -> str:

@@ -5,6 +5,7 @@
 - `{field}` stands for a printed cell of that field; what a cell may look like follows from the unit
   that the schema gives the field;
 - `(?P<field>...)` gives a cell its own expression;
+- `?` behind a field of a row: the cell may be missing there;
 - the rest is a regular expression in Rust's dialect, which polars compiles and runs in linear time.
   Groups are written `(?:...)`; fields stand outside of groups.
 
@@ -16,12 +17,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 NOT_APPLICABLE = ("N/A", "n/a", "NA")
-_NOT_APPLICABLE = "|".join(NOT_APPLICABLE)
+# Asterisks stand for a number that was too long for its place in the print.
+OVERFLOW = r"\*{3}[*.,]*(?:[ \t]*%)?"
+_NOT_APPLICABLE = "|".join((*NOT_APPLICABLE, OVERFLOW))
+# The sign of a percentage; blanks may stand before it.
+_PERCENT = r"[ \t]*%"
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 _DECIMAL = rf"(?:{_DIGITS}(?:\.[0-9]*)?|\.[0-9]+)"
 
@@ -32,17 +37,20 @@ def _number(number: str, percent: str = "") -> str:
 
 
 _DATE = (
-    r"(?:[0-9]{1,2}-[A-Za-z]{3}-[0-9]{2,4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
+    r"(?:[0-9]{1,2}-[A-Za-z]{3,9}-[0-9]{2,4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\s+[0-9]{1,2},?\s+[0-9]{4})"
 )
-DATE_FORMATS = ("%d-%b-%y", "%d-%b-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d, %Y", "%B %d %Y")
+DATE_FORMATS = ("%d-%B-%y", "%d-%B-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d, %Y", "%B %d %Y")
 
-# What a cell of a unit may look like. A percentage needs its sign: 12 is not read as 12%.
+# What a cell of a unit may look like. A percentage needs its sign: 12 is not read as 12%, but where the layout says
+# that the family prints a field without it (`UNSIGNED`).
+UNSIGNED = "unsigned percentage"
 CELLS = {
     "usd": rf"(?:{_number(_DECIMAL)}|{_NOT_APPLICABLE})",
     "per_1000": rf"(?:{_number(_DECIMAL)}|{_NOT_APPLICABLE})",
     "months": rf"(?:{_number(_DECIMAL)}|{_NOT_APPLICABLE})",
-    "fraction": rf"(?:{_number(_DECIMAL, '%')}|{_NOT_APPLICABLE})",
+    "fraction": rf"(?:{_number(_DECIMAL, _PERCENT)}|{_NOT_APPLICABLE})",
+    UNSIGNED: rf"(?:{_number(_DECIMAL, f'(?:{_PERCENT})?')}|{_NOT_APPLICABLE})",
     "count": rf"(?:{_number(_DIGITS)}|{_NOT_APPLICABLE})",
     "date": _DATE,
     "flag": r"(?:YES|NO|Yes|No|N/A)",
@@ -54,7 +62,7 @@ TEXT_CELLS = {
     "group_id": r"[A-Z][A-Za-z]*(?: [0-9]+)?",
 }
 # Any cell that may stand at the end of a labelled line; its field's own look is checked afterwards.
-ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, '%?')}|YES|NO|Yes|No|{_NOT_APPLICABLE})"
+ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, f'(?:{_PERCENT})?')}|YES|NO|Yes|No|{_NOT_APPLICABLE})"
 
 
 class PatternError(ValueError):
@@ -67,7 +75,7 @@ class Pattern:
 
     `search` fits where the pattern does.
     `expression` captures what stands before the match, then gap, cell, gap, cell, ..., gap;
-    `fields` names the cells in order.
+    `fields` names the cells in order, `optional` those that may be missing.
     """
 
     source: str
@@ -75,6 +83,7 @@ class Pattern:
     expression: str
     fields: tuple[str, ...]
     whole_line: bool = False
+    optional: tuple[str, ...] = ()
 
     def matches(self, text: pl.Expr) -> pl.Expr:
         """Whether the pattern fits `text`."""
@@ -82,7 +91,7 @@ class Pattern:
 
     def capture(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
         """The rows of `frame` whose `column` the pattern fits, with new columns: `match_start` and,
-        for cell i, `<i>` (its text) and `<i>_start` (its first character)."""
+        for cell i, `<i>` (its text; null where it is missing) and `<i>_start` (its first character)."""
         groups = (
             self._at_match(frame, column)
             .with_columns(pl.col(_TEXT).str.extract_groups(self.expression).alias(_GROUPS))
@@ -157,18 +166,23 @@ def compile_search(source: str) -> str:
 class _Cell:
     field: str
     expression: str
+    optional: bool = False
 
 
 def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, whole_line: bool) -> Pattern:
     if "|" in _top_level(source):
         raise PatternError("alternatives stand in a group: (?:a|b)")
     blanks = r"\s*" if whole_line else ""
-    search, captures, fields = blanks, f"({blanks}", []
+    search, captures, fields, optional = blanks, f"({blanks}", [], []
     for part in _parse(source, unit_of):
         if isinstance(part, _Cell):
             fields.append(part.field)
-            search += f"(?:{part.expression})"
-            captures += f")({part.expression})("
+            if part.optional and not whole_line:
+                raise PatternError("only a row may lack a field; write two finds")
+            times = "?" if part.optional else ""
+            optional += [part.field] if part.optional else []
+            search += f"(?:{part.expression}){times}"
+            captures += f")({part.expression}){times}("
         else:
             search += part
             captures += part
@@ -181,7 +195,7 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
         raise PatternError("the pattern has no field: write {field} where a cell stands")
     if len(set(fields)) < len(fields):
         raise PatternError("the pattern has a field twice; each cell needs its own")
-    return Pattern(source, search, expression, tuple(fields), whole_line)
+    return Pattern(source, search, expression, tuple(fields), whole_line, tuple(optional))
 
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -208,8 +222,12 @@ def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cel
             end = _end_of_group(source, at)
             parts.append(_Cell(group[1], _blanks(source[group.end() : end - 1])))
             at = end
-        elif source[at] in "?*+" and isinstance(parts[-1], _Cell):
-            raise PatternError(f"a field stands exactly once, not {source[at]!r} times")
+        elif source[at] == "?" and isinstance(parts[-1], _Cell):
+            parts[-1] = replace(parts[-1], optional=True)
+            parts.append("")
+            at += 1
+        elif source[at] in "*+" and isinstance(parts[-1], _Cell):
+            raise PatternError(f"a field stands once, not {source[at]!r} times")
         elif _NAMED.match(source, at):
             raise PatternError(f"write (?P<field>...) with a field in small letters at {source[at : at + 20]!r}")
         elif source[at] == "(":

@@ -11,7 +11,7 @@ from etl.layout import Layout
 from etl.outcomes import MAX_LINES, SCHEMA, shaped
 from etl.records import Extraction
 
-_DATES = ("distribution_date", "report_date")
+_DATES = ("distribution_date", "report_date", "determination_date")
 # Wording that may differ between two places of a report without saying anything else.
 _SAME_WORDS = r"[\s,]+"
 
@@ -115,6 +115,10 @@ def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Lay
     if not wanted:
         return pl.DataFrame(schema=SCHEMA)
     numbers = {line: number for number, line in enumerate(wanted)}
+    # One of two blocks of which each may stand for the other is enough.
+    for block in layout.blocks:
+        if block.instead_of is not None and (block.instead_of, None) in numbers:
+            numbers[block.name, None] = numbers[block.instead_of, None]
     rules = extraction.rules.select(pl.col("block", "field").cast(pl.String)).iter_rows()
     line_of_rule = pl.Series(
         [numbers.get((block, field), numbers.get((block, None))) for block, field in rules], dtype=pl.Int32
@@ -143,8 +147,8 @@ def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:
     lines: list[tuple[str, str | None]] = []
     for block in layout.blocks:
         if not block.has_head:
-            lines += [(block.name, meaning.field) for meaning in block.labels.values()]
-        elif not block.required:
+            lines += [(block.name, meaning.field) for meaning in block.labels.values() if block.required]
+        elif not block.required and block.instead_of is None:
             lines.append((block.name, None))
     lines += [(find.name, None) for find in layout.finds if find.expected]
     return list(dict.fromkeys(lines))

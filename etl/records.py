@@ -79,7 +79,7 @@ def without(frame: pl.DataFrame, documents: pl.Series) -> pl.DataFrame:
 
 def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     """All records of a batch of documents of one layout. `lines` as `lines.lines_frame` gives them."""
-    book = RuleBook()
+    book = RuleBook(layout.unsigned_percentages)
     heads = find_heads(lines, layout)
     labelled = label_lines(lines, heads)
     class_blocks = read_class_blocks(labelled, layout, book)
@@ -94,7 +94,8 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     class_cells = [cell for block in class_blocks for cell in block.cells]
     cells = [*class_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
     rules = book.frame()
-    records = _records(cells, keys, lines, rules)
+    looks = pl.Series([book.look(number) for number in range(len(book.rules))], dtype=pl.String)
+    records = _records(cells, keys, lines, rules, looks)
     rejections = [*(frame for block in class_blocks for frame in block.rejections), *group_blocks.rejections]
     return Extraction(
         records=records,
@@ -127,14 +128,14 @@ def _numbers_found(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _records(
-    cells: Sequence[Cells], keys: Sequence[pl.DataFrame], lines: pl.DataFrame, rules: pl.DataFrame
+    cells: Sequence[Cells], keys: Sequence[pl.DataFrame], lines: pl.DataFrame, rules: pl.DataFrame, looks: pl.Series
 ) -> pl.DataFrame:
     """Cells in printed order, with their values and what their rules and their lines say of them."""
     place = pl.col("position").cast(pl.UInt64) * 2**32 + pl.col("start").cast(pl.UInt64)
     valued = pl.concat(
         [
             typed(part.frame.lazy(), part.unit, seen=seen).select(*_CELL, *VALUED, place=place)
-            for part, seen in _by_unit(cells, rules)
+            for part, seen in _by_unit(cells, looks)
         ]
     )
     ordered = valued.sort("place", maintain_order=True).drop("place").collect()
@@ -170,11 +171,11 @@ def _count_from_one(group: str) -> pl.Expr:
     return row - first + 1
 
 
-def _by_unit(cells: Sequence[Cells], rules: pl.DataFrame) -> Iterator[tuple[Cells, bool]]:
+def _by_unit(cells: Sequence[Cells], looks: pl.Series) -> Iterator[tuple[Cells, bool]]:
     """All cells by unit, and whether their patterns saw to it that they look like cells of this unit."""
     empty = pl.DataFrame(schema=_CELL)
     mixed = pl.concat([empty, *(part.frame for part in cells if part.unit is None)], how="diagonal")
-    units = rules["unit"].gather(mixed["rule"]).cast(pl.String)
+    units = looks.gather(mixed["rule"])
     parts = mixed.with_columns(unit=units).partition_by("unit", as_dict=True, include_key=False, maintain_order=True)
     yield from ((Cells(frame, unit), False) for (unit,), frame in parts.items())
     known: dict[str, list[pl.DataFrame]] = {}

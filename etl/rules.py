@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from etl.layout import Block, Find
+from etl.patterns import UNSIGNED
 from etl.schema import find_field, unit_of
 
 # Key of the total over classes or groups, and of figures of the whole deal.
@@ -25,11 +26,19 @@ class Rule:
     column_label: str | None = None
     group_id: str | None = None
 
+    def look(self, unsigned: frozenset[str]) -> str:
+        """What its cells look like: its unit, or a percentage without a sign, for the fields `unsigned`."""
+        return UNSIGNED if self.unit == "fraction" and self.field in unsigned else self.unit
+
 
 @dataclass
 class RuleBook:
-    """The rules in use, numbered. Earlier rules win where several read the same field of a report."""
+    """The rules in use, numbered. Earlier rules win where several read the same field of a report.
 
+    `unsigned`: the fields whose percentages the layout says are printed without a sign.
+    """
+
+    unsigned: frozenset[str] = frozenset()
     numbers: dict[Rule, int] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
 
@@ -43,6 +52,10 @@ class RuleBook:
         table, unit = find_field(name) or (None, "text")
         group_id = TOTAL if table == "measures" else None
         return self._number(Rule(f"{find.name}.{name}", table, find.name, name, unit, None, group_id))
+
+    def look(self, number: int) -> str:
+        """What the cells of a rule look like."""
+        return self.rules[number].look(self.unsigned)
 
     def frame(self) -> pl.DataFrame:
         """The rules, a row each, in the order of their numbers; names as an Enum each."""

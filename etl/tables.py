@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from etl.cells import date, flag
 from etl.deals import deal_slug
 from etl.documents import Document
-from etl.layout import Layout
+from etl.layout import Layout, fields_of_name
 from etl.rules import TOTAL
 from etl.schema import Column, table
 
@@ -34,6 +35,8 @@ _HEADER: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 _HEADER_FACTS = {"period_of_report": "period", "header_registrant": "company_name"}
 _PRINTED_FIRST = ("registrant", "state_of_incorporation", "commission_file_number", "irs_number")
+# A label that is a cell, as it has digits, names a row; it is none.
+_NAMED = pl.col("field") != "row_label"
 # What tells one report from another.
 IDENTITY = pl.Schema({"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String})
 
@@ -62,6 +65,31 @@ def field_values(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("line").first(),
     )
     return whole.select("document", "field", pl.col("text").str.replace_all(r"\s+", " "), "line")
+
+
+def with_deal_names(said: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """`said` with the names of the deal that the layout makes of several fields.
+
+    The first that a report says of each field make its name; where it says another value later, there is another
+    name too, in the line of that value.
+    """
+    if layout.deal_name is None:
+        return said
+    names = fields_of_name(layout.deal_name)
+    first = said.select("document").unique(maintain_order=True)
+    for name in names:
+        first = first.join(_first(said, name), on="document", how="inner", maintain_order="left")
+    template = re.sub(r"\{[a-z0-9_]+\}", "{}", layout.deal_name)
+    made = [
+        said.filter(pl.col("field") == name)
+        .select("document", "line", pl.col("text").alias(name))
+        .join(first.drop(name), on="document", how="inner", maintain_order="left")
+        .rechunk()  # joins of texts panic over empty chunks, see rejections
+        .select("document", pl.lit("deal_name").alias("field"), pl.format(template, *names).alias("text"), "line")
+        for name in names
+    ]
+    composed = pl.concat(made).unique(["document", "text"], keep="first", maintain_order=True)
+    return pl.concat([said.with_columns(pl.col("field").cast(pl.String)), composed])
 
 
 def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.DataFrame:
@@ -151,6 +179,7 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     )
     texts = ["deal_name", "series", "form_type", "report_date", "registrant", "state_of_incorporation"]
     texts += ["commission_file_number", "irs_number", "trustee", "servicer", "revision_mark"]
+    texts += ["issuer", "pool_number", "determination_date"]
     for field in texts:
         frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
     items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")
@@ -158,6 +187,7 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
         frame.join(items, on="document", how="left", maintain_order="left")
         .with_columns(
             date(pl.col("report_date")),
+            date(pl.col("determination_date")),
             *(pl.coalesce(f"header_{name}", name).alias(name) for name in ("form_type", "items")),
             *(pl.coalesce(name, f"header_{name}").alias(name) for name in _PRINTED_FIRST),
             deal_name=pl.coalesce("deal_name", "registrant"),
@@ -187,16 +217,19 @@ def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     printed_text = pl.col("field").is_in(["class_id", "cusip", "isin"]) & (pl.col("status") == "reported")
     texts = cells.filter(printed_text).sort("document", "priority", "line", maintain_order=True)
     printed = _pivot(texts, keys, "raw", _text_columns("classes", texts))
-    kinds = [
-        pl.when(pl.col("class_key").str.contains(names)).then(pl.lit(kind))
-        for kind, names in layout.classes.types.items()
-    ]
+    # Where the CUSIP is the key, the class is known by what is printed.
+    called = pl.col("class_key")
+    if {"class_id", "cusip"} <= set(printed.columns):
+        called = pl.when(called == pl.col("cusip")).then("class_id").otherwise(called)
+    kinds = [pl.when(called.str.contains(names)).then(pl.lit(kind)) for kind, names in layout.classes.types.items()]
     class_type = pl.when(pl.col("class_key") != TOTAL).then(pl.coalesce([*kinds, pl.lit(None, pl.String)]))
     notional = pl.when(pl.col("class_key") != TOTAL).then((pl.col("class_type") == "notional").fill_null(value=False))
     values = _pivot(cells, keys, "value", _number_columns("classes"))
     joined = printed.join(values, on=keys, how="full", coalesce=True, maintain_order="left_right")
+    first = cells.group_by(keys).agg(pl.col("line").min())
+    joined = joined.join(first, on=keys, how="left", maintain_order="left")
     return (
-        joined.sort("document", maintain_order=True)
+        joined.sort("document", "line", maintain_order=True)
         .with_columns(class_type=class_type)
         .with_columns(is_notional=notional)
     )
@@ -249,13 +282,13 @@ def _codes_in(note: str, codes: Mapping[str, str]) -> list[str]:
 
 def _measures(records: pl.DataFrame) -> pl.DataFrame:
     cells = _cells_of(records, "measures", ["document", "field", "row_label", "value", "unit", "group_id"])
-    once = cells.unique(["document", "field"], keep="first", maintain_order=True)
+    once = cells.filter(_NAMED).unique(["document", "field"], keep="first", maintain_order=True)
     return once.select("document", "value", "unit", "group_id", measure="field", label=_label())
 
 
 def _triggers(records: pl.DataFrame) -> pl.DataFrame:
     cells = _cells_of(records, "triggers", ["document", "field", "row_label", "raw"])
-    once = cells.unique(["document", "field"], keep="first", maintain_order=True)
+    once = cells.filter(_NAMED).unique(["document", "field"], keep="first", maintain_order=True)
     return once.select("document", trigger="field", label=_label(), occurred=flag(pl.col("raw")))
 
 

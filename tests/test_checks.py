@@ -361,6 +361,8 @@ CHECKS: dict[str, Callable[[], Verdicts]] = {
     "oc_class_roll_forward": oc_class_roll_forward,
     "total_distribution": total_distribution,
     "ending_within_original": ending_within_original,
+    "beginning_balance_per_1000": lambda: dict.fromkeys(CLASSES, NOT_APPLICABLE),
+    "deferred_interest_per_1000": lambda: dict.fromkeys(CLASSES, NOT_APPLICABLE),
     "principal_per_1000": per_1000("principal_per_1000", "principal_distribution", TOTAL="explained"),
     "interest_per_1000": per_1000("interest_per_1000", "interest_distribution", TOTAL="explained"),
     "total_per_1000": per_1000("total_per_1000", "total_distribution", TOTAL="explained"),

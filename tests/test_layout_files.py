@@ -162,6 +162,61 @@ WRONG = {
     "no_table": ('table = "measures"\n', "", ["'table' is missing"]),
     "no_pattern": ("pattern = 'dated {distribution_date}'\n", "", ["find", "'pattern' is missing"]),
     "no_codes": ('codes = { REO = "reo" }\n', "", ["footnote", "'codes' is missing"]),
+    "unknown_field_of_the_name": (
+        "version = 1",
+        "version = 1\ndeal_name = '{isuer} {series}'",
+        ["deal_name", "did you mean 'issuer'"],
+    ),
+    "name_of_no_field": ("version = 1", "version = 1\ndeal_name = 'A deal'", ["deal_name", "write {field}"]),
+    "name_of_a_date": ("version = 1", "version = 1\ndeal_name = '{report_date}'", ["deal_name", "no text"]),
+    "unknown_percentage": (
+        "version = 1",
+        'version = 1\nunsigned_percentages = ["pool_factr"]',
+        ["did you mean 'pool_factor'"],
+    ),
+    "percentage_of_dollars": (
+        "version = 1",
+        'version = 1\nunsigned_percentages = ["balance"]',
+        ["no fraction is called 'balance'"],
+    ),
+    "optional_cell_of_a_find": ("{distribution_date}'", "{distribution_date}? x'", ["find dated", "write two finds"]),
+    "optional_amount": (
+        "{beginning_balance}",
+        "{beginning_balance}?",
+        ["balances.row", "only {class_id}? and {cusip}?"],
+    ),
+    "instead_of_a_later_block": (
+        'columns_of = "pools"',
+        'instead_of = "status"',
+        ["block more_pools.instead_of", "no block 'status'"],
+    ),
+    "loose_row_with_an_optional_cell": (
+        'columns = ["Class", "Beg Bal"]\nrow = \'{class_id}',
+        "row = '{class_id}?",
+        ["balances.row", "prints all"],
+    ),
+    "field_without_a_status": (
+        '"servicing_fee"',
+        '{ field = "servicing_fee" }',
+        ["figures.labels", "names the status"],
+    ),
+    "field_beside_cells": (
+        'bucket = "30-59" }',
+        'field = "balance" }',
+        ["block status.labels", "a label means a field"],
+    ),
+    "fields_without_columns": ('"servicing_fee"', '["servicing_fee"]', ["figures.labels", "one for each column"]),
+    "fields_by_group": ('= "ending_balance"', '= ["ending_balance"]', ["more_pools.labels", "the block no groups"]),
+    "loans_without_a_status": (
+        'cells = ["loan_count", "balance"]\n[block.labels]\n"30 days" = { status = "delinquent", bucket = "30-59" }',
+        '[block.labels]\n"30 days" = "balance"',
+        ["block status.labels", "needs a status"],
+    ),
+    "head_over_labels_and_groups": (
+        '["Count", "Balance"]',
+        '["Loans", "Count", "Balance"]',
+        ["block status.cells", "without groups"],
+    ),
     "no_toml": ("version = 1", "version = ", ["no valid TOML"]),
 }
 

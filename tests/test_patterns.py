@@ -115,7 +115,7 @@ def test_fitting_and_capturing_agree(source: str, text: str) -> None:
         ("[a {amount}", "does not compile"),
         ("{amount} \\", "ends with a backslash"),
         ("{amount} {rate?}", "does not compile"),
-        ("(?P<note>[a-z]+)? {amount}", "exactly once"),
+        ("(?P<note>[a-z]+)* {amount}", "stands once"),
         ("A|B {amount}", "alternatives stand in a group"),
         ("A {amount}|{loans}", "alternatives stand in a group"),
         ("(?:x(?P<cusip>[a-z]+) )?{amount}", "outside of groups"),

@@ -1,0 +1,96 @@
+"""A second reading of Residential Funding's class tables, by the places of their columns and without the engine.
+
+It knows nothing of layouts: it walks the lines from one head to the next and cuts each row where the print has its
+columns. What it gives is held against what the layout reads.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+# The last head line of each strip, and the columns of its figures.
+STRIPS = {
+    "CLASS CUSIP FACE VALUE DISTRIBUTION RATE DISTRIBUTION": (
+        "original_balance", "beginning_balance", "pass_through_rate", "principal_distribution",
+    ),
+    "DISTRIBUTION DISTRIBUTION INTEREST LOSSES BALANCE": (
+        "interest_distribution", "total_distribution", "deferred_interest", "realized_loss", "ending_balance",
+    ),
+    "CLASS FACTOR FACTOR FACTOR DISTRIBUTION INTEREST FACTOR": (
+        "beginning_balance_per_1000", "principal_per_1000", "interest_per_1000", "total_per_1000",
+        "deferred_interest_per_1000", "ending_balance_per_1000",
+    ),
+}  # fmt: skip
+FIGURES = tuple(name for names in STRIPS.values() for name in names)
+CLASS_COLUMNS, CUSIP_COLUMNS = slice(0, 8), slice(8, 17)
+
+
+@dataclass
+class PrintedReport:
+    """A report as it is printed: its rows in printed order, the total last."""
+
+    series: str = ""
+    pool: str = ""
+    rows: list[dict[str, object]] = field(default_factory=list)
+
+
+def cut_reports(text: str) -> list[str]:
+    """The reports of an exhibit: each begins at a line `Run:` above the first page of its count."""
+    lines = text.split("\n")
+    first = [
+        number
+        for number, line in enumerate(lines[:-1])
+        if line.startswith("Run:") and re.match(r"Page: +1 of ", lines[number + 1])
+    ]
+    return ["\n".join(lines[start:end]) for start, end in zip(first, [*first[1:], len(lines)], strict=True)]
+
+
+def printed_report(text: str) -> PrintedReport:
+    """What a report prints of its classes."""
+    report = PrintedReport()
+    series = re.search(r"CERTIFICATES SERIES (\S+?) ?\(POOL # +(\d+)\)", text)
+    assert series is not None
+    report.series, report.pool = series[1], series[2]
+    strips: dict[str, list[tuple[str, str, list[Decimal]]]] = {head: [] for head in STRIPS}
+    head = ""
+    for line in text.split("\n"):
+        words = " ".join(line.split())
+        if words in STRIPS:
+            head = words
+        elif re.match(r"DETERMINATION DATE|Run:", words) and "FACTOR" in head:
+            head = ""
+        elif head and (row := _row(line)):
+            strips[head].append(row)
+    balances, payments, units = strips.values()
+    assert len(balances) == len(payments) == len(units) + 1, report.series
+    for number, (name, cusip, _) in enumerate(balances):
+        cells: dict[str, object] = {"class_id": name or None, "cusip": cusip or None}
+        for names, rows in zip(STRIPS.values(), (balances, payments, units), strict=True):
+            if number < len(rows):
+                total = number == len(balances) - 1 and names[2] == "pass_through_rate"
+                wanted = [column for column in names if column != "pass_through_rate"] if total else names
+                cells |= dict(zip(wanted, rows[number][2], strict=True))
+                assert rows[number][0] == name, (report.series, rows[number])
+        report.rows.append(cells)
+    return report
+
+
+def _row(line: str) -> tuple[str, str, list[Decimal]] | None:
+    """Class, CUSIP and figures of a line; None where it has no figure with cents."""
+    first, cusip = (line.split() or [""])[0], line[CUSIP_COLUMNS].strip()
+    name, figures = (first, line[len(first) :]) if line.startswith(first) else ("", line)
+    if re.fullmatch(r"[A-Z0-9]{9}", cusip):
+        name, figures = line[CLASS_COLUMNS].strip(), line[CUSIP_COLUMNS.stop :]
+    else:
+        cusip = ""
+    values = list(_figures(figures))
+    return (name, cusip, values) if values else None
+
+
+def _figures(text: str) -> Iterator[Decimal]:
+    for found in re.finditer(r"(?<![\w.])([\d,]+\.\d+)(\s+%)?", text):
+        value = Decimal(found[1].replace(",", ""))
+        yield value / 100 if found[2] else value

@@ -1,0 +1,155 @@
+"""The hundred statements of one real filing of Residential Funding, each as a document of its own."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from .reading import Outcome, read_texts, scan_numbers, wrong_spans
+from .rfmsi_printed import FIGURES, PrintedReport, cut_reports, printed_report
+
+NAME = "rfmsi_2000-12-26_8-K_reports-001-100.txt"
+
+
+@pytest.fixture(scope="module")
+def texts(corpus: Path) -> dict[str, str]:
+    file = corpus / NAME
+    if not file.is_file():
+        pytest.skip(f"needs the real filing {NAME}, which is not in {corpus}")
+    reports = cut_reports(file.read_text(encoding="ascii"))
+    return {f"{number:03}": text for number, text in enumerate(reports)}
+
+
+@pytest.fixture(scope="module")
+def outcomes(texts: dict[str, str]) -> dict[str, Outcome]:
+    return read_texts(dict(texts))
+
+
+@pytest.fixture(scope="module")
+def printed(texts: dict[str, str]) -> dict[str, PrintedReport]:
+    return {name: printed_report(text) for name, text in texts.items()}
+
+
+def _key(row: dict[str, object], rows: list[dict[str, object]], *, last: bool) -> object:
+    if last:
+        return "TOTAL"
+    names = [other["class_id"] for other in rows]
+    return row["class_id"] if row["class_id"] and names.count(row["class_id"]) == 1 else row["cusip"]
+
+
+def test_all_reports_are_read(outcomes: dict[str, Outcome]) -> None:
+    assert len(outcomes) == 100
+    assert [outcome.message for outcome in outcomes.values() if outcome.reject] == []
+    assert len({outcome.deal for outcome in outcomes.values()}) == 100
+
+
+def test_every_class_cell_is_as_printed(outcomes: dict[str, Outcome], printed: dict[str, PrintedReport]) -> None:
+    compared, wrong = 0, []
+    for name, report in printed.items():
+        read = {row["class_key"]: row for row in outcomes[name].tables["classes"].iter_rows(named=True)}
+        keys = [
+            _key(row, report.rows[:-1], last=number == len(report.rows)) for number, row in enumerate(report.rows, 1)
+        ]
+        assert list(read) == keys, report.series
+        for key, row in zip(keys, report.rows, strict=True):
+            for column in ("class_id", "cusip", *FIGURES):
+                compared += 1
+                if read[key][column] != row.get(column):
+                    wrong.append((report.series, key, column, read[key][column], row.get(column)))
+    assert wrong == []
+    assert sum(len(report.rows) - 1 for report in printed.values()) == 1_449
+    assert compared == 1_549 * 17
+
+
+def test_the_reports_say_who_they_are(outcomes: dict[str, Outcome], printed: dict[str, PrintedReport]) -> None:
+    issuer = "RESIDENTIAL FUNDING MORTGAGE SECURITIES I, INC."
+    for name, report in printed.items():
+        said = outcomes[name].tables["reports"].row(0, named=True)
+        assert said["deal_name"] == f"{issuer} SERIES {report.series}"
+        assert (said["issuer"], said["series"], said["pool_number"]) == (issuer, report.series, report.pool)
+        assert said["servicer"] == "RESIDENTIAL FUNDING CORPORATION"
+        assert said["determination_date"] < outcomes[name].date
+    first = outcomes["000"]
+    assert first.deal == "residential-funding-mortgage-securities-i-inc-series-1989-sw1a"
+    assert str(first.date) == "2000-12-26"
+
+
+def test_all_numbers_are_claimed_once(outcomes: dict[str, Outcome], texts: dict[str, str]) -> None:
+    for name, outcome in outcomes.items():
+        report = outcome.tables["reports"].row(0, named=True)
+        numbers = scan_numbers(texts[name])
+        assert report["numbers_claimed"] == report["numbers_found"] == len(numbers), name
+        assert wrong_spans(outcome.tables["records"], texts[name]) == []
+        spans = outcome.tables["records"].select("line", "column_start", "column_end").rows()
+        by_line: dict[int, list[tuple[int, int]]] = {}
+        for line, start, end in spans:
+            by_line.setdefault(line, []).append((start, end))
+        holders = Counter(
+            sum(first <= start and end <= last for first, last in by_line.get(line, [])) for line, start, end in numbers
+        )
+        assert set(holders) == {1}, name
+
+
+def test_the_pool_is_as_printed(outcomes: dict[str, Outcome], texts: dict[str, str]) -> None:
+    """Figures of the second page, looked for by the words in front of them."""
+    for name, outcome in outcomes.items():
+        words = " ".join(texts[name].split()).replace(",", "")
+        measures = dict(outcome.tables["measures"].select("measure", "value").iter_rows())
+        pool = outcome.tables["pools"].row(0, named=True)
+        assert f"LOANS AFTER DISTRIBUTION {pool['ending_balance']} " in words
+        assert f"OF THE DETERMINATION DATE {pool['ending_count']} " in words
+        assert f"PREPAYMENTS INCLUDED IN THIS DISTRIBUTION {pool['prepayments']} " in words
+        assert f"POOL TRADING FACTOR: {measures['pool_factor'] * 100:.8f} " in words
+        coupon = measures["weighted_average_gross_coupon"] * 100
+        assert f"ENDING GROSS WEIGHTED AVERAGE INTEREST RATE {coupon:.8f} " in words
+        senior = measures["senior_percentage"]
+        assert f"CURRENT DISTRIBUTION {senior * 100:.8f} %" in words
+        loans = {
+            (status, bucket): (count, balance)
+            for status, bucket, count, balance in outcome.tables["delinquencies"]
+            .select("status", "bucket", "loan_count", "balance")
+            .iter_rows()
+        }
+        for bucket, label in {"30-59": "ONE", "60-89": "TWO", "90+": "THREE OR MORE"}.items():
+            count, balance = loans["delinquent", bucket]
+            assert f") {label} MONTHLY PAYMENT" in words
+            assert re_found(rf"\) {label} MONTHLY PAYMENTS?: {count} {balance} ", words)
+        assert loans["reo", None][1] is None
+        assert f"FORECLOSURES NUMBER OF LOANS {loans['foreclosure', None][0]} AGGREGATE" in words
+
+
+def re_found(expression: str, text: str) -> bool:
+    return bool(pl.select(pl.lit(text).str.contains(expression)).item())
+
+
+def test_what_does_not_add_up_is_told(outcomes: dict[str, Outcome], printed: dict[str, PrintedReport]) -> None:
+    failed = {
+        (printed[name].series, subject)
+        for name, outcome in outcomes.items()
+        for check, subject in outcome.failed_checks()
+        if check == "class_roll_forward" and subject != "TOTAL"
+    }
+    broken = set()
+    for report in printed.values():
+        for row in report.rows[:-1]:
+            values = {column: row[column] for column in FIGURES}
+            ending = (
+                values["beginning_balance"] - values["principal_distribution"]  # type: ignore[operator]
+                - values["realized_loss"] + values["deferred_interest"]
+            )  # fmt: skip
+            if abs(ending - values["ending_balance"]) > 0:
+                broken.add((report.series, row["class_id"] or row["cusip"]))
+    assert len(failed) == 7
+    assert failed <= broken
+
+
+def test_totals_and_identifiers_hold(outcomes: dict[str, Outcome]) -> None:
+    for outcome in outcomes.values():
+        failed = {check for check, _ in outcome.failed_checks()}
+        assert not failed & {
+            "class_totals", "total_distribution", "cusip_check_digit", "expected_lines_found", "repeated_fields_agree",
+            "every_number_claimed", "joined_blocks_have_equal_rows", "total_per_1000_adds_up",
+        }  # fmt: skip
