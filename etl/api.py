@@ -15,6 +15,7 @@ from etl.documents import Document, Reject
 from etl.errors import RejectedError
 from etl.filings import documents_in, documents_of
 from etl.layout import Layout, usable_layouts
+from etl.splits import split_reports
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,8 @@ def read_reports(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layou
     memory; for archives there is `etl.run`.
     """
     known = usable_layouts(layouts)
-    inside = (
-        documents_of(_name(source), source, known) if isinstance(source, bytes) else documents_in(Path(source), known)
-    )
-    items = list(inside)
+    inside = documents_of(_name(source), source) if isinstance(source, bytes) else documents_in(Path(source))
+    items = list(split_reports(list(inside), known))
     batches = read_safely([item for item in items if isinstance(item, Document)], known)
     reports = [report for batch in batches for report in _reports(batch)]
     if not reports:

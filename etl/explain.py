@@ -26,6 +26,7 @@ from etl.layout import load_layouts
 from etl.month_checks import check_months
 from etl.schema import Table, table, unit_of
 from etl.sources import read_source, source_file
+from etl.splits import split_reports
 
 # Tables whose values a report prints.
 EXPLAINED = ("reports", "classes", "pools", "delinquencies", "measures", "triggers")
@@ -470,7 +471,7 @@ def _original(path: str, sha256: str) -> Document | None:
     file = re.split("!/|#[0-9]", path, maxsplit=1)[0]
     for given in dict.fromkeys((path, file)):
         try:
-            documents = documents_in(source_path(given), load_layouts())
+            documents = split_reports(list(documents_in(source_path(given))), load_layouts())
             found = (item for item in documents if isinstance(item, Document) and item.sha256 == sha256)
             if (document := next(found, None)) is not None:
                 return document

@@ -1,13 +1,13 @@
-"""A file of the inbox → its documents: archives are opened, submissions and files of many reports taken apart.
+"""A file of the inbox → its documents: archives are opened, submissions taken apart.
 
 The source of a document says where it stands: `archive.zip!/file` for a file in an archive, `file#2` for the
-second document of a submission, `file#2/17` for the seventeenth report in that.
+second document of a submission.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -29,12 +29,10 @@ from etl.documents import (
     unreadable,
 )
 from etl.errors import RejectedError
-from etl.layout import Layout
-from etl.splits import split_reports
 from etl.submissions import split_submission
 
 
-def documents_in(given: Path | Found, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
+def documents_in(given: Path | Found) -> Iterator[Document | Reject]:
     """The documents in a file, in their order; what cannot be read comes as a reject.
 
     What was a file when the inbox was looked through may be anything by now. So a link is not followed to it, a
@@ -44,64 +42,60 @@ def documents_in(given: Path | Found, layouts: Sequence[Layout]) -> Iterator[Doc
     source = source_name(found.path)
     if source == STANDARD_INPUT:
         with open(0, "rb", closefd=False) as stream:
-            yield from documents_of(source, stream.read(MAX_FILE_BYTES + 1), layouts)
+            yield from documents_of(source, stream.read(MAX_FILE_BYTES + 1))
         return
     try:
         with opened(found) as file:
             if file is None:
                 yield not_a_file(found.path)
             elif is_archive(os.pread(file, KIND_BYTES, 0)):
-                yield from _archived(file, source, layouts)
+                yield from _archived(file, source)
             else:
                 content = read_whole(file, source, MAX_FILE_BYTES)
                 if isinstance(content, Reject):
                     yield content
                 else:
-                    yield from _taken_apart(source, content, layouts)
+                    yield from _taken_apart(source, content)
     except OSError as error:
         yield unreadable(found.path, error)
 
 
-def documents_of(source: str, content: bytes, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
+def documents_of(source: str, content: bytes) -> Iterator[Document | Reject]:
     """The documents in these bytes of a file."""
     if not is_archive(content[:KIND_BYTES]):
-        yield from _taken_apart(source, content, layouts)
+        yield from _taken_apart(source, content)
         return
-    yield from _unpacked(source, content, layouts)
+    yield from _unpacked(source, content)
 
 
-def _unpacked(source: str, archive: bytes | BinaryIO, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
+def _unpacked(source: str, archive: bytes | BinaryIO) -> Iterator[Document | Reject]:
     for member in members(source, archive):
         if isinstance(member, Reject):
             yield replace(member, file=source)
         else:
-            yield from _taken_apart(member.source, member.content, layouts)
+            yield from _taken_apart(member.source, member.content)
 
 
-def _archived(file: int, source: str, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
+def _archived(file: int, source: str) -> Iterator[Document | Reject]:
     before = os.fstat(file)
     with open(file, "rb", closefd=False) as stream:
-        yield from _unpacked(source, stream, layouts)
+        yield from _unpacked(source, stream)
     after = os.fstat(file)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         yield changed(source, before.st_size, after.st_size)
 
 
-def _taken_apart(source: str, content: bytes, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
-    """The documents of a submission, and the reports of each."""
+def _taken_apart(source: str, content: bytes) -> Iterator[Document | Reject]:
+    """The documents of a submission; what is none is a document itself."""
     try:
         submission = split_submission(content)
     except RejectedError as error:
         yield Reject(source, None, len(content), error.reason_code, error.message, error.hint)
         return
     if submission is None:
-        documents = [document_from_bytes(content, source)]
-    else:
-        documents = [
-            document_from_bytes(
-                part.content, f"{source}#{number}", file=source, first_line=part.first_line, header=submission.header
-            )
-            for number, part in enumerate(submission.parts, 1)
-        ]
-    for document in documents:
-        yield from [document] if isinstance(document, Reject) else split_reports(document, layouts)
+        yield document_from_bytes(content, source)
+        return
+    for number, part in enumerate(submission.parts, 1):
+        yield document_from_bytes(
+            part.content, f"{source}#{number}", file=source, first_line=part.first_line, header=submission.header
+        )

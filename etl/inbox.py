@@ -15,6 +15,7 @@ from etl.layout import Layout
 from etl.manifest import READ, Manifest, Readers, rows_stand
 from etl.partitions import PartitionBy
 from etl.sources import source_file
+from etl.splits import split_reports
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.versions import SUPERSEDED
 
@@ -129,15 +130,15 @@ class Inbox:
         chunk: list[Document | Reject] = []
         size = 0
         for item in found:
-            documents = iter([item]) if isinstance(item, Reject) else documents_in(item, self._layouts)
+            documents = iter([item]) if isinstance(item, Reject) else documents_in(item)
             while (document := self._next(documents)) is not None:
                 chunk.append(document)
                 size += len(document.content) if isinstance(document, Document) else 0
                 if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
-                    yield chunk
+                    yield list(split_reports(chunk, self._layouts))
                     chunk, size = [], 0
             self.files_done += 1
-        yield chunk
+        yield list(split_reports(chunk, self._layouts))
 
     def _next(self, documents: Iterator[Document | Reject]) -> Document | Reject | None:
         begun = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import polars as pl
 
@@ -16,22 +17,28 @@ _LINES = 3
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-def split_reports(document: Document, layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
-    """The reports of a document, or the document itself where it has no more than one.
+def split_reports(items: Sequence[Document | Reject], layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
+    """The reports of all documents; a document that has no more than one stays as it is, and so does a reject.
 
-    What stands above the first report comes first, as number 0, where it has any text. The source of a report is that
-    of the document, with its number.
+    What stands above the first report of a document comes first, as number 0, where it has any text. The source of a
+    report is that of the document, with its number.
     """
-    lines, begins = _begins(document, layouts)
+    several = _with_several(items, layouts)
+    for number, item in enumerate(items):
+        if isinstance(item, Document) and number in several:
+            yield from _split(item, several[number])
+        else:
+            yield item
+
+
+def _split(document: Document, layout: Layout) -> Iterator[Document | Reject]:
+    lines, begins = _begins(document, layout)
     if len(begins) < 2:  # noqa: PLR2004 - several
         yield document
         return
     content = _content(document)
     ends = [0, *(found.end() for found in _LINE_END.finditer(content)), len(content)]
-    starts = [0, *begins]
-    for number, (first, after) in enumerate(zip(starts, [*begins, lines], strict=True)):
-        if first == after:
-            continue
+    for number, (first, after) in enumerate(pairwise([0, *begins, lines])):
         part = content[ends[first] : ends[after]]
         if number or part.strip():
             yield document_from_bytes(
@@ -43,22 +50,28 @@ def split_reports(document: Document, layouts: Sequence[Layout]) -> Iterator[Doc
             )
 
 
-def _begins(document: Document, layouts: Sequence[Layout]) -> tuple[int, list[int]]:
-    """How many lines a document has, and at which of them (from 0) its reports begin."""
-    text = pl.Series([document.text])
+def _with_several(items: Sequence[Document | Reject], layouts: Sequence[Layout]) -> dict[int, Layout]:
+    """The documents that may hold several reports, by their numbers, and the layout that says where these begin: it
+    knows the document by all of its marks."""
+    documents = {number: item for number, item in enumerate(items) if isinstance(item, Document)}
+    several: dict[int, Layout] = {}
     for layout in layouts:
-        if layout.report_begins is None or not text.str.contains(f"(?m){layout.report_begins}").item():
+        if layout.report_begins is None or not documents:
             continue
-        scores = choose_layout([document.text], [layout])
-        if (scores["found"] < scores["wanted"]).item():
-            continue
-        lines = pl.DataFrame({"line": document.text.split("\n")})
-        several = pl.concat_str(
-            *(pl.col("line").shift(-after) for after in range(_LINES)), separator="\n", ignore_nulls=True
-        )
-        begins = lines.select(several.str.contains(rf"^[^\S\n]*(?:{layout.report_begins})")).to_series()
-        return lines.height, begins.arg_true().to_list()
-    return 0, []
+        texts = pl.DataFrame({"number": list(documents), "text": [document.text for document in documents.values()]})
+        begun = texts.filter(pl.col("text").str.contains(layout.report_begins))
+        scores = choose_layout(begun["text"].to_list(), [layout]).filter(pl.col("found") == pl.col("wanted"))
+        several |= dict.fromkeys(begun["number"].gather(scores["document"]).to_list(), layout)
+    return several
+
+
+def _begins(document: Document, layout: Layout) -> tuple[int, list[int]]:
+    """How many lines a document has, and at which of them (from 0) its reports begin."""
+    lines = pl.DataFrame({"line": document.text.split("\n")})
+    following = [pl.col("line").shift(-after) for after in range(_LINES)]
+    several = pl.concat_str(following, separator="\n", ignore_nulls=True)
+    begins = lines.select(several.str.contains(rf"^[^\S\n]*(?:{layout.report_begins})")).to_series()
+    return lines.height, begins.arg_true().to_list()
 
 
 def _content(document: Document) -> bytes:

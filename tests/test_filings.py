@@ -21,6 +21,7 @@ import etl
 from etl.documents import Document, Reject
 from etl.filings import documents_in, documents_of
 from etl.layout import Layout, load_layouts
+from etl.splits import split_reports
 from etl.summary import Summary
 
 from .filings import COVER, submission
@@ -149,7 +150,7 @@ def test_a_document_gives_its_reports_and_what_stands_above_them(
 ) -> None:
     file = tmp_path / "all.txt"
     file.write_text(several(reports, above=COVER))
-    documents = list(documents_in(file, layouts))
+    documents = list(split_reports(list(documents_in(file)), layouts))
     assert [document.source for document in documents] == [f"{file}#1/{number}" for number in range(MONTHS + 1)]
     assert all(isinstance(document, Document) for document in documents)
     assert b"".join(document.content for document in documents if isinstance(document, Document)) == file.read_bytes()
@@ -159,7 +160,7 @@ def test_a_document_gives_its_reports_and_what_stands_above_them(
 
 
 def test_one_report_is_not_taken_apart(reports: list[str], layouts: list[Layout]) -> None:
-    assert sources(documents_of("a", several(reports[:1], above=COVER).encode(), layouts)) == ["a"]
+    assert sources(split_reports(list(documents_of("a", several(reports[:1], above=COVER).encode())), layouts)) == ["a"]
 
 
 def test_reports_of_an_exhibit_are_numbered_in_it(reports: list[str], layouts: list[Layout], tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ def test_reports_of_an_exhibit_are_numbered_in_it(reports: list[str], layouts: l
     text = submission([COVER, several(reports)], tags=True)
     file.write_text(text)
     numbered = [f"{file}#2/{number}" for number in range(1, MONTHS + 1)]
-    assert sources(documents_in(file, layouts)) == [f"{file}#1", *numbered]
+    assert sources(split_reports(list(documents_in(file)), layouts)) == [f"{file}#1", *numbered]
     etl.run([file], tmp_path / "out", layouts)
     assert_cut_out_again(tmp_path / "out", {str(file): text.split("\n")})
 
@@ -175,7 +176,7 @@ def test_reports_of_an_exhibit_are_numbered_in_it(reports: list[str], layouts: l
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_line_ends_do_not_matter(end: str, reports: list[str], layouts: list[Layout]) -> None:
     text = several(reports, above="above\n").replace("\n", end)
-    documents = list(documents_of("a", text.encode(), layouts))
+    documents = list(split_reports(list(documents_of("a", text.encode())), layouts))
     assert b"".join(document.content for document in documents if isinstance(document, Document)) == text.encode()
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for document in documents:
