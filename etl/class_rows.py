@@ -2,6 +2,9 @@
 
 A block that repeats the class labels names its rows itself. A block without labels joins its
 neighbour by row order, and only if the row counts agree; otherwise the report is rejected.
+
+A report may print its classes in sections (REMIC I, REMIC II). Then each block stands once in each of them: all that
+is said here of a block holds for a block within one section.
 """
 
 from __future__ import annotations
@@ -20,6 +23,10 @@ from etl.rules import TOTAL, RuleBook
 # Rows of a block without labels beside those of the block whose labels it takes.
 JOINS = pl.Schema({"document": pl.UInt32, "block": pl.String, "expected": pl.Int64, "actual": pl.Int64})
 
+# Rows with the same values here are of one table; `section` is empty where a report has no sections.
+_TABLE = ["document", "section"]
+_ROW = [*_TABLE, "class_key"]
+
 _COMPARE = "compare the two blocks with the filed report: a row is missing, doubled or illegible"
 
 
@@ -28,7 +35,7 @@ class BlockRows:
     """What one block gave.
 
     `cells`: the cells, as `records` takes them. `keys`: `document`, `ordinal`, `line`, `position`,
-    `row_label`, `class_key` of each row. `region`: all lines of the block. `rejections`: reports
+    `row_label`, `section`, `class_key` of each row. `region`: all lines of the block. `rejections`: reports
     that cannot be read because of this block. `joins`: as `JOINS`, a row for each report in which the
     block joined its neighbour by row order.
     """
@@ -43,6 +50,7 @@ class BlockRows:
 def read_class_blocks(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> list[BlockRows]:
     """All blocks of the layout that have a row for each class. `lines` as `blocks.label_lines` gives them."""
     read: dict[str, BlockRows] = {}
+    lines = _in_sections(lines, layout.classes)
     documents = lines.select("document").unique(maintain_order=True)
     for block, region, rows, total_rows in _matched(lines, layout):
         neighbour = read.get(block.labels_from or block.same_rows_as or "")
@@ -52,13 +60,37 @@ def read_class_blocks(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> li
     return list(read.values())
 
 
+def read_sections(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> tuple[list[Cells], list[pl.DataFrame]]:
+    """The lines that name a section of the classes, as cells, and as keys of these lines."""
+    if layout.classes.sections is None:
+        return [], []
+    named = _section_names(lines, layout.classes.sections).filter(pl.col("named").is_not_null())
+    start = pl.col("text").str.len_chars() - pl.col("text").str.strip_chars_start().str.len_chars()
+    rule = pl.lit(book.of_classes("section"), pl.Int32)
+    cells = named.select("position", start=start.cast(pl.Int32), raw=pl.col("text").str.strip_chars(), rule=rule)
+    return [Cells(cells, "text")], [named.select("position", section="named")]
+
+
+def _in_sections(lines: pl.DataFrame, classes: Classes) -> pl.DataFrame:
+    """`lines` with the `section` that the nearest line above names."""
+    if classes.sections is None:
+        return lines.with_columns(section=pl.lit(""))
+    named = _section_names(lines, classes.sections)
+    return named.with_columns(section=pl.col("named").forward_fill().over("document").fill_null("")).drop("named")
+
+
+def _section_names(lines: pl.DataFrame, sections: str) -> pl.DataFrame:
+    text = pl.col("text").str.strip_chars().str.replace_all(r"\s+", " ")
+    return lines.with_columns(named=pl.when(text.str.contains(f"^(?:{sections})$")).then(text))
+
+
 def _matched(
     lines: pl.DataFrame, layout: Layout
 ) -> Iterator[tuple[Block, pl.DataFrame, pl.DataFrame, pl.DataFrame | None]]:
     """For each block: its lines, and those that fit its row and its total row, with their captures."""
     blocks = [(index, block) for index, block in enumerate(layout.blocks) if block.row is not None]
     regions = [lines.lazy().filter((pl.col("block") == index) & ~pl.col("is_head")) for index, _ in blocks]
-    columns = ["document", "line", "position", "text"]
+    columns = [*_TABLE, "line", "position", "text"]
     collected = iter(
         pl.collect_all(
             [
@@ -94,16 +126,17 @@ def _read_block(
     joins = pl.DataFrame(schema=JOINS)
     if block.labels_from is not None and neighbour is not None:
         counts = _span(keys).join(
-            _span(neighbour.keys), on="document", how="inner", suffix="_ref", maintain_order="left"
+            _span(neighbour.keys), on=_TABLE, how="inner", suffix="_ref", maintain_order="left"
         )
         rejections.append(_different_counts(block, counts, keys, region, neighbour))
-        joins = counts.select("document", block=pl.lit(block.name), expected="rows_ref", actual="rows")
-        labels = neighbour.keys.select("document", "ordinal", "row_label", "class_key")
+        name = pl.format("{} {}", "section", pl.lit(block.name)).str.strip_chars_start()
+        joins = counts.rechunk().select("document", block=name, expected="rows_ref", actual="rows")
+        labels = neighbour.keys.select(*_TABLE, "ordinal", "row_label", "class_key")
         keys = keys.drop("row_label", "class_key").join(
-            labels, on=["document", "ordinal"], how="left", maintain_order="left"
+            labels, on=[*_TABLE, "ordinal"], how="left", maintain_order="left"
         )
     elif block.same_rows_as is not None and neighbour is not None:
-        keys = _resolve(keys, neighbour.keys)
+        keys = _resolve(_in_section_of_class(keys, neighbour.keys), neighbour.keys)
         rejections += _different_rows(block, keys, neighbour.keys)
     rejections += [_doubled(block, keys), _total_before_others(block, keys)]
     cells = _cells(block, block.row, rows, book)
@@ -113,17 +146,31 @@ def _read_block(
 
 
 def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None, classes: Classes) -> pl.DataFrame:
-    """Document, line, position, ordinal, printed label and class key of each row, in printed order."""
+    """Document, section, line, position, ordinal, printed label and class key of each row, in printed order."""
     label = pl.lit(None, pl.String)
     if block.row is not None and "class_id" in block.row.fields:
         label = pl.col(str(block.row.fields.index("class_id")))
     key = pl.when(label.is_in(classes.totals)).then(pl.lit(TOTAL)).otherwise(label.replace(dict(classes.aliases)))
-    keys = rows.select("document", "line", "position", row_label=label, class_key=key)
+    keys = rows.select(*_TABLE, "line", "position", row_label=label, class_key=key)
     if total_rows is not None:
         blank = pl.lit(None, pl.String)
-        totals = total_rows.select("document", "line", "position", row_label=blank, class_key=pl.lit(TOTAL))
+        totals = total_rows.select(*_TABLE, "line", "position", row_label=blank, class_key=pl.lit(TOTAL))
         keys = pl.concat([keys, totals]).sort("position")
-    return keys.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over("document"))
+    return keys.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over(_TABLE))
+
+
+def _in_section_of_class(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Rows of classes that the reference lists in one other section only are of that section: a table further
+    below need not name it again."""
+    if reference["section"].n_unique() <= 1:
+        return keys
+    alone = reference.filter(pl.len().over("document", "class_key") == 1)
+    elsewhere = keys.join(reference, on=_ROW, how="anti").select("document", "class_key").unique()
+    theirs = alone.join(elsewhere, on=["document", "class_key"], how="semi")
+    theirs = theirs.select("document", "class_key", theirs="section")
+    moved = keys.join(theirs, on=["document", "class_key"], how="left", maintain_order="left")
+    moved = moved.with_columns(section=pl.coalesce("theirs", "section")).drop("theirs")
+    return moved.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over(_TABLE))
 
 
 def _resolve(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
@@ -132,27 +179,25 @@ def _resolve(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     Only where exactly one class of the same report has the same letters and digits, so that two
     classes are never taken for one.
     """
-    unknown = keys.join(reference, on=["document", "class_key"], how="anti").select("document", "class_key")
+    unknown = keys.join(reference, on=_ROW, how="anti").select(_ROW)
     if unknown.is_empty():
         return keys
     bare = pl.col("class_key").str.replace_all("[^A-Za-z0-9]", "").str.to_uppercase()
-    spelled = reference.select("document", bare=bare, spelled="class_key").filter(
-        pl.len().over("document", "bare") == 1
-    )
-    known = keys.select("document", spelled="class_key")
+    spelled = reference.select(*_TABLE, bare=bare, spelled="class_key").filter(pl.len().over(*_TABLE, "bare") == 1)
+    known = keys.select(*_TABLE, spelled="class_key")
     found = (
         unknown.with_columns(bare=bare)
-        .join(spelled, on=["document", "bare"], how="inner")
-        .join(known, on=["document", "spelled"], how="anti")
+        .join(spelled, on=[*_TABLE, "bare"], how="inner")
+        .join(known, on=[*_TABLE, "spelled"], how="anti")
     )
-    found = found.filter(pl.len().over("document", "spelled") == 1).select("document", "class_key", "spelled")
-    joined = keys.join(found, on=["document", "class_key"], how="left", maintain_order="left")
+    found = found.filter(pl.len().over(*_TABLE, "spelled") == 1).select(*_ROW, "spelled")
+    joined = keys.join(found, on=_ROW, how="left", maintain_order="left")
     return joined.with_columns(class_key=pl.coalesce("spelled", "class_key")).drop("spelled")
 
 
 def _span(keys: pl.DataFrame) -> pl.DataFrame:
-    """Number of rows, first and last line of the block in each document."""
-    return keys.group_by("document", maintain_order=True).agg(
+    """Number of rows, first and last line of the block in each document and section."""
+    return keys.group_by(_TABLE, maintain_order=True).agg(
         rows=pl.len().cast(pl.Int64), first=pl.col("line").min(), last=pl.col("line").max()
     )
 
@@ -164,8 +209,8 @@ def _different_counts(
     the spans of both."""
     wrong = counts.filter(pl.col("rows") != pl.col("rows_ref"))
     for lines, rows, suffix in ((region, keys, ""), (neighbour.region, neighbour.keys, "_ref")):
-        unread = _unread_line(lines, rows, wrong.select("document", last=f"last{suffix}"))
-        wrong = wrong.join(unread, on="document", how="left", suffix="_ref", maintain_order="left")
+        unread = _unread_line(lines, rows, wrong.select(*_TABLE, last=f"last{suffix}"))
+        wrong = wrong.join(unread, on=_TABLE, how="left", suffix="_ref", maintain_order="left")
     message = pl.format(
         "block {} has {} rows (lines {}-{}) and no labels, block {} has {} (lines {}-{}){}{}",
         pl.lit(block.name), "rows", "first", "last",
@@ -176,26 +221,26 @@ def _different_counts(
 
 
 def _unread_line(region: pl.DataFrame, keys: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """`document` and `unread`: the first line of the block, above its `last` row, that was not read."""
+    """`document`, `section`, `unread`: the first line of the block, above its `last` row, that was not read."""
     between = (
-        region.join(documents, on="document", how="inner", maintain_order="left")
+        region.join(documents, on=_TABLE, how="inner", maintain_order="left")
         .join(keys.select("position"), on="position", how="anti", maintain_order="left")
         .filter(pl.col("line") <= pl.col("last"))
     )
     text = pl.col("text").first().str.strip_chars()
-    return between.group_by("document", maintain_order=True).agg(
+    return between.group_by(_TABLE, maintain_order=True).agg(
         unread=pl.format("; line {} was not read: {}", pl.col("line").first(), text)
     )
 
 
 def _different_rows(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> list[pl.DataFrame]:
     """Reports in which the block has not the reference's classes."""
-    here = keys.select("document").unique()
-    wanted = reference.filter(~pl.col("class_key").is_in(block.may_omit)).join(
-        here, on="document", how="semi", maintain_order="left"
-    )
-    missing = wanted.join(keys, on=["document", "class_key"], how="anti", maintain_order="left")
-    unknown = keys.join(reference, on=["document", "class_key"], how="anti", maintain_order="left")
+    here = keys.select(_TABLE).unique()
+    wanted = reference.join(here, on=_TABLE, how="semi", maintain_order="left")
+    if block.may_omit is not None:
+        wanted = wanted.filter(~pl.col("class_key").str.contains(block.may_omit))
+    missing = wanted.join(keys, on=_ROW, how="anti", maintain_order="left")
+    unknown = keys.join(reference, on=_ROW, how="anti", maintain_order="left")
     unknown = unknown.join(reference.select("document").unique(), on="document", how="semi", maintain_order="left")
     lost = pl.format(
         "block {} has no row for {}, which block {} has in line {}",
@@ -217,11 +262,9 @@ def _different_order(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) 
     """Reports in which the block lists the classes in another order: rows without labels that join by
     order may then belong to other classes."""
     # A class that stands twice is told elsewhere; here its copies would meet each other, thousands by thousands.
-    theirs = reference.select("document", "class_key", theirs="ordinal").unique(
-        ["document", "class_key"], keep="first", maintain_order=True
-    )
-    common = keys.join(theirs, on=["document", "class_key"], how="inner", maintain_order="left")
-    before = pl.col("theirs").shift(1).over("document")
+    theirs = reference.select(*_ROW, theirs="ordinal").unique(_ROW, keep="first", maintain_order=True)
+    common = keys.join(theirs, on=_ROW, how="inner", maintain_order="left")
+    before = pl.col("theirs").shift(1).over(_TABLE)
     wrong = common.filter(pl.col("theirs") < before)
     message = pl.format(
         "block {} has {} in line {}, in another order than block {}",
@@ -232,13 +275,13 @@ def _different_order(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) 
 
 def _total_before_others(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
     """Reports in which a row follows the total row."""
-    after = keys.filter(pl.col("class_key").shift(1).over("document") == TOTAL)
+    after = keys.filter(pl.col("class_key").shift(1).over(_TABLE) == TOTAL)
     message = pl.format("block {} has a row below its total, in line {}", pl.lit(block.name), "line")
     return reject(after, "row_order_mismatch", message, _COMPARE)
 
 
 def _doubled(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
-    doubled = keys.filter(pl.col("class_key").is_not_null() & ~pl.struct("document", "class_key").is_first_distinct())
+    doubled = keys.filter(pl.col("class_key").is_not_null() & ~pl.struct(_ROW).is_first_distinct())
     message = pl.format("block {} has a second row for {} in line {}", pl.lit(block.name), "class_key", "line")
     return reject(doubled, "doubled_row", message, "compare the block with the filed report")
 

@@ -223,12 +223,14 @@ def _check_columns(name: str, table: str, columns: Iterable[str]) -> None:
     _check_figures(name, table, [Figure(None, None, column) for column in columns])
 
 
-def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[tuple[str, str]]:
+def checks_on(
+    table: str, key: str, field: str, class_type: str | None, section: str | None = None
+) -> list[tuple[str, str]]:
     """Check and subject of every check that uses a printed cell.
 
-    `key` as `figures.figures` gives it: the class, the group, or group, status and bucket of loans.
+    `key` as `figures.figures` gives it: the class after its section, the group, or group, status and bucket of loans.
     """
-    kind = TOTAL_ROW if key == TOTAL else class_type
+    kind = TOTAL_ROW if key == (f"{section} {TOTAL}" if section else TOTAL) else class_type
     declared = catalogue()
     found = [
         (identity.name, subject)
@@ -240,7 +242,7 @@ def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[
     ]
     for total in declared.totals:
         if total.table == table and field in total.columns:
-            found += [(total.name, total_subject(table, key, field))]
+            found += [(total.name, total_subject(table, key, field, section))]
     for accrual in declared.accruals:
         if accrual.table == table and field in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall):
             found += [(accrual.name, key), (accrual.days_name, ANY_SUBJECT)]
@@ -257,15 +259,19 @@ def between_checks_on(table: str, key: str, field: str) -> list[tuple[str, str, 
             continue
         for figure in check.formula.figures if check.formula else ():
             if figure.field == field:
-                subject = check.formula.actual.field if table == "measures" and check.formula else key
+                of_group = f"{key} " if key != TOTAL else ""
+                subject = f"{of_group}{check.formula.actual.field}" if table == "measures" and check.formula else key
                 found.append((check.name, subject, figure.previous))
         if field in check.unchanged:
             found += [(check.name, key, later) for later in (False, True)]
     return list(dict.fromkeys(found))
 
 
-def total_subject(table: str, key: str, column: str) -> str:
-    """Subject of the check of a printed total: the column, of loans with their status and bucket."""
+def total_subject(table: str, key: str, column: str, section: str | None = None) -> str:
+    """Subject of the check of a printed total: the column, of classes with their section, of loans with their status
+    and bucket."""
+    if section:
+        return f"{section} {column}"
     loans = re.search(LOANS_OF_A_GROUP, key) if table == "delinquencies" else None
     return f"{loans[1]} {column}" if loans else column
 
@@ -280,7 +286,7 @@ def _subjects(own: str, figure: Figure, table: str, key: str, field: str, kind: 
         group, _, rest = key.rpartition(" ")
         if rest == figure.kind:
             yield group
-    elif key == TOTAL if figure.kind is None else kind == figure.kind:
+    elif (kind == TOTAL_ROW if table == "classes" else key == TOTAL) if figure.kind is None else kind == figure.kind:
         yield REPORT if own == REPORT else ANY_SUBJECT
 
 

@@ -107,7 +107,7 @@ def read_reports(lake: Lake, deals: Sequence[str], dates: Sequence[dt.date] | No
         return rows.join(numbers, on=keys, how="inner", maintain_order="left").drop(keys)
 
     records, checks = read("records", ["report_id", *RECORD_COLUMNS]), read("checks")
-    classes = read("classes", ["report_id", "class_key", "class_type", "ending_balance"])
+    classes = read("classes", ["report_id", "section", "class_key", "class_type", "ending_balance"])
     held = {"records": records, "checks": checks, "classes": classes}
     held |= {name: read(name, ["report_id"]) for name in TABLES if name not in (*held, "reports")}
     compared = pl.any_horizontal(

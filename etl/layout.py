@@ -27,7 +27,8 @@ PACKAGED = Path(__file__).parent / "layouts"
 CLASS_TYPES = ("notional", "over_collateralization", "prepayment_premium", "residual", "senior", "subordinate")
 
 # What the contract calls the standing of loans.
-LOAN_STATUSES = ("outstanding", "delinquent", "foreclosure", "bankruptcy", "reo")
+# `total` is what a report prints for all of these together.
+LOAN_STATUSES = ("outstanding", "delinquent", "foreclosure", "bankruptcy", "reo", "total")
 
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
@@ -38,6 +39,7 @@ class Meaning:
     """What a labelled row means: the field of its cell, or the keys that its cells share."""
 
     field: str | None = None
+    table: str | None = None  # of the field, where it is not the block's
     status: str | None = None
     bucket: str | None = None
     blank: tuple[str, ...] = ()  # cells that the row does not print
@@ -61,14 +63,20 @@ class Block:
     title: str | None = None
     groups: str | None = None
     columns_of: str | None = None
+    may_lack_groups: bool = False
+    status: str | None = None
+    buckets: tuple[str, ...] = ()  # of the last columns; empty for the total over buckets
+    row_groups: str | None = None
+    sparse: bool = False
     row: Pattern | None = None
     total_row: Pattern | None = None
     cells: tuple[str, ...] = ()
     labels: Mapping[str, Meaning] = field(default_factory=dict)
     labels_from: str | None = None
     same_rows_as: str | None = None
-    may_omit: tuple[str, ...] = ()
+    may_omit: str | None = None  # expression of class keys or labels
     required: bool = True
+    expected: bool = True
     footnote: Footnote | None = None
 
     @property
@@ -93,6 +101,7 @@ class Classes:
     aliases: Mapping[str, str]
     totals: tuple[str, ...]
     types: Mapping[str, str]  # kind of class → expression of its names; the first that fits
+    sections: str | None = None  # expression of the lines that begin a section of the classes
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,11 @@ class Layout:
     classes: Classes
     blocks: tuple[Block, ...]
     finds: tuple[Find, ...]
+    any_case: bool = False
+
+    def folded(self, text: str) -> str:
+        """A head, a title or a label as it is compared: where capitals do not matter, without them."""
+        return text.lower() if self.any_case else text
 
     @property
     def label(self) -> str:
@@ -183,7 +197,8 @@ _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a li
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
     **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket"), _TEXT),
-    **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
+    **dict.fromkeys(("sections", "row_groups", "field"), _TEXT),
+    **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals", "blank", "buckets"), _TEXTS),
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
     **dict.fromkeys(("block", "find"), _TABLES_LIST),
@@ -191,6 +206,8 @@ _KINDS = {
     "required": _SWITCH,
     "expected": _SWITCH,
     "any_case": _SWITCH,
+    "may_lack_groups": _SWITCH,
+    "sparse": _SWITCH,
 }
 
 
@@ -206,7 +223,7 @@ def _is(value: Any, kind: str) -> bool:
 class _Reader:
     """Reads one layout file; knows its path for the messages."""
 
-    _KEYS = ("name", "version", "title", "identify", "classes", "block", "find")
+    _KEYS = ("name", "version", "title", "identify", "any_case", "classes", "block", "find")
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -217,7 +234,7 @@ class _Reader:
         if not declared["identify"]:
             self._fail("identify", "name at least one mark by which the family's reports are known")
         classes = declared.get("classes", {})
-        self._known_keys(classes, ("aliases", "totals", "types"), "classes")
+        self._known_keys(classes, ("aliases", "totals", "types", "sections"), "classes")
         blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
         self._references(blocks)
         finds = tuple(self._find(find, f"find {number}") for number, find in enumerate(declared.get("find", []), 1))
@@ -232,9 +249,11 @@ class _Reader:
                 aliases=classes.get("aliases", {}),
                 totals=tuple(classes.get("totals", [])),
                 types=self._class_types(classes.get("types", {})),
+                sections=self._optional(compile_search, classes, "sections", "classes"),
             ),
             blocks=blocks,
             finds=finds,
+            any_case=declared.get("any_case", False),
         )
 
     def _class_types(self, declared: Mapping[str, str]) -> dict[str, str]:
@@ -258,14 +277,20 @@ class _Reader:
             title=declared.get("title"),
             groups=self._optional(compile_search, declared, "groups", where),
             columns_of=declared.get("columns_of"),
+            may_lack_groups=declared.get("may_lack_groups", False),
+            status=declared.get("status"),
+            buckets=tuple(declared.get("buckets", [])),
+            row_groups=self._optional(compile_search, declared, "row_groups", where),
+            sparse=declared.get("sparse", False),
             row=self._optional(partial(compile_row, unit_of=units), declared, "row", where),
             total_row=self._optional(partial(compile_row, unit_of=units), declared, "total_row", where),
             cells=tuple(declared.get("cells", [])),
             labels={label: self._meaning(value, where) for label, value in declared.get("labels", {}).items()},
             labels_from=declared.get("labels_from"),
             same_rows_as=declared.get("same_rows_as"),
-            may_omit=tuple(declared.get("may_omit", [])),
+            may_omit=self._any_of(declared.get("may_omit", []), f"{where}.may_omit"),
             required=declared.get("required", True),
+            expected=declared.get("expected", True),
             footnote=self._footnote(declared["footnote"], units, where) if "footnote" in declared else None,
         )
         self._check_block(block, where)
@@ -300,6 +325,22 @@ class _Reader:
         if any((meaning.field is None) != bool(block.cells) for meaning in block.labels.values()):
             self._fail(f"{where}.labels", "a label means a field; only with cells does it mean a status and bucket")
 
+        self._check_head_of_labels(block, where)
+
+    def _check_head_of_labels(self, block: Block, where: str) -> None:
+        if bool(block.buckets) != (block.status is not None):
+            self._fail(f"{where}.buckets", "columns for buckets need the block's status, and a status its buckets")
+        if block.buckets and (block.table != "delinquencies" or block.groups or block.cells):
+            self._fail(f"{where}.buckets", "columns for buckets stand in table delinquencies, without groups and cells")
+        if block.buckets and not block.columns_of and len(block.columns) < len(block.buckets):
+            self._fail(f"{where}.buckets", "there are more buckets than columns; name a head for each")
+        if block.status is not None and block.status not in LOAN_STATUSES:
+            self._fail(f"{where}.status", f"there is no status {block.status!r}{_nearest(block.status, LOAN_STATUSES)}")
+        if block.row_groups is not None and not block.buckets:
+            self._fail(f"{where}.row_groups", "groups stand in the rows only where the columns are buckets")
+        if (block.may_lack_groups or block.sparse) and not (block.groups and not block.cells):
+            self._fail(where, "may_lack_groups and sparse are for blocks whose columns are groups alone")
+
     def _check_sample(self, block: Block, sample: str | None, where: str) -> None:
         if sample is None or block.row is None:
             return
@@ -329,20 +370,30 @@ class _Reader:
             return Meaning(field=declared)
         if not isinstance(declared, dict):
             self._fail(f"{where}.labels", "a label means a field, or a table with status and bucket")
-        self._known_keys(declared, ("status", "bucket", "blank"), f"{where}.labels")
+        self._known_keys(declared, ("field", "table", "status", "bucket", "blank"), f"{where}.labels")
+        table, field_ = declared.get("table"), declared.get("field")
+        if (table is None) != (field_ is None):
+            self._fail(f"{where}.labels", "a label of another table needs both: its table and its field")
+        if table is not None and table not in _TABLES:
+            self._fail(f"{where}.labels", f"there is no table {table!r}{_nearest(table, _TABLES)}")
+        if table is not None and field_ is not None and unit_of(table, field_) is None:
+            known = _nearest(field_, declared_table(table).fields)
+            self._fail(f"{where}.labels", f"table {table} has no field {field_!r}{known}")
         blank = tuple(declared.get("blank", []))
         status = declared.get("status")
         if status is not None and status not in LOAN_STATUSES:
             self._fail(f"{where}.labels", f"there is no status {status!r}{_nearest(status, LOAN_STATUSES)}")
-        return Meaning(status=declared.get("status"), bucket=declared.get("bucket"), blank=blank)
+        return Meaning(field_, table, declared.get("status"), declared.get("bucket"), blank)
 
     def _references(self, blocks: Sequence[Block]) -> None:
         names = [block.name for block in blocks]
         self._distinct(names, "block")
         for block in blocks:
             above = next((other for other in blocks if other.name == block.columns_of), None)
-            if above is not None and above.groups is None:
+            if above is not None and not (above.groups or above.buckets):
                 self._fail(f"block {block.name}.columns_of", f"block {above.name} has no groups; name one that has")
+            if above is not None and len(above.buckets) != len(block.buckets):
+                self._fail(f"block {block.name}.columns_of", f"block {above.name} has other columns: {above.buckets}")
             for key in ("labels_from", "same_rows_as", "columns_of"):
                 target = getattr(block, key)
                 if target is not None and target not in names[: names.index(block.name)]:
@@ -364,6 +415,10 @@ class _Reader:
 
     def _optional(self, compile_: Callable[[str], Any], declared: dict[str, Any], key: str, where: str) -> Any:
         return self._compiled(compile_, declared[key], f"{where}.{key}") if key in declared else None
+
+    def _any_of(self, expressions: Sequence[str], where: str) -> str | None:
+        compiled = [self._compiled(compile_search, expression, where) for expression in expressions]
+        return f"^(?:{'|'.join(compiled)})$" if compiled else None
 
     def _compiled(self, compile_: Callable[[str], Any], source: str, where: str) -> Any:
         try:
@@ -394,7 +449,7 @@ def _fields_of(block: Block) -> Iterator[str]:
     yield from block.footnote.pattern.fields if block.footnote else ()
     yield from block.cells
     yield from (cell for meaning in block.labels.values() for cell in meaning.blank)
-    yield from (meaning.field for meaning in block.labels.values() if meaning.field)
+    yield from (meaning.field for meaning in block.labels.values() if meaning.field and meaning.table is None)
 
 
 def _unit_anywhere(name: str) -> str | None:

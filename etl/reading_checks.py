@@ -11,7 +11,7 @@ from etl.layout import Layout
 from etl.outcomes import MAX_LINES, SCHEMA, shaped
 from etl.records import Extraction
 
-_DATES = ("distribution_date", "report_date")
+_DATES = ("distribution_date", "report_date", "record_date")
 # Wording that may differ between two places of a report without saying anything else.
 _SAME_WORDS = r"[\s,]+"
 
@@ -142,6 +142,8 @@ def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:
     """Block and field of the lines that may stand anywhere, and the blocks that may be missing."""
     lines: list[tuple[str, str | None]] = []
     for block in layout.blocks:
+        if not block.expected:
+            continue
         if not block.has_head:
             lines += [(block.name, meaning.field) for meaning in block.labels.values()]
         elif not block.required:

@@ -24,6 +24,8 @@ class Rule:
     unit: str
     column_label: str | None = None
     group_id: str | None = None
+    loan_status: str | None = None
+    bucket: str | None = None
 
 
 @dataclass
@@ -33,10 +35,25 @@ class RuleBook:
     numbers: dict[Rule, int] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
 
-    def of_block(self, block: Block, name: str, column_label: str | None = None, group_id: str | None = None) -> int:
-        """Number of the rule that reads field `name` in a column of `block`."""
-        unit = unit_of(block.table, name) or "text"
-        return self._number(Rule(f"{block.name}.{name}", block.table, block.name, name, unit, column_label, group_id))
+    def of_block(
+        self,
+        block: Block,
+        name: str,
+        column_label: str | None = None,
+        group_id: str | None = None,
+        *,
+        table: str | None = None,
+        bucket: str | None = None,
+    ) -> int:
+        """Number of the rule that reads field `name` (of `table`, else of the block's) in a column of `block`."""
+        table = table or block.table
+        unit = unit_of(table, name) or "text"
+        place = (block.name, name, unit, column_label, group_id, block.status, bucket)
+        return self._number(Rule(f"{block.name}.{name}", table, *place))
+
+    def of_classes(self, name: str) -> int:
+        """Number of the rule that reads field `name` of the classes outside of blocks."""
+        return self._number(Rule(f"classes.{name}", "classes", "classes", name, unit_of("classes", name) or "text"))
 
     def of_find(self, find: Find, name: str) -> int:
         """Number of the rule that reads field `name` in a find; its table is null if no table has it."""

@@ -24,6 +24,7 @@ from itertools import combinations
 import polars as pl
 
 from etl.cells import VALUE
+from etl.figures import is_total
 from etl.formulas import outcome, tolerance_of
 from etl.identities import LOANS_OF_A_GROUP, Total
 from etl.identity_checks import ReportFigures, plain
@@ -58,12 +59,13 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     families = {column: family for family, columns in total.families.items() for column in columns}
     cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(families)))
     cells = cells.rechunk().with_columns(  # joins of texts panic over empty chunks, see rejections
-        column=_subject(total.table), family=pl.col("field").replace_strict(families)
+        column=_subject(total.table),
+        family=pl.concat_str("section", pl.col("field").replace_strict(families), separator=" ", ignore_nulls=True),
     )
     of_loans = total.table == "delinquencies"  # their keys go on with status and bucket
-    is_total = pl.col("key").str.starts_with(f"{TOTAL} ") if of_loans else pl.col("key") == TOTAL
-    rows = cells.filter(~is_total)
-    printed = cells.filter(is_total).select(*_CELL, "raw", "line", total="value", total_error="error")
+    of_all = pl.col("key").str.starts_with(f"{TOTAL} ") if of_loans else is_total(pl.col("key"))
+    rows = cells.filter(~of_all)
+    printed = cells.filter(of_all).select(*_CELL, "raw", "line", total="value", total_error="error")
     compared = _summed(rows, printed)
     sets = _left_out(rows, compared, figures.kinds) if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
     omitted = sets.explode("keys").rename({"keys": "key"})
@@ -143,7 +145,7 @@ def _subject(table: str) -> pl.Expr:
     """What `identities.total_subject` says of a cell."""
     if table == "delinquencies":
         return pl.format("{} {}", pl.col("key").str.extract(LOANS_OF_A_GROUP), "field")
-    return pl.col("field")
+    return pl.concat_str("section", "field", separator=" ", ignore_nulls=True)
 
 
 def _summed(rows: pl.DataFrame, printed: pl.DataFrame) -> pl.DataFrame:
