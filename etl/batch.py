@@ -19,7 +19,15 @@ from etl.reading_checks import count_claimed
 from etl.records import extract, without
 from etl.rejections import reject
 from etl.schema import TABLES, conform
-from etl.tables import IDENTITY, declared_columns, different_names, field_values, identify_reports, tidy_tables
+from etl.tables import (
+    IDENTITY,
+    declared_columns,
+    different_names,
+    field_values,
+    identify_reports,
+    tidy_tables,
+    with_deal_names,
+)
 
 # The reason code of a document that was not read by no fault of its own.
 INTERNAL_ERROR = "internal_error"
@@ -155,7 +163,7 @@ def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[p
 def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
     """The tables of the documents that could be read, and the rejections of the others."""
     extraction = extract(lines_frame([document.text for document in documents]), layout)
-    said = field_values(extraction.records)
+    said = with_deal_names(field_values(extraction.records), layout)
     identity = identify_reports(said, documents)
     rejections = pl.concat([extraction.rejections, _unidentified(identity), _two_deals(said)])
     refused = rejections["document"].unique()

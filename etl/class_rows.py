@@ -125,9 +125,7 @@ def _read_block(
     rejections: list[pl.DataFrame] = []
     joins = pl.DataFrame(schema=JOINS)
     if block.labels_from is not None and neighbour is not None:
-        counts = _span(keys).join(
-            _span(neighbour.keys), on=_TABLE, how="inner", suffix="_ref", maintain_order="left"
-        )
+        counts = _span(keys).join(_span(neighbour.keys), on=_TABLE, how="inner", suffix="_ref", maintain_order="left")
         rejections.append(_different_counts(block, counts, keys, region, neighbour))
         name = pl.format("{} {}", "section", pl.lit(block.name)).str.strip_chars_start()
         joins = counts.rechunk().select("document", block=name, expected="rows_ref", actual="rows")

@@ -38,7 +38,7 @@ _NAME_OF = {"measures": "measure", "triggers": "trigger"}
 _VALUE_OF = {"measures": ("value",), "triggers": ("occurred", "test_value", "threshold")}
 # Columns that are no words of the report, and the cells that they come from.
 _DERIVED = {
-    ("reports", "deal"): ("deal_name", "registrant"),
+    ("reports", "deal"): ("deal_name", "registrant", "issuer", "series"),
     ("reports", "is_amendment"): ("form_type",),
     ("classes", "class_key"): ("class_id",),
     ("classes", "class_type"): ("class_id",),
@@ -47,7 +47,7 @@ _DERIVED = {
     ("delinquencies", "bucket"): ("bucket",),
     ("delinquencies", "excludes"): ("excludes",),
 }
-_OTHER_FIELDS = {("reports", "deal_name"): ("deal_name", "registrant")}
+_OTHER_FIELDS = {("reports", "deal_name"): ("deal_name", "registrant", "issuer", "series")}
 # Where records spell a key column otherwise.
 _IN_RECORDS = {"status": "loan_status"}
 _WORST_FIRST = ("fail", "explained", "rounding", "pass", "not_applicable")

@@ -22,7 +22,9 @@ def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequenc
     columns of their tables. Columns as `outcomes.SCHEMA`."""
     checks = pl.concat([_checked(classes, check) for check in declared], how="diagonal")
     columns = {check.column: check.name for check in declared}
-    cells = records.select("document", "field", "section", "class_key", "line").with_columns(pl.col("field").cast(pl.String))
+    cells = records.select("document", "field", "section", "class_key", "line").with_columns(
+        pl.col("field").cast(pl.String)
+    )
     cells = cells.filter(pl.col("field").is_in(list(columns))).select(
         "document", check=pl.col("field").replace_strict(columns), subject=class_row(), line="line"
     )
@@ -33,7 +35,9 @@ def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequenc
 
 def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
     code = pl.col(check.column)
-    printed = classes.filter(code.is_not_null()).select("document", "section", "class_key", code).rechunk()  # see rejections
+    printed = (
+        classes.filter(code.is_not_null()).select("document", "section", "class_key", code).rechunk()
+    )  # see rejections
     length = _LENGTHS[check.method]
     built = printed.filter(code.str.contains(rf"^[0-9A-Z*@#]{{{length - 1}}}[0-9]$"))[check.column].unique()
     digits = [check_digit(text, check.method) for text in built]

@@ -26,6 +26,10 @@ _Declared = TypeVar("_Declared")
 TOTAL_ROW = "total"
 # Status and bucket at the end of the key of loans, behind their group.
 LOANS_OF_A_GROUP = rf" ((?:{'|'.join(LOAN_STATUSES)})(?: .+)?)$"
+# The whole key: group, status and bucket.
+LOANS = rf"^(.+) ({'|'.join(LOAN_STATUSES)})(?: (.+))?$"
+# What a printed total over statuses adds up; `outstanding` are all loans, those that are paid too.
+ADDED_STATUSES = tuple(status for status in LOAN_STATUSES if status not in ("outstanding", "total"))
 # Subject of a check that speaks of the report as a whole.
 REPORT = "report"
 
@@ -73,6 +77,7 @@ class Total(Check):
     table: str
     families: Mapping[str, tuple[str, ...]]
     may_leave_out: bool
+    over: str | None = None  # of loans: `buckets` or `statuses` add up, else the groups
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -242,7 +247,7 @@ def checks_on(
     ]
     for total in declared.totals:
         if total.table == table and field in total.columns:
-            found += [(total.name, total_subject(table, key, field, section))]
+            found += [(total.name, subject) for subject in total_subjects(total, key, field, section)]
     for accrual in declared.accruals:
         if accrual.table == table and field in (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall):
             found += [(accrual.name, key), (accrual.days_name, ANY_SUBJECT)]
@@ -267,13 +272,19 @@ def between_checks_on(table: str, key: str, field: str) -> list[tuple[str, str, 
     return list(dict.fromkeys(found))
 
 
-def total_subject(table: str, key: str, column: str, section: str | None = None) -> str:
-    """Subject of the check of a printed total: the column, of classes with their section, of loans with their status
-    and bucket."""
-    if section:
-        return f"{section} {column}"
-    loans = re.search(LOANS_OF_A_GROUP, key) if table == "delinquencies" else None
-    return f"{loans[1]} {column}" if loans else column
+def total_subjects(total: Total, key: str, column: str, section: str | None = None) -> Iterator[str]:
+    """Subject of the check of a printed total that a row belongs to: the column, of classes with their section, of
+    loans with what they have in common."""
+    loans = re.search(LOANS, key) if total.table == "delinquencies" else None
+    if loans is None:
+        yield f"{section} {column}" if section else column
+    elif total.over == "buckets":
+        yield f"{loans[1]} {loans[2]} {column}"
+    elif total.over == "statuses":
+        if loans[2] in (*ADDED_STATUSES, "total"):
+            yield " ".join(filter(None, (loans[1], loans[3], column)))
+    else:
+        yield " ".join(filter(None, (loans[2], loans[3], column)))
 
 
 def _subjects(own: str, figure: Figure, table: str, key: str, field: str, kind: str | None) -> Iterator[str]:
@@ -323,6 +334,7 @@ def _total(declared: dict[str, Any]) -> Total:
         table=declared["table"],
         families={family: tuple(columns) for family, columns in families.items()},
         may_leave_out="families" in declared,
+        over=declared.get("over"),
     )
 
 

@@ -259,9 +259,7 @@ def plain(value: pl.Expr) -> pl.Expr:
     return pl.concat_str(sign, digits.str.reverse(), text.str.extract(r"(\.[0-9]+)$").fill_null(""))
 
 
-def _places(
-    told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], figures: ReportFigures
-) -> pl.DataFrame:
+def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], figures: ReportFigures) -> pl.DataFrame:
     """Where the figures of a check stand: `row`, `place` (order), `document`, `table`, `key`, `field`, `name`,
     `whose` row it is where that is not the subject's, and whether it is of an `earlier` report."""
     rows = told.filter(pl.col("check") == check).rechunk()

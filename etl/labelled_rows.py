@@ -198,7 +198,9 @@ def _under_heads(rows: pl.DataFrame, whole: pl.DataFrame, count: int, columns: i
     def end(index: int) -> pl.Expr:
         return pl.col(f"{index}_start") + pl.col(str(index)).str.len_chars().cast(pl.Int32)
 
-    edges = whole.group_by("head", maintain_order=True).agg(end(at).median().alias(f"edge {at}") for at in range(columns))
+    edges = whole.group_by("head", maintain_order=True).agg(
+        end(at).median().alias(f"edge {at}") for at in range(columns)
+    )
     placed = rows.join(edges, on="head", how="inner", maintain_order="left")
     nearest = [
         pl.concat_list([(end(index) - pl.col(f"edge {at}")).abs() for at in range(columns)]).list.arg_min()
@@ -302,7 +304,9 @@ def _group_cells(block: Block, layout: Layout, rows: pl.DataFrame, book: RuleBoo
     if block.row_groups:
         printed = rows.filter(pl.col("own_group").is_not_null()).rechunk()
         rules = _group_rules(block, layout, printed["own_group"], book)
-        own = printed.select("position", start="group_start", raw="own_group", rule=_by_group(pl.col("own_group"), rules))
+        own = printed.select(
+            "position", start="group_start", raw="own_group", rule=_by_group(pl.col("own_group"), rules)
+        )
         cells.append(Cells(own, "text"))
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
     for group in range(rows["groups"].list.len().max() or 0):  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ module turns the file into checked, compiled objects, and tells which layout a d
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -117,6 +118,7 @@ class Layout:
     blocks: tuple[Block, ...]
     finds: tuple[Find, ...]
     any_case: bool = False
+    deal_name: str | None = None  # the name of a deal, made of {field}s of the report
 
     def folded(self, text: str) -> str:
         """A head, a title or a label as it is compared: where capitals do not matter, without them."""
@@ -197,7 +199,7 @@ _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a li
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
     **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket"), _TEXT),
-    **dict.fromkeys(("sections", "row_groups", "field"), _TEXT),
+    **dict.fromkeys(("deal_name", "sections", "row_groups", "field"), _TEXT),
     **dict.fromkeys(("identify", "columns", "cells", "may_omit", "totals", "blank", "buckets"), _TEXTS),
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
@@ -223,7 +225,7 @@ def _is(value: Any, kind: str) -> bool:
 class _Reader:
     """Reads one layout file; knows its path for the messages."""
 
-    _KEYS = ("name", "version", "title", "identify", "any_case", "classes", "block", "find")
+    _KEYS = ("name", "version", "title", "identify", "deal_name", "any_case", "classes", "block", "find")
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -254,7 +256,20 @@ class _Reader:
             blocks=blocks,
             finds=finds,
             any_case=declared.get("any_case", False),
+            deal_name=self._deal_name(declared.get("deal_name")),
         )
+
+    def _deal_name(self, template: str | None) -> str | None:
+        if template is None:
+            return None
+        names = fields_of_name(template)
+        if not names:
+            self._fail("deal_name", "write {field} where what the report prints stands: '{issuer} SERIES {series}'")
+        for name in names:
+            if unit_of("reports", name) != "text" or name == "deal_name":
+                known = _nearest(name, declared_table("reports").fields)
+                self._fail("deal_name", f"table reports has no text {name!r} to name a deal by{known}")
+        return template
 
     def _class_types(self, declared: Mapping[str, str]) -> dict[str, str]:
         for kind in declared:
@@ -455,6 +470,15 @@ def _fields_of(block: Block) -> Iterator[str]:
 def _unit_anywhere(name: str) -> str | None:
     known = find_field(name)
     return known[1] if known else None
+
+
+def fields_of_name(template: str) -> tuple[str, ...]:
+    """The fields that a deal's name is made of.
+
+    >>> fields_of_name("{issuer} SERIES {series}")
+    ('issuer', 'series')
+    """
+    return tuple(re.findall(r"\{([a-z][a-z0-9_]*)\}", template))
 
 
 def _nearest(wrong: str, known: Iterable[str]) -> str:

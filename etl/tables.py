@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -9,7 +10,7 @@ import polars as pl
 from etl.cells import date, flag
 from etl.deals import deal_slug
 from etl.documents import Document
-from etl.layout import Layout
+from etl.layout import Layout, fields_of_name
 from etl.rules import TOTAL
 from etl.schema import Column, table
 
@@ -50,6 +51,31 @@ def field_values(records: pl.DataFrame) -> pl.DataFrame:
         pl.col("line").first(),
     )
     return whole.select("document", "field", pl.col("text").str.replace_all(r"\s+", " "), "line")
+
+
+def with_deal_names(said: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """`said` with the names of the deal that the layout makes of several fields.
+
+    The first that a report says of each field make its name; where it says another value later, there is another
+    name too, in the line of that value.
+    """
+    if layout.deal_name is None:
+        return said
+    names = fields_of_name(layout.deal_name)
+    first = said.select("document").unique(maintain_order=True)
+    for name in names:
+        first = first.join(_first(said, name), on="document", how="inner", maintain_order="left")
+    template = re.sub(r"\{[a-z0-9_]+\}", "{}", layout.deal_name)
+    made = [
+        said.filter(pl.col("field") == name)
+        .select("document", "line", pl.col("text").alias(name))
+        .join(first.drop(name), on="document", how="inner", maintain_order="left")
+        .rechunk()  # joins of texts panic over empty chunks, see rejections
+        .select("document", pl.lit("deal_name").alias("field"), pl.format(template, *names).alias("text"), "line")
+        for name in names
+    ]
+    composed = pl.concat(made).unique(["document", "text"], keep="first", maintain_order=True)
+    return pl.concat([said.with_columns(pl.col("field").cast(pl.String)), composed])
 
 
 def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.DataFrame:
@@ -137,7 +163,7 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     )
     texts = ["deal_name", "series", "form_type", "report_date", "record_date", "registrant", "state_of_incorporation"]
     texts += ["commission_file_number", "irs_number", "trustee", "servicer", "seller", "underwriter", "administrator"]
-    texts += ["revision_mark"]
+    texts += ["revision_mark", "issuer"]
     for field in texts:
         frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
     items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")
@@ -220,14 +246,21 @@ def _codes_in(note: str, codes: Mapping[str, str]) -> list[str]:
 
 def _measures(records: pl.DataFrame) -> pl.DataFrame:
     cells = _cells_of(records, "measures", ["document", "field", "row_label", "value", "unit", "group_id"])
-    once = cells.unique(["document", "group_id", "field"], keep="first", maintain_order=True)
+    once = _terms_once(cells, "measures")
     return once.select("document", "value", "unit", "group_id", measure="field", label=_label())
 
 
 def _triggers(records: pl.DataFrame) -> pl.DataFrame:
     cells = _cells_of(records, "triggers", ["document", "group_id", "field", "row_label", "raw"])
-    once = cells.unique(["document", "group_id", "field"], keep="first", maintain_order=True)
+    once = _terms_once(cells, "triggers")
     return once.select("document", "group_id", trigger="field", label=_label(), occurred=flag(pl.col("raw")))
+
+
+def _terms_once(cells: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The first cell of each measure or trigger of a group; labels of rows and columns are none."""
+    terms = [term.name for term in table(name).terms]
+    printed = cells.filter(pl.col("field").cast(pl.String).is_in(terms))
+    return printed.unique(["document", "group_id", "field"], keep="first", maintain_order=True)
 
 
 def _label() -> pl.Expr:
