@@ -155,13 +155,14 @@ def _read_block_head(lines: Sequence[_HeadLine], block: Block, layout: Layout) -
     title = layout.folded(block.title or "").split()
     if block.groups:
         groups = lines[0].groups.get(block.groups, ())
-        if len(groups) > MAX_GROUPS:
+        beside = bool(title) and lines[0].beside == title and len(lines) == 1 and not block.columns
+        if lines[0].beside and not beside:
+            groups = ()
+        may_lack = block.columns_of is not None or block.may_lack_groups
+        if len(groups) > MAX_GROUPS or (not groups and not may_lack):
             return None
-        if groups and title and lines[0].beside == title and len(lines) == 1 and not block.columns:
+        if groups and beside:
             return groups  # the title stands left of them
-        groups = () if lines[0].beside else groups
-        if not groups and block.columns_of is None and not block.may_lack_groups:
-            return None
         lines = lines[1:] if groups else lines
     if block.title:
         if not lines or lines[-1].words != title:

@@ -17,8 +17,8 @@ FIGURE_TABLES = ("classes", "pools", "delinquencies", "measures")
 
 # What figures are made of, beside their report.
 RECORD_COLUMNS = (
-    "table", "field", "section", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit", "printed_decimals",
-    "line",
+    "table", "field", "section", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit",
+    "printed_decimals", "line",
 )  # fmt: skip
 # Half a unit of the last digit, by printed decimals; no unit finer than the tables hold.
 _HALVES = pl.Series([max(Decimal(5).scaleb(-places - 1), Decimal(1).scaleb(-10)) for places in range(13)], dtype=VALUE)
@@ -32,10 +32,10 @@ _AMOUNTS = ("usd", "count")
 def figures(records: pl.DataFrame) -> pl.DataFrame:
     """All figures in printed order.
 
-    `records` has the columns of the declared table and `document`. Columns: `document`, `table`, `key` (the
-    class with its section, the group, or group, status and bucket of loans), `section`, `field`, `raw`, `value`, `line`, `half_unit` (of
-    the last printed digit) and `error`: the same, but 0 for counts and for amounts printed as zero. `(0)` is
-    a small negative amount, so it has its error.
+    `records` has the columns of the declared table and `document`. Columns: `document`, `table`, `key` (the class
+    behind its section, the group, or group, status and bucket of loans), `section` (of a class), `field`, `raw`,
+    `value`, `line`, `half_unit` (of the last printed digit) and `error`: the same, but 0 for counts and for amounts
+    printed as zero. `(0)` is a small negative amount, so it has its error.
     """
     names = ("table", "field", "section", "class_key", "group_id", "loan_status", "bucket", "unit")
     cells = (

@@ -113,12 +113,14 @@ def _of_the_deal(frame: pl.DataFrame, wanted: Sequence[Figure], *, may_add_up: b
         *(pl.col(error_column(f.field)).sum().alias(error_column(f.name)) for f in wanted),
     )
     both = totals.join(sums, on="document", how="full", coalesce=True, suffix=_SUMMED, maintain_order="left_right")
-    columns = []
-    for name in (figure.name for figure in wanted):
-        printed = pl.col(name).is_not_null()
-        for column in (name, error_column(name)):
-            columns.append(pl.when(printed).then(column).otherwise(f"{column}{_SUMMED}").alias(column))
-    return both.select("document", *columns)
+    return both.select(
+        "document",
+        *(
+            pl.when(pl.col(figure.name).is_not_null()).then(column).otherwise(f"{column}{_SUMMED}").alias(column)
+            for figure in wanted
+            for column in (figure.name, error_column(figure.name))
+        ),
+    )
 
 
 _SUMMED = " summed"

@@ -1,7 +1,8 @@
 """Blocks whose lines name themselves by a label → cells.
 
-In a table by loan group, what stands right of the label repeats for each group of the head. In one whose columns
-are buckets of loans, the group stands left of the label, for the rows below too. Lines that stand by themselves (`Servicing Fee 278,036`) may stand anywhere, and their label may be wrapped.
+In a table by loan group, what stands right of the label repeats for each group of the head. In one whose columns are
+buckets of loans, the group stands left of the label, for the rows below it too. Lines that stand by themselves
+(`Servicing Fee 278,036`) may stand anywhere, and their label may be wrapped.
 """
 
 from __future__ import annotations
@@ -245,7 +246,7 @@ def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int) -> p
 
 
 def _with_known_labels(block: Block, layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with `row_label`, `known` and `row_group`, and where the group is printed `own_group` and its `start`."""
+    """The rows with `row_label`, `known` and `row_group`, and where the group is printed `own_group`, `group_start`."""
     printed = _collapsed(pl.col("label"))
     group = pl.lit(None, pl.String)
     if block.row_groups:
