@@ -87,14 +87,14 @@ def printed_classes(lines: list[str]) -> dict[tuple[str, str], dict[str, object]
             name, *cusip = label.split()
             if len(values) == len(FACTORS):
                 rows[section, name] |= dict(zip(FACTORS, values, strict=True)) | {"cusip": cusip[0] if cusip else None}
-    for first, names in (
+    tables: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("ACCRUED CERTIFICATE INTEREST", ("prior_interest_accrued", "interest_accrued")),
         ("INTEREST CARRY FORWARD", ("prior_interest_carryforward", "interest_carryforward")),
-    ):
+    )
+    for first, names in tables:
         for label, values in table(lines, first, "CERTIFICATE INSURER"):
-            key = ("REMIC II", label.removeprefix("CLASS "))
-            if not set(names) & rows[key].keys():
-                rows[key] |= dict(zip(names, values, strict=True))
+            row = rows["REMIC II", label.removeprefix("CLASS ")]
+            row |= {name: value for name, value in zip(names, values, strict=True) if name not in row}
     return rows
 
 
