@@ -331,6 +331,8 @@ class _Reader:
             self._fail(where, "a block with rows needs columns, title or groups to be recognised by")
         if block.labels_from is None and "class_id" not in row.fields:
             self._fail(f"{where}.row", "the row has no {class_id}; name the block that labels its rows in labels_from")
+        if block.buckets or block.status or block.row_groups or block.sparse or block.may_lack_groups:
+            self._fail(where, "buckets, status, row_groups, sparse and may_lack_groups are for blocks with labels")
 
     def _check_label_block(self, block: Block, where: str) -> None:
         if block.cells and len(block.cells) != len(block.columns):
