@@ -11,10 +11,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from etl import load_layouts
+from etl import load_layouts, run
 from etl.batch import read_batch
 from etl.documents import Document, document_from_bytes
+from etl.explain import explain
+from etl.lake import Lake
+from etl.lake_checks import check_lake
 from etl.layout import PACKAGED
+from etl.movements import movements
 
 from .kit import bankers_trust_dollars as kit
 from .reading import Outcome, differences, read_text, scan_numbers, wrong_spans
@@ -422,6 +426,27 @@ def edited(old: str, new: str) -> Outcome:
     text = kit.render(kit.two_remics())
     assert text.count(old) >= 1, old
     return read_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_one_month_follows_the_other(tmp_path: Path, name: str) -> None:
+    """A lake of two months: they continue, what moved adds up, and a value is found by its section."""
+    inbox, output = tmp_path / "inbox", tmp_path / "output"
+    inbox.mkdir()
+    for number, report in enumerate((REPORTS[name], kit.next_month(REPORTS[name]))):
+        (inbox / f"{number}.txt").write_text(kit.render(report), encoding="ascii")
+    run([inbox], output)
+    lake = Lake(output)
+    assert check_lake(lake).breaks == []
+    moved = movements(lake, "1999-03", "1999-04")
+    assert set(moved.classes["outcome"]) | set(moved.pools["outcome"]) <= {"pass", "rounding"}
+    assert moved.classes["class_key"].is_unique().all()
+    section = ["REMIC II"] if name == "two_remics" else []
+    found = explain(lake, moved.deal, "1999-04", ["classes", *section, "TOTAL", "ending_balance"])
+    (answer,) = found.reports
+    assert answer.cells[0].row_label == "TOTALS"
+    subjects = {verdict.subject for verdict in answer.checks if verdict.check == "class_totals"}
+    assert subjects == {" ".join([*section, "ending_balance"])}
 
 
 def test_a_batch_of_several_layouts() -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ Truth = dict[str, list[Row]]
 
 CENT, MICRO, PERCENT = Decimal("0.01"), Decimal("0.000001"), Decimal("0.00001")
 ZERO = Decimal("0.00")
+MONTH = 30
 STATUSES = (
     ("delinquent", "DELINQUENT LOAN INFORMATION"),
     ("foreclosure", "FORECLOSURE LOAN INFORMATION"),
@@ -629,6 +630,23 @@ def _interest_page(report: Report) -> list[str]:
             lines.append(f"                CLASS {row['class_id']:<68}{cells}")
     lines += [RULE, "CERTIFICATE INSURER INFORMATION", RULE, ""]
     return lines + [_row(label, [amount(value)]) for label, value in _singles(report)[3:]]
+
+
+def next_month(report: Report) -> Report:
+    """The report of April 1999, which begins where this one ends; no loan was paid or lost but as in this one."""
+    owed = {(row["section"], row["class_key"]): row["ending_balance"] for row in class_rows(report)}
+    (pool, certificates) = (
+        tuple(replace(each, beginning=owed[section, each.name]) for each in classes)
+        for section, classes in (report.sections if report.pool_classes else [(None, ()), *report.sections])
+    )
+    return replace(
+        report,
+        groups=tuple(replace(group, beginning=group.ending, count=group.ending_count) for group in report.groups),
+        pool_classes=pool,
+        certificates=tuple(replace(each, days=each.days if each.days == MONTH else 31) for each in certificates),
+        distribution_date="April 15, 1999",
+        record_date="March 31, 1999",
+    )
 
 
 # --- reports ------------------------------------------------------------------------------------------------------
