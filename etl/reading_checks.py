@@ -10,8 +10,9 @@ from etl.cells import count_numbers, date
 from etl.layout import Layout
 from etl.outcomes import MAX_LINES, SCHEMA, shaped
 from etl.records import Extraction
+from etl.rules import TOTAL
 
-_DATES = ("distribution_date", "report_date", "determination_date")
+_DATES = ("distribution_date", "report_date", "record_date", "determination_date")
 # Wording that may differ between two places of a report without saying anything else.
 _SAME_WORDS = r"[\s,]+"
 
@@ -146,6 +147,8 @@ def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:
     """Block and field of the lines that may stand anywhere, and the blocks that may be missing."""
     lines: list[tuple[str, str | None]] = []
     for block in layout.blocks:
+        if not block.expected:
+            continue
         if not block.has_head:
             lines += [(block.name, meaning.field) for meaning in block.labels.values() if block.required]
         elif not block.required and block.instead_of is None:
@@ -160,10 +163,11 @@ def _fields_of(name: str, layout: Layout) -> str:
 
 
 def _same_groups(records: pl.DataFrame) -> pl.DataFrame:
-    """Every block by loan group prints the same groups."""
+    """Every block by loan group prints the same groups. The total over them is none, and need not be printed."""
     if "group_id" not in records.schema["field"].categories:  # type: ignore[attr-defined]
         return pl.DataFrame(schema=SCHEMA)
     heads = records.select("document", "block", "group_id", "field").filter(pl.col("field") == "group_id")
+    heads = heads.filter(pl.col("group_id").cast(pl.String) != TOTAL)
     groups = heads.select(pl.col("document"), pl.col("block", "group_id").cast(pl.String)).unique(maintain_order=True)
     every = groups.group_by("document", maintain_order=True).agg(every=pl.col("group_id").unique(maintain_order=True))
     blocks = groups.group_by("document", "block", maintain_order=True).agg(pl.col("group_id"))

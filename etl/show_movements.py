@@ -212,7 +212,7 @@ def _trigger_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
         )
 
     yield _grid(
-        _names("trigger", (row["trigger"] for row in rows)),
+        _names("trigger", (" ".join(filter(None, [row["trigger"], row["group_id"]])) for row in rows)),
         _names(str(moved.before.distribution_date), (said(row, "before") for row in rows)),
         _names(str(moved.after.distribution_date), (said(row, "after") for row in rows)),
         _only_in(rows, moved),
