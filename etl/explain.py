@@ -38,7 +38,7 @@ _NAME_OF = {"measures": "measure", "triggers": "trigger"}
 _VALUE_OF = {"measures": ("value",), "triggers": ("occurred", "test_value", "threshold")}
 # Columns that are no words of the report, and the cells that they come from.
 _DERIVED = {
-    ("reports", "deal"): ("deal_name", "registrant", "issuer", "series"),
+    ("reports", "deal"): ("deal_name", "registrant"),
     ("reports", "is_amendment"): ("form_type",),
     ("classes", "class_key"): ("class_id",),
     ("classes", "class_type"): ("class_id",),
@@ -47,7 +47,13 @@ _DERIVED = {
     ("delinquencies", "bucket"): ("bucket",),
     ("delinquencies", "excludes"): ("excludes",),
 }
-_OTHER_FIELDS = {("reports", "deal_name"): ("deal_name", "registrant", "issuer", "series")}
+_OTHER_FIELDS = {("reports", "deal_name"): ("deal_name", "registrant")}
+# Where no cell says a value, those that it is made of, or that stand for it.
+_STANDING_IN = {
+    ("reports", "deal"): ("issuer", "series"),
+    ("reports", "deal_name"): ("issuer", "series"),
+    ("classes", "class_key"): ("cusip",),
+}
 # Where records spell a key column otherwise.
 _IN_RECORDS = {"status": "loan_status"}
 _WORST_FIRST = ("fail", "explained", "rounding", "pass", "not_applicable")
@@ -161,7 +167,9 @@ def explain(lake: Lake, deal: str, date: str, words: Sequence[str]) -> Explanati
     asked = _find_row(lake, slug, day, words)
     tidy = _only(lake.read(asked.table, [slug], [day]), asked.key)
     every_record = lake.read("records", [slug], [day])
-    records = every_record.filter(_belongs(asked))
+    records = every_record.filter(_belongs(asked, _fields(asked)))
+    if records.is_empty():
+        records = every_record.filter(_belongs(asked, _STANDING_IN.get((asked.table, asked.column), ())))
     checks = lake.read("checks", [slug], [day])
     reports = lake.read("reports", [slug], [day])
     between = _between_checks(lake, slug, day)
@@ -325,9 +333,8 @@ def _only(rows: pl.DataFrame, key: Key) -> pl.DataFrame:
     return rows.filter(pl.lit(value=True), *(pl.col(column).eq_missing(pl.lit(value)) for column, value in key.items()))
 
 
-def _belongs(asked: _Row) -> pl.Expr:
+def _belongs(asked: _Row, fields: Sequence[str]) -> pl.Expr:
     """Whether a record is a cell of the value. Labels are printed for several rows, so they lack parts of the key."""
-    fields = _fields(asked)
     labels = (asked.table, asked.column) in _DERIVED or asked.column in asked.key
     conditions = [pl.col("table") == asked.table, pl.col("field").is_in(fields)]
     for column, value in asked.key.items():

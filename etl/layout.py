@@ -65,6 +65,7 @@ class Block:
     groups: str | None = None
     columns_of: str | None = None
     may_lack_groups: bool = False
+    may_lack_total: bool = False
     status: str | None = None
     buckets: tuple[str, ...] = ()  # of the last columns; empty for the total over buckets
     row_groups: str | None = None
@@ -209,6 +210,7 @@ _KINDS = {
     "expected": _SWITCH,
     "any_case": _SWITCH,
     "may_lack_groups": _SWITCH,
+    "may_lack_total": _SWITCH,
     "sparse": _SWITCH,
 }
 
@@ -293,6 +295,7 @@ class _Reader:
             groups=self._optional(compile_search, declared, "groups", where),
             columns_of=declared.get("columns_of"),
             may_lack_groups=declared.get("may_lack_groups", False),
+            may_lack_total=declared.get("may_lack_total", False),
             status=declared.get("status"),
             buckets=tuple(declared.get("buckets", [])),
             row_groups=self._optional(compile_search, declared, "row_groups", where),
@@ -355,6 +358,8 @@ class _Reader:
             self._fail(f"{where}.status", f"there is no status {block.status!r}{_nearest(block.status, LOAN_STATUSES)}")
         if block.row_groups is not None and not block.buckets:
             self._fail(f"{where}.row_groups", "groups stand in the rows only where the columns are buckets")
+        if block.may_lack_total and not (block.groups or block.row_groups):
+            self._fail(f"{where}.may_lack_total", "a total over groups is missed only where there are groups")
         if (block.may_lack_groups or block.sparse) and not (block.groups and not block.cells):
             self._fail(where, "may_lack_groups and sparse are for blocks whose columns are groups alone")
 

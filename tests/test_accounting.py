@@ -111,7 +111,8 @@ def test_every_number_of_a_mutated_report_is_in_one_record(layouts: tuple[Layout
         found = [mutation for kind in DIGITS for mutation in changed_digits(kind, text, figures, rng)]
         found += structural(text, figures, layout, rng)
         for kind in (*DIGITS, *STRUCTURAL):
-            texts += [mutation.text for mutation in rng.sample([one for one in found if one.kind == kind], 10)]
+            of_kind = [one for one in found if one.kind == kind]  # a report without unlabelled rows has none of them
+            texts += [mutation.text for mutation in rng.sample(of_kind, min(10, len(of_kind)))]
     wrong, number = errors(texts)
     assert wrong == []
     assert number > len(texts) / 2
@@ -168,7 +169,7 @@ def test_a_cell_does_not_reach_over_another_one() -> None:
 
 
 def _with_first_line(line: str) -> Outcome:
-    text = next(iter(SAMPLES.values()))
+    text = SAMPLES["us_bank_text"]
     outcome = read_texts({"a": f"{line}\n\n{text}"})["a"]
     assert outcome.reject is None, outcome.message
     return outcome
@@ -176,7 +177,7 @@ def _with_first_line(line: str) -> Outcome:
 
 def test_lost_and_doubled_numbers_are_found() -> None:
     """The accounting itself can fail."""
-    outcome = read_texts({"a": next(iter(SAMPLES.values()))})["a"]
+    outcome = read_texts({"a": SAMPLES["us_bank_text"]})["a"]
     records = outcome.tables["records"]
     for other in (records.filter(pl.col("record_no") != 100), pl.concat([records, records.filter(record_no=100)])):
         assert accounting_errors(replace(outcome, tables=outcome.tables | {"records": other}))
