@@ -70,6 +70,7 @@ class Block:
     columns_of: str | None = None
     instead_of: str | None = None
     may_lack_groups: bool = False
+    may_lack_total: bool = False
     status: str | None = None
     buckets: tuple[str, ...] = ()  # of the last columns; empty for the total over buckets
     row_groups: str | None = None
@@ -223,6 +224,7 @@ _KINDS = {
     "expected": _SWITCH,
     "any_case": _SWITCH,
     "may_lack_groups": _SWITCH,
+    "may_lack_total": _SWITCH,
     "sparse": _SWITCH,
 }
 
@@ -334,6 +336,7 @@ class _Reader:
             columns_of=declared.get("columns_of"),
             instead_of=declared.get("instead_of"),
             may_lack_groups=declared.get("may_lack_groups", False),
+            may_lack_total=declared.get("may_lack_total", False),
             status=declared.get("status"),
             buckets=tuple(declared.get("buckets", [])),
             row_groups=self._optional(compile_search, declared, "row_groups", where),
@@ -422,6 +425,8 @@ class _Reader:
             self._fail(f"{where}.status", f"there is no status {block.status!r}{_nearest(block.status, LOAN_STATUSES)}")
         if block.row_groups is not None and not block.buckets:
             self._fail(f"{where}.row_groups", "groups stand in the rows only where the columns are buckets")
+        if block.may_lack_total and not (block.groups or block.row_groups):
+            self._fail(f"{where}.may_lack_total", "a total over groups is missed only where there are groups")
         if (block.may_lack_groups or block.sparse) and not (block.groups and not block.cells):
             self._fail(where, "may_lack_groups and sparse are for blocks whose columns are groups alone")
 

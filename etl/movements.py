@@ -262,9 +262,12 @@ def _flagged(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _classes(classes: pl.DataFrame, measures: pl.DataFrame, known: pl.DataFrame, span: _Span) -> pl.DataFrame:
-    classes = classes.with_columns(class_key=class_row())
-    rows = _both("classes", classes, (_BALANCE, "pass_through_rate"), ("class_id", "class_type"), span)
-    rows = rows.drop("section")
+    # Rows are joined by section and class; the class alone stands beside.
+    classes = classes.with_columns(printed_key="class_key", class_key=class_row())
+    kept = ("class_id", "class_type", "printed_key")
+    rows = _both("classes", classes, (_BALANCE, "pass_through_rate"), kept, span).select(
+        "class_key", pl.exclude("class_key")
+    )
     of_deal = measures.filter((pl.col(_NUMBER) > 0) & (pl.col("group_id") == TOTAL))
     oc = of_deal.select(
         class_type=pl.lit(OVER_COLLATERALIZATION),
@@ -287,7 +290,8 @@ def _classes(classes: pl.DataFrame, measures: pl.DataFrame, known: pl.DataFrame,
     (declared,) = (identity for identity in catalogue().identities if identity.name == _CLASS_IDENTITY)
     notional = pl.when(pl.col("class_type") == NOTIONAL).then(pl.lit(declared.not_for[NOTIONAL]))
     paid = [flow.field for flow in (*CLASS_FLOWS, *OC_FLOWS)]
-    return _judged(moved, "class_key", pl.concat(rolled), (*paid, "interest_distribution"), notional, span)
+    judged = _judged(moved, "class_key", pl.concat(rolled), (*paid, "interest_distribution"), notional, span)
+    return judged.with_columns(class_key="printed_key").drop("printed_key")
 
 
 def _pools(pools: pl.DataFrame, known: pl.DataFrame, span: _Span) -> pl.DataFrame:

@@ -48,7 +48,7 @@ def check_reading(extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFr
             _every_number_claimed(numbers, extraction.records),
             _repeated_fields(said),
             _expected_lines(extraction, numbers.select("document"), layout),
-            _same_groups(extraction.records),
+            _same_groups(extraction.records, layout),
         ]
     )
 
@@ -162,16 +162,18 @@ def _fields_of(name: str, layout: Layout) -> str:
     return next((", ".join(find.pattern.fields) for find in layout.finds if find.name == name), name)
 
 
-def _same_groups(records: pl.DataFrame) -> pl.DataFrame:
-    """Every block by loan group prints the same groups. The total over them is none, and need not be printed."""
+def _same_groups(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Every block by loan group prints the same groups, and their total but where the layout says that it may lack."""
     if "group_id" not in records.schema["field"].categories:  # type: ignore[attr-defined]
         return pl.DataFrame(schema=SCHEMA)
     heads = records.select("document", "block", "group_id", "field").filter(pl.col("field") == "group_id")
-    heads = heads.filter(pl.col("group_id").cast(pl.String) != TOTAL)
+    lacking = pl.col("block").cast(pl.String).is_in([block.name for block in layout.blocks if block.may_lack_total])
     groups = heads.select(pl.col("document"), pl.col("block", "group_id").cast(pl.String)).unique(maintain_order=True)
     every = groups.group_by("document", maintain_order=True).agg(every=pl.col("group_id").unique(maintain_order=True))
     blocks = groups.group_by("document", "block", maintain_order=True).agg(pl.col("group_id"))
-    frame = blocks.join(every, on="document", how="left", maintain_order="left").select(
+    both = blocks.join(every, on="document", how="left", maintain_order="left")
+    with_total = pl.col("group_id").list.set_union([TOTAL]).list.set_intersection("every")
+    frame = both.with_columns(group_id=pl.when(lacking).then(with_total).otherwise("group_id")).select(
         "document",
         subject="block",
         expected=pl.col("every").list.len().cast(pl.Int64),

@@ -256,6 +256,7 @@ WRONG = {
         'table = "measures"\nsparse = true',
         ["block figures", "whose columns are groups alone"],
     ),
+    "total_of_no_groups": ('table = "measures"', 'table = "measures"\nmay_lack_total = true', ["may_lack_total"]),
     "row_groups_without_buckets": (
         'columns_of = "pools"',
         'columns_of = "pools"\nrow_groups = "A"',
