@@ -410,7 +410,7 @@ def render(report: Report) -> str:
         lines += [*_head(report, None), "<TABLE>", "<CAPTION>", "", RULE, ""]
         lines += [f"Distribution Date:             {report.distribution_date}", RULE, "", *page(report)]
         lines += _foot(number, pages)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines).rstrip("\n") + "\n"
 
 
 def _head(report: Report, section: str | None) -> list[str]:
