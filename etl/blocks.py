@@ -27,13 +27,14 @@ _AMOUNT = r"[0-9][,.][0-9]|[0-9]{3}"
 
 @dataclass(frozen=True)
 class _HeadLine:
-    """A line that may be part of a head: its words, and the group labels if it has nothing else.
+    """A line that may be part of a head: its words, the group labels in it, and the words beside those.
 
     The labels stand by the expression that found them, as layouts may have several.
     """
 
     words: list[str]
     groups: Mapping[str, tuple[str, ...]]
+    beside: list[str]
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ _RUN = [f"line_{back}" for back in range(MAX_HEAD_LINES - 1, -1, -1)]
 
 def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[_HeadLine]]:
     """Lines all of whose words are words of heads, as numbers into the list of distinct head lines."""
-    words = {word for block in layout.blocks for word in _words(block)}
+    words = {layout.folded(word) for block in layout.blocks for word in _words(block)}
     plain = lines.filter(~pl.col("text").str.contains(_AMOUNT)).select("document", "position", "text")
     distinct = plain.select(pl.col("text").unique(maintain_order=True))
     groups = list(dict.fromkeys(block.groups for block in layout.blocks if block.groups))
@@ -108,12 +109,13 @@ def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list
     known: dict[tuple[object, ...], int] = {}  # lines that differ in their blanks alone are one
     numbers: list[tuple[str, int]] = []
     for text, leftover, *labels in found.iter_rows():
-        if words.issuperset(leftover.split(maxsplit=longest)):  # a line may have millions of words
+        beside = layout.folded(leftover).split(maxsplit=longest)
+        if words.issuperset(beside):  # a line may have millions of words
             texts = [tuple(" ".join(label.split()) for label in several) for several in labels]
-            alone = {} if leftover.strip() else dict(zip(groups, texts, strict=True))
-            number = known.setdefault((*text.split(), *alone.items()), len(head_lines))
+            found_here = dict(zip(groups, texts, strict=True))
+            number = known.setdefault((*text.split(), *found_here.items(), *beside), len(head_lines))
             if number == len(head_lines):
-                head_lines.append(_HeadLine(text.split(), alone))
+                head_lines.append(_HeadLine(layout.folded(text).split(), found_here, beside))
             numbers.append((text, number))
     numbered = pl.DataFrame(numbers, schema={"text": pl.String, "line_0": pl.Int32}, orient="row")
     return plain.join(numbered, on="text", how="inner", maintain_order="left").drop("text"), head_lines
@@ -139,27 +141,34 @@ def _read_head(run: Sequence[_HeadLine], layout: Layout) -> _Reading | None:
     """The head that ends with the run's last line; the one with most lines where several fit."""
     for count in range(len(run), 0, -1):
         for index, block in enumerate(layout.blocks):
-            groups = _read_block_head(run[-count:], block)
+            groups = _read_block_head(run[-count:], block, layout)
             if groups is not None:
                 return _Reading(index, count, groups)
     return None
 
 
-def _read_block_head(lines: Sequence[_HeadLine], block: Block) -> tuple[str, ...] | None:
+def _read_block_head(lines: Sequence[_HeadLine], block: Block, layout: Layout) -> tuple[str, ...] | None:
     """The printed groups if the lines are the head of `block` (empty if it has none), else None."""
     if not block.has_head:
         return None
     groups: tuple[str, ...] = ()
+    title = layout.folded(block.title or "").split()
     if block.groups:
         groups = lines[0].groups.get(block.groups, ())
-        if len(groups) > MAX_GROUPS or (not groups and block.columns_of is None):
+        beside = bool(title) and lines[0].beside == title and len(lines) == 1 and not block.columns
+        if lines[0].beside and not beside:
+            groups = ()
+        may_lack = block.columns_of is not None or block.may_lack_groups
+        if len(groups) > MAX_GROUPS or (not groups and not may_lack):
             return None
+        if groups and beside:
+            return groups  # the title stands left of them
         lines = lines[1:] if groups else lines
     if block.title:
-        if not lines or lines[-1].words != block.title.split():
+        if not lines or lines[-1].words != title:
             return None
         lines = lines[:-1]
-    columns = [column.split() for column in block.columns] * max(len(groups), 1)
+    columns = [layout.folded(column).split() for column in block.columns] * max(len(groups), 1)
     if sum(len(line.words) for line in lines) != sum(len(column) for column in columns):
         return None
     return groups if reads_as([line.words for line in lines], columns) else None

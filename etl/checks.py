@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from etl.accrual_checks import check_accruals
-from etl.figures import figures
+from etl.figures import class_row, figures
 from etl.identifier_checks import check_digits
 from etl.identities import catalogue
 from etl.identity_checks import ReportFigures, check_identities
@@ -37,7 +37,7 @@ def evaluate(
     and `identity` as `tables` gives them.
     """
     declared = catalogue()
-    kinds = tables["classes"].select("document", key="class_key", kind="class_type")
+    kinds = tables["classes"].select("document", key=class_row(), kind="class_type")
     printed = ReportFigures(figures(extraction.records), identity.select("document"), kinds)
     checks = shaped(
         [

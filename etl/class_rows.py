@@ -3,6 +3,9 @@
 A block that repeats the class labels names its rows itself. A block without labels joins its
 neighbour by row order, and only if the row counts agree; otherwise the report is rejected. Where such a
 block prints labels all the same, they must be those that its rows take.
+
+A report may print its classes in sections (REMIC I, REMIC II). Then each block stands once in each of them: all that
+is said here of a block holds for a block within one section.
 """
 
 from __future__ import annotations
@@ -24,6 +27,10 @@ UNNAMED = "UNNAMED"
 # Rows of a block without labels beside those of the block whose labels it takes.
 JOINS = pl.Schema({"document": pl.UInt32, "block": pl.String, "expected": pl.Int64, "actual": pl.Int64})
 
+# Rows with the same values here are of one table; `section` is empty where a report has no sections.
+_TABLE = ["document", "section"]
+_ROW = [*_TABLE, "class_key"]
+
 _COMPARE = "compare the two blocks with the filed report: a row is missing, doubled or illegible"
 
 
@@ -32,7 +39,7 @@ class BlockRows:
     """What one block gave.
 
     `cells`: the cells, as `records` takes them. `keys`: `document`, `ordinal`, `line`, `position`,
-    `row_label`, `class_key` of each row. `region`: all lines of the block. `rejections`: reports
+    `row_label`, `section`, `class_key` of each row. `region`: all lines of the block. `rejections`: reports
     that cannot be read because of this block. `joins`: as `JOINS`, a row for each report in which the
     block joined its neighbour by row order.
     """
@@ -47,6 +54,7 @@ class BlockRows:
 def read_class_blocks(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> list[BlockRows]:
     """All blocks of the layout that have a row for each class. `lines` as `blocks.label_lines` gives them."""
     read: dict[str, BlockRows] = {}
+    lines = _in_sections(lines, layout.classes)
     documents = lines.select("document").unique(maintain_order=True)
     for block, region, rows, total_rows in _matched(lines, layout):
         neighbour = read.get(block.labels_from or block.same_rows_as or "")
@@ -58,6 +66,30 @@ def read_class_blocks(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> li
         if block.required:
             read[block.name].rejections.append(_missing_block(block, documents, read[block.name].keys))
     return list(read.values())
+
+
+def read_sections(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> tuple[list[Cells], list[pl.DataFrame]]:
+    """The lines that name a section of the classes, as cells, and as keys of these lines."""
+    if layout.classes.sections is None:
+        return [], []
+    named = _section_names(lines, layout.classes.sections).filter(pl.col("named").is_not_null())
+    start = pl.col("text").str.len_chars() - pl.col("text").str.strip_chars_start().str.len_chars()
+    rule = pl.lit(book.of_classes("section"), pl.Int32)
+    cells = named.select("position", start=start.cast(pl.Int32), raw=pl.col("text").str.strip_chars(), rule=rule)
+    return [Cells(cells, "text")], [named.select("position", section="named")]
+
+
+def _in_sections(lines: pl.DataFrame, classes: Classes) -> pl.DataFrame:
+    """`lines` with the `section` that the nearest line above names."""
+    if classes.sections is None:
+        return lines.with_columns(section=pl.lit(""))
+    named = _section_names(lines, classes.sections)
+    return named.with_columns(section=pl.col("named").forward_fill().over("document").fill_null("")).drop("named")
+
+
+def _section_names(lines: pl.DataFrame, sections: str) -> pl.DataFrame:
+    text = pl.col("text").str.strip_chars().str.replace_all(r"\s+", " ")
+    return lines.with_columns(named=pl.when(text.str.contains(f"^(?:{sections})$")).then(text))
 
 
 def _matched(
@@ -72,7 +104,7 @@ def _matched(
         else outside.filter(block.row.matches(pl.col("text")))  # type: ignore[union-attr]
         for index, block in blocks
     ]
-    columns = ["document", "line", "position", "text"]
+    columns = [*_TABLE, "line", "position", "text"]
     collected = iter(
         pl.collect_all(
             [
@@ -108,16 +140,17 @@ def _read_block(
     joins = pl.DataFrame(schema=JOINS)
     if block.labels_from is not None and neighbour is not None:
         others = _without_omitted(block, keys, neighbour.keys)
-        counts = _span(keys).join(_span(others), on="document", how="inner", suffix="_ref", maintain_order="left")
+        counts = _span(keys).join(_span(others), on=_TABLE, how="inner", suffix="_ref", maintain_order="left")
         rejections.append(_different_counts(block, counts, keys, region, neighbour))
-        joins = counts.select("document", block=pl.lit(block.name), expected="rows_ref", actual="rows")
-        labels = others.select("document", "ordinal", "row_label", "class_key")
-        printed = keys.select("document", "line", "position", "ordinal", printed="row_label")
-        keys = printed.join(labels, on=["document", "ordinal"], how="left", maintain_order="left")
+        name = pl.format("{} {}", "section", pl.lit(block.name)).str.strip_chars_start()
+        joins = counts.rechunk().select("document", block=name, expected="rows_ref", actual="rows")
+        labels = others.select(*_TABLE, "ordinal", "row_label", "class_key")
+        printed = keys.select(*_TABLE, "line", "position", "ordinal", printed="row_label")
+        keys = printed.join(labels, on=[*_TABLE, "ordinal"], how="left", maintain_order="left")
         rejections.append(_other_labels(block, keys))
         keys = keys.drop("printed")
     elif block.same_rows_as is not None and neighbour is not None:
-        keys = _resolve(keys, neighbour.keys)
+        keys = _resolve(_in_section_of_class(keys, neighbour.keys), neighbour.keys)
         rejections += _different_rows(block, keys, neighbour.keys)
     else:
         rejections.append(_nameless(block, keys))
@@ -129,10 +162,10 @@ def _read_block(
 
 
 def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None, classes: Classes) -> pl.DataFrame:
-    """Document, line, position, ordinal, printed label and class key of each row, in printed order.
+    """Document, section, line, position, ordinal, printed label and class key of each row, in printed order.
 
     The key is the class. Where a row may do without one (`{class_id}?`), it is the CUSIP of rows that have none, or
-    one that other rows of the report have too; a report's only row that has neither is `UNNAMED`.
+    one that other rows of the section have too; a section's only row that has neither is `UNNAMED`.
     """
     assert block.row is not None
     label, cusip = (
@@ -140,22 +173,36 @@ def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None,
         for name in ("class_id", "cusip")
     )
     key = pl.when(label.is_in(classes.totals)).then(pl.lit(TOTAL)).otherwise(label.replace(dict(classes.aliases)))
-    keys = rows.select("document", "line", "position", row_label=label, class_key=key, cusip=cusip)
+    keys = rows.select(*_TABLE, "line", "position", row_label=label, class_key=key, cusip=cusip)
     if "class_id" in block.row.optional and block.labels_from is None:
-        several = pl.col("class_key").is_not_null() & (pl.len().over("document", "class_key") > 1)
+        several = pl.col("class_key").is_not_null() & (pl.len().over(_ROW) > 1)
         keys = keys.with_columns(
             class_key=pl.when(several)
             .then(pl.coalesce("cusip", "class_key"))
             .otherwise(pl.coalesce("class_key", "cusip"))
         )
-        alone = pl.col("class_key").is_null() & (pl.len().over("document") == 1)
+        alone = pl.col("class_key").is_null() & (pl.len().over(_TABLE) == 1)
         keys = keys.with_columns(class_key=pl.when(alone).then(pl.lit(UNNAMED)).otherwise("class_key"))
     keys = keys.drop("cusip")
     if total_rows is not None:
         blank = pl.lit(None, pl.String)
-        totals = total_rows.select("document", "line", "position", row_label=blank, class_key=pl.lit(TOTAL))
+        totals = total_rows.select(*_TABLE, "line", "position", row_label=blank, class_key=pl.lit(TOTAL))
         keys = pl.concat([keys, totals]).sort("position")
-    return keys.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over("document"))
+    return keys.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over(_TABLE))
+
+
+def _in_section_of_class(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Rows of classes that the reference lists in one other section only are of that section: a table further
+    below need not name it again."""
+    if pl.concat([keys["section"], reference["section"]]).n_unique() <= 1:
+        return keys
+    alone = reference.filter(pl.len().over("document", "class_key") == 1)
+    elsewhere = keys.join(reference, on=_ROW, how="anti").select("document", "class_key").unique()
+    theirs = alone.join(elsewhere, on=["document", "class_key"], how="semi")
+    theirs = theirs.select("document", "class_key", theirs="section")
+    moved = keys.join(theirs, on=["document", "class_key"], how="left", maintain_order="left")
+    moved = moved.with_columns(section=pl.coalesce("theirs", "section")).drop("theirs")
+    return moved.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over(_TABLE))
 
 
 def _read_anywhere(
@@ -164,36 +211,42 @@ def _read_anywhere(
     """Rows that stand by themselves anywhere. One for a class that the reference does not have is not read, so its
     numbers are left unclaimed; one that is printed again counts once."""
     assert block.row is not None
-    keys = _resolve(_row_keys(block, rows, None, classes), reference)
-    # The class of a row whose key is its CUSIP is known by its name alone.
-    named = reference.filter(pl.len().over("document", "row_label") == 1)
-    keys = (
-        keys.join(named.select("document", "row_label", named="class_key"), on=["document", "row_label"], how="left")
-        .with_columns(class_key=pl.coalesce("named", "class_key"))
-        .drop("named")
-        .join(reference, on=["document", "class_key"], how="semi", maintain_order="left")
-        .sort("position")
-    )
-    rows = rows.join(keys.select("position", "class_key"), on="position", how="inner", maintain_order="left")
+    keys = _known_by_name(_row_keys(block, rows, None, classes), reference)
+    keys = _resolve(_in_section_of_class(keys, reference), reference)
+    keys = keys.join(reference, on=_ROW, how="semi", maintain_order="left").sort("position")
+    theirs = keys.select("position", "section", "class_key")
+    rows = rows.drop("section").join(theirs, on="position", how="inner", maintain_order="left")
     cells = [str(index) for index in range(len(block.row.fields))]
-    once = rows.unique(["document", "class_key", *cells], keep="first", maintain_order=True).select("position")
+    once = rows.unique([*_ROW, *cells], keep="first", maintain_order=True).select("position")
     different = keys.join(once, on="position", how="semi", maintain_order="left")
     read = _cells(block, block.row, rows, book)
     return BlockRows(read, keys, rows.clear(), [_doubled(block, different)], pl.DataFrame(schema=JOINS))
 
 
+def _known_by_name(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the key of the only class of their name in the section, else in the report: it may be a CUSIP."""
+    for table in (["document"], _TABLE):
+        alone = reference.filter(pl.len().over(*table, "row_label") == 1)
+        named = alone.select(*table, "row_label", named="class_key")
+        keys = keys.join(named, on=[*table, "row_label"], how="left", maintain_order="left")
+        keys = keys.with_columns(class_key=pl.coalesce("named", "class_key")).drop("named")
+    return keys
+
+
 def _without_omitted(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     """The rows of the reference, without those that the block may omit where it then has as many rows."""
-    kept = reference.filter(~pl.col("class_key").is_in(block.may_omit))
-    counts = keys.group_by("document").len().join(kept.group_by("document").len(), on=["document", "len"], how="inner")
-    omitting = pl.col("document").is_in(counts["document"].implode())
-    rows = pl.concat([reference.filter(~omitting), kept.filter(omitting)]).sort("position")
-    return rows.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over("document"))
+    if block.may_omit is None:
+        return reference
+    kept = reference.filter(~pl.col("class_key").str.contains(block.may_omit))
+    omitting = keys.group_by(_TABLE).len().join(kept.group_by(_TABLE).len(), on=[*_TABLE, "len"], how="inner")
+    others = reference.join(omitting, on=_TABLE, how="anti")
+    rows = pl.concat([others, kept.join(omitting, on=_TABLE, how="semi")]).sort("position")
+    return rows.with_columns(ordinal=pl.int_range(pl.len(), dtype=pl.Int32).over(_TABLE))
 
 
 def _other_labels(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
     """Reports in which a row prints another label than the one that it takes, or none where others print theirs."""
-    labelled = pl.col("printed").is_not_null().any().over("document")
+    labelled = pl.col("printed").is_not_null().any().over(_TABLE)
     other = pl.col("class_key").is_not_null() & pl.col("printed").ne_missing(pl.col("row_label"))
     wrong = keys.filter(labelled & other)
     message = pl.format(
@@ -217,27 +270,25 @@ def _resolve(keys: pl.DataFrame, reference: pl.DataFrame) -> pl.DataFrame:
     Only where exactly one class of the same report has the same letters and digits, so that two
     classes are never taken for one.
     """
-    unknown = keys.join(reference, on=["document", "class_key"], how="anti").select("document", "class_key")
+    unknown = keys.join(reference, on=_ROW, how="anti").select(_ROW)
     if unknown.is_empty():
         return keys
     bare = pl.col("class_key").str.replace_all("[^A-Za-z0-9]", "").str.to_uppercase()
-    spelled = reference.select("document", bare=bare, spelled="class_key").filter(
-        pl.len().over("document", "bare") == 1
-    )
-    known = keys.select("document", spelled="class_key")
+    spelled = reference.select(*_TABLE, bare=bare, spelled="class_key").filter(pl.len().over(*_TABLE, "bare") == 1)
+    known = keys.select(*_TABLE, spelled="class_key")
     found = (
         unknown.with_columns(bare=bare)
-        .join(spelled, on=["document", "bare"], how="inner")
-        .join(known, on=["document", "spelled"], how="anti")
+        .join(spelled, on=[*_TABLE, "bare"], how="inner")
+        .join(known, on=[*_TABLE, "spelled"], how="anti")
     )
-    found = found.filter(pl.len().over("document", "spelled") == 1).select("document", "class_key", "spelled")
-    joined = keys.join(found, on=["document", "class_key"], how="left", maintain_order="left")
+    found = found.filter(pl.len().over(*_TABLE, "spelled") == 1).select(*_ROW, "spelled")
+    joined = keys.join(found, on=_ROW, how="left", maintain_order="left")
     return joined.with_columns(class_key=pl.coalesce("spelled", "class_key")).drop("spelled")
 
 
 def _span(keys: pl.DataFrame) -> pl.DataFrame:
-    """Number of rows, first and last line of the block in each document."""
-    return keys.group_by("document", maintain_order=True).agg(
+    """Number of rows, first and last line of the block in each document and section."""
+    return keys.group_by(_TABLE, maintain_order=True).agg(
         rows=pl.len().cast(pl.Int64), first=pl.col("line").min(), last=pl.col("line").max()
     )
 
@@ -249,8 +300,8 @@ def _different_counts(
     the spans of both."""
     wrong = counts.filter(pl.col("rows") != pl.col("rows_ref"))
     for lines, rows, suffix in ((region, keys, ""), (neighbour.region, neighbour.keys, "_ref")):
-        unread = _unread_line(lines, rows, wrong.select("document", last=f"last{suffix}"))
-        wrong = wrong.join(unread, on="document", how="left", suffix="_ref", maintain_order="left")
+        unread = _unread_line(lines, rows, wrong.select(*_TABLE, last=f"last{suffix}"))
+        wrong = wrong.join(unread, on=_TABLE, how="left", suffix="_ref", maintain_order="left")
     message = pl.format(
         "block {} has {} rows (lines {}-{}) and no labels, block {} has {} (lines {}-{}){}{}",
         pl.lit(block.name), "rows", "first", "last",
@@ -261,26 +312,26 @@ def _different_counts(
 
 
 def _unread_line(region: pl.DataFrame, keys: pl.DataFrame, documents: pl.DataFrame) -> pl.DataFrame:
-    """`document` and `unread`: the first line of the block, above its `last` row, that was not read."""
+    """`document`, `section`, `unread`: the first line of the block, above its `last` row, that was not read."""
     between = (
-        region.join(documents, on="document", how="inner", maintain_order="left")
+        region.join(documents, on=_TABLE, how="inner", maintain_order="left")
         .join(keys.select("position"), on="position", how="anti", maintain_order="left")
         .filter(pl.col("line") <= pl.col("last"))
     )
     text = pl.col("text").first().str.strip_chars()
-    return between.group_by("document", maintain_order=True).agg(
+    return between.group_by(_TABLE, maintain_order=True).agg(
         unread=pl.format("; line {} was not read: {}", pl.col("line").first(), text)
     )
 
 
 def _different_rows(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) -> list[pl.DataFrame]:
     """Reports in which the block has not the reference's classes."""
-    here = keys.select("document").unique()
-    wanted = reference.filter(~pl.col("class_key").is_in(block.may_omit)).join(
-        here, on="document", how="semi", maintain_order="left"
-    )
-    missing = wanted.join(keys, on=["document", "class_key"], how="anti", maintain_order="left")
-    unknown = keys.join(reference, on=["document", "class_key"], how="anti", maintain_order="left")
+    here = keys.select(_TABLE).unique()
+    wanted = reference.join(here, on=_TABLE, how="semi", maintain_order="left")
+    if block.may_omit is not None:
+        wanted = wanted.filter(~pl.col("class_key").str.contains(block.may_omit))
+    missing = wanted.join(keys, on=_ROW, how="anti", maintain_order="left")
+    unknown = keys.join(reference, on=_ROW, how="anti", maintain_order="left")
     unknown = unknown.join(reference.select("document").unique(), on="document", how="semi", maintain_order="left")
     lost = pl.format(
         "block {} has no row for {}, which block {} has in line {}",
@@ -302,11 +353,9 @@ def _different_order(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) 
     """Reports in which the block lists the classes in another order: rows without labels that join by
     order may then belong to other classes."""
     # A class that stands twice is told elsewhere; here its copies would meet each other, thousands by thousands.
-    theirs = reference.select("document", "class_key", theirs="ordinal").unique(
-        ["document", "class_key"], keep="first", maintain_order=True
-    )
-    common = keys.join(theirs, on=["document", "class_key"], how="inner", maintain_order="left")
-    before = pl.col("theirs").shift(1).over("document")
+    theirs = reference.select(*_ROW, theirs="ordinal").unique(_ROW, keep="first", maintain_order=True)
+    common = keys.join(theirs, on=_ROW, how="inner", maintain_order="left")
+    before = pl.col("theirs").shift(1).over(_TABLE)
     wrong = common.filter(pl.col("theirs") < before)
     message = pl.format(
         "block {} has {} in line {}, in another order than block {}",
@@ -317,13 +366,13 @@ def _different_order(block: Block, keys: pl.DataFrame, reference: pl.DataFrame) 
 
 def _total_before_others(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
     """Reports in which a row follows the total row."""
-    after = keys.filter(pl.col("class_key").shift(1).over("document") == TOTAL)
+    after = keys.filter(pl.col("class_key").shift(1).over(_TABLE) == TOTAL)
     message = pl.format("block {} has a row below its total, in line {}", pl.lit(block.name), "line")
     return reject(after, "row_order_mismatch", message, _COMPARE)
 
 
 def _doubled(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
-    doubled = keys.filter(pl.col("class_key").is_not_null() & ~pl.struct("document", "class_key").is_first_distinct())
+    doubled = keys.filter(pl.col("class_key").is_not_null() & ~pl.struct(_ROW).is_first_distinct())
     message = pl.format("block {} has a second row for {} in line {}", pl.lit(block.name), "class_key", "line")
     return reject(doubled, "doubled_row", message, "compare the block with the filed report")
 

@@ -87,7 +87,8 @@ def _speaks_of(check: Check) -> tuple[str, str]:
         days = f"{check.nominal_days} or the days by the calendar"
         return f"each row of {check.table}", f"{check.interest} = {check.balance} * {check.rate} * days / basis; {days}"
     if isinstance(check, Total):
-        return f"each column of {check.table}", f"sum of {', '.join(check.columns)} = the printed total"
+        rows = f" over {check.over}" if check.over else ""
+        return f"each column of {check.table}", f"sum{rows} of {', '.join(check.columns)} = the printed total"
     if isinstance(check, CheckDigit):
         return f"each {check.column} of {check.table}", ""
     if isinstance(check, Between):

@@ -490,7 +490,7 @@ def _checks_on(asked: _Row, tidy: Mapping[str, Any]) -> list[tuple[str, str, boo
     name = _NAME_OF.get(asked.table)
     key = " ".join(value for column, value in asked.key.items() if value and column != name)
     field = asked.key[name] if name else asked.column
-    within = checks_on(asked.table, key, field or asked.column, tidy.get("class_type"))
+    within = checks_on(asked.table, key, field or asked.column, tidy.get("class_type"), tidy.get("section"))
     between = between_checks_on(asked.table, key, field or asked.column)
     return [*((check, subject, False) for check, subject in within), *between]
 

@@ -17,8 +17,8 @@ FIGURE_TABLES = ("classes", "pools", "delinquencies", "measures")
 
 # What figures are made of, beside their report.
 RECORD_COLUMNS = (
-    "table", "field", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit", "printed_decimals",
-    "line",
+    "table", "field", "section", "class_key", "group_id", "loan_status", "bucket", "raw", "value", "unit",
+    "printed_decimals", "line",
 )  # fmt: skip
 # Half a unit of the last digit, by printed decimals; no unit finer than the tables hold.
 _HALVES = pl.Series([max(Decimal(5).scaleb(-places - 1), Decimal(1).scaleb(-10)) for places in range(13)], dtype=VALUE)
@@ -32,12 +32,12 @@ _AMOUNTS = ("usd", "count")
 def figures(records: pl.DataFrame) -> pl.DataFrame:
     """All figures in printed order.
 
-    `records` has the columns of the declared table and `document`. Columns: `document`, `table`, `key` (the
-    class, the group, or group, status and bucket of loans), `field`, `raw`, `value`, `line`, `half_unit` (of
-    the last printed digit) and `error`: the same, but 0 for counts and for amounts printed as zero. `(0)` is
-    a small negative amount, so it has its error.
+    `records` has the columns of the declared table and `document`. Columns: `document`, `table`, `key` (the class
+    behind its section, the group, or group, status and bucket of loans), `section` (of a class), `field`, `raw`,
+    `value`, `line`, `half_unit` (of the last printed digit) and `error`: the same, but 0 for counts and for amounts
+    printed as zero. `(0)` is a small negative amount, so it has its error.
     """
-    names = ("table", "field", "class_key", "group_id", "loan_status", "bucket", "unit")
+    names = ("table", "field", "section", "class_key", "group_id", "loan_status", "bucket", "unit")
     cells = (
         records.select("document", *RECORD_COLUMNS)
         .filter(pl.col("table").cast(pl.String).is_in(FIGURE_TABLES) & pl.col("value").is_not_null())
@@ -56,6 +56,7 @@ def figures(records: pl.DataFrame) -> pl.DataFrame:
         "document",
         "table",
         _key().alias("key"),
+        "section",
         "field",
         "raw",
         "value",
@@ -109,11 +110,22 @@ def first_of_each(known: pl.DataFrame, keys: Sequence[str] = ("document", "table
     return known.filter(pl.struct(keys).is_first_distinct())
 
 
+def class_row() -> pl.Expr:
+    """What tells a row of `classes` from the others: the class, after its section where the report has several."""
+    row = pl.concat_str("section", "class_key", separator=" ", ignore_nulls=True)
+    return pl.when(pl.col("class_key").is_not_null()).then(row)
+
+
+def is_total(key: pl.Expr) -> pl.Expr:
+    """Whether a row of `classes`, `pools` or `measures` is the total, or that of its section."""
+    return (key == TOTAL) | key.str.ends_with(f" {TOTAL}")
+
+
 def _key() -> pl.Expr:
     """What tells a row of its table from the others."""
     loans = pl.concat_str("group_id", "loan_status", "bucket", separator=" ", ignore_nulls=True)
     return (
-        pl.when(pl.col("table") == "classes").then("class_key")
+        pl.when(pl.col("table") == "classes").then(class_row())
         .when(pl.col("table") == "delinquencies").then(loans)
         .when(pl.col("table") == "measures").then(pl.col("group_id").fill_null(TOTAL))
         .otherwise("group_id")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from etl.cells import is_not_applicable
+from etl.figures import class_row
 from etl.identities import CheckDigit
 from etl.rules import TOTAL
 
@@ -21,9 +22,11 @@ def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequenc
     columns of their tables. Columns as `outcomes.SCHEMA`."""
     checks = pl.concat([_checked(classes, check) for check in declared], how="diagonal")
     columns = {check.column: check.name for check in declared}
-    cells = records.select("document", "field", "class_key", "line").with_columns(pl.col("field").cast(pl.String))
+    cells = records.select("document", "field", "section", "class_key", "line").with_columns(
+        pl.col("field").cast(pl.String)
+    )
     cells = cells.filter(pl.col("field").is_in(list(columns))).select(
-        "document", check=pl.col("field").replace_strict(columns), subject="class_key", line="line"
+        "document", check=pl.col("field").replace_strict(columns), subject=class_row(), line="line"
     )
     keys = ["document", "check", "subject"]
     placed = checks.join(cells.unique(keys, keep="first"), on=keys, how="left", maintain_order="left")
@@ -32,7 +35,9 @@ def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequenc
 
 def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
     code = pl.col(check.column)
-    printed = classes.filter(code.is_not_null()).select("document", "class_key", code).rechunk()  # see rejections
+    printed = (
+        classes.filter(code.is_not_null()).select("document", "section", "class_key", code).rechunk()
+    )  # see rejections
     length = _LENGTHS[check.method]
     built = printed.filter(code.str.contains(rf"^[0-9A-Z*@#]{{{length - 1}}}[0-9]$"))[check.column].unique()
     digits = [check_digit(text, check.method) for text in built]
@@ -60,7 +65,7 @@ def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
     return judged.select(
         "document",
         check=pl.lit(check.name),
-        subject="class_key",
+        subject=class_row(),
         outcome=outcome,
         expected=pl.when(~no_identifier).then(pl.col("digit").cast(pl.Int64)),
         actual=pl.when(~no_identifier).then(last.cast(pl.Int64, strict=False)),

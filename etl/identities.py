@@ -26,6 +26,10 @@ _Declared = TypeVar("_Declared")
 TOTAL_ROW = "total"
 # Status and bucket at the end of the key of loans, behind their group.
 LOANS_OF_A_GROUP = rf" ((?:{'|'.join(LOAN_STATUSES)})(?: .+)?)$"
+# The whole key: group, status and bucket.
+LOANS = rf"^(.+) ({'|'.join(LOAN_STATUSES)})(?: (.+))?$"
+# What a printed total over statuses adds up; `outstanding` are all loans, those that are paid too.
+ADDED_STATUSES = tuple(status for status in LOAN_STATUSES if status not in ("outstanding", "total"))
 # Subject of a check that speaks of the report as a whole.
 REPORT = "report"
 
@@ -73,6 +77,7 @@ class Total(Check):
     table: str
     families: Mapping[str, tuple[str, ...]]
     may_leave_out: bool
+    over: str | None = None  # of loans: `buckets` or `statuses` add up, else the groups
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -231,12 +236,14 @@ def _check_columns(name: str, table: str, columns: Iterable[str]) -> None:
     _check_figures(name, table, [Figure(None, None, column) for column in columns])
 
 
-def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[tuple[str, str]]:
+def checks_on(
+    table: str, key: str, field: str, class_type: str | None, section: str | None = None
+) -> list[tuple[str, str]]:
     """Check and subject of every check that uses a printed cell.
 
-    `key` as `figures.figures` gives it: the class, the group, or group, status and bucket of loans.
+    `key` as `figures.figures` gives it: the class after its section, the group, or group, status and bucket of loans.
     """
-    kind = TOTAL_ROW if key == TOTAL else class_type
+    kind = TOTAL_ROW if key == (f"{section} {TOTAL}" if section else TOTAL) else class_type
     declared = catalogue()
     found = [
         (identity.name, subject)
@@ -248,7 +255,7 @@ def checks_on(table: str, key: str, field: str, class_type: str | None) -> list[
     ]
     for total in declared.totals:
         if total.table == table and field in total.columns:
-            found += [(total.name, total_subject(table, key, field))]
+            found += [(total.name, subject) for subject in total_subjects(total, key, field, section)]
     for accrual in declared.accruals:
         if accrual.table == table and field in accrual.columns:
             found += [(accrual.name, key), (accrual.days_name, ANY_SUBJECT)]
@@ -265,17 +272,27 @@ def between_checks_on(table: str, key: str, field: str) -> list[tuple[str, str, 
             continue
         for figure in check.formula.figures if check.formula else ():
             if figure.field == field:
-                subject = check.formula.actual.field if table == "measures" and check.formula else key
+                of_group = f"{key} " if key != TOTAL else ""
+                subject = f"{of_group}{check.formula.actual.field}" if table == "measures" and check.formula else key
                 found.append((check.name, subject, figure.previous))
         if field in check.unchanged:
             found += [(check.name, key, later) for later in (False, True)]
     return list(dict.fromkeys(found))
 
 
-def total_subject(table: str, key: str, column: str) -> str:
-    """Subject of the check of a printed total: the column, of loans with their status and bucket."""
-    loans = re.search(LOANS_OF_A_GROUP, key) if table == "delinquencies" else None
-    return f"{loans[1]} {column}" if loans else column
+def total_subjects(total: Total, key: str, column: str, section: str | None = None) -> Iterator[str]:
+    """Subject of the check of a printed total that a row belongs to: the column, of classes with their section, of
+    loans with what they have in common."""
+    loans = re.search(LOANS, key) if total.table == "delinquencies" else None
+    if loans is None:
+        yield f"{section} {column}" if section else column
+    elif total.over == "buckets":
+        yield f"{loans[1]} {loans[2]} {column}"
+    elif total.over == "statuses":
+        if loans[2] in (*ADDED_STATUSES, "total"):
+            yield " ".join(filter(None, (loans[1], loans[3], column)))
+    else:
+        yield " ".join(filter(None, (loans[2], loans[3], column)))
 
 
 def _subjects(own: str, figure: Figure, table: str, key: str, field: str, kind: str | None) -> Iterator[str]:
@@ -288,7 +305,7 @@ def _subjects(own: str, figure: Figure, table: str, key: str, field: str, kind: 
         group, _, rest = key.rpartition(" ")
         if rest == figure.kind:
             yield group
-    elif key == TOTAL if figure.kind is None else kind == figure.kind:
+    elif (kind == TOTAL_ROW if table == "classes" else key == TOTAL) if figure.kind is None else kind == figure.kind:
         yield REPORT if own == REPORT else ANY_SUBJECT
 
 
@@ -325,6 +342,7 @@ def _total(declared: dict[str, Any]) -> Total:
         table=declared["table"],
         families={family: tuple(columns) for family, columns in families.items()},
         may_leave_out="families" in declared,
+        over=declared.get("over"),
     )
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from etl.figures import FIGURE_TABLES, first_of_each, wide
+from etl.figures import FIGURE_TABLES, first_of_each, is_total, wide
 from etl.formulas import Figure, compared, error_column
 from etl.identities import REPORT, TOTAL_ROW, Identity
 from etl.outcomes import MAX_LINES
@@ -41,13 +41,28 @@ class ReportFigures:
         # A class that prints no figure at all is a row too.
         kinds = self.kinds.select("document", "key", pl.col("kind").alias(KIND))
         frames["classes"] = kinds.join(frames["classes"], on=["document", "key"], how="left", maintain_order="left")
-        total = pl.when(pl.col("key") == TOTAL).then(pl.lit(TOTAL_ROW))
+        total = pl.when(is_total(pl.col("key"))).then(pl.lit(TOTAL_ROW))
         return {
             name: frame.with_columns(
                 pl.coalesce([total, pl.col(KIND) if name == "classes" else pl.lit(None)]).alias(KIND)
             )
             for name, frame in frames.items()
         }
+
+    @cached_property
+    def class_totals(self) -> pl.DataFrame:
+        """`document` and `key` of the total that formulas mean by the table: where a report has one for each section
+        of its classes, that of the only section with senior classes, which are those that investors hold."""
+        classes = self.tables["classes"]
+        total = is_total(pl.col("key"))
+        of_section = pl.when(total).then(pl.col("key").str.strip_suffix(TOTAL))
+        totals = classes.filter(total).select("document", "key", section=of_section)
+        several = totals.filter(pl.len().over("document") > 1)
+        senior = classes.filter(pl.col(KIND) == "senior").select("document", member="key")
+        held = several.join(senior, on="document", how="inner", maintain_order="left")
+        held = held.filter(pl.col("member").str.starts_with(pl.col("section"))).unique(["document", "key"])
+        chosen = [totals.filter(pl.len().over("document") == 1), held.filter(pl.len().over("document") == 1)]
+        return pl.concat([part.select("document", "key") for part in chosen])
 
     def rows(self, table: str, figures: Iterable[Figure]) -> pl.DataFrame:
         """The rows that identities over `table` speak of: `document`, `key`, the kind, their own columns, and
@@ -74,13 +89,41 @@ class ReportFigures:
                 loans = frame.filter(pl.col("key").str.ends_with(suffix))
                 return loans.select("document", pl.col("key").str.strip_suffix(suffix), *_renamed(wanted))
             return frame.filter(pl.col("key") == f"{TOTAL} {kind}").select("document", *_renamed(wanted))
+        if kind is None and other == "classes":
+            certificates = frame.join(self.class_totals, on=["document", "key"], how="semi", maintain_order="left")
+            return certificates.select("document", *_renamed(wanted))
         if kind is None:
-            return frame.filter(pl.col("key") == TOTAL).select("document", *_renamed(wanted))
+            return _of_the_deal(frame, wanted, may_add_up=other == "measures")
         printed = {
             figure.name: pl.when(pl.col(figure.field).count() > 0).then(pl.col(figure.field).sum()) for figure in wanted
         }
         errors = {error_column(figure.name): pl.col(error_column(figure.field)).sum() for figure in wanted}
         return frame.filter(pl.col(KIND) == kind).group_by("document", maintain_order=True).agg(**printed, **errors)
+
+
+def _of_the_deal(frame: pl.DataFrame, wanted: Sequence[Figure], *, may_add_up: bool) -> pl.DataFrame:
+    """Figures of the total row, as columns with their names. A measure that is printed for the loan groups alone is
+    their sum."""
+    totals = frame.filter(pl.col("key") == TOTAL).select("document", *_renamed(wanted))
+    if not may_add_up:
+        return totals
+    groups = frame.filter(pl.col("key") != TOTAL).group_by("document", maintain_order=True)
+    sums = groups.agg(
+        *(pl.when(pl.col(f.field).count() > 0).then(pl.col(f.field).sum()).alias(f.name) for f in wanted),
+        *(pl.col(error_column(f.field)).sum().alias(error_column(f.name)) for f in wanted),
+    )
+    both = totals.join(sums, on="document", how="full", coalesce=True, suffix=_SUMMED, maintain_order="left_right")
+    return both.select(
+        "document",
+        *(
+            pl.when(pl.col(figure.name).is_not_null()).then(column).otherwise(f"{column}{_SUMMED}").alias(column)
+            for figure in wanted
+            for column in (figure.name, error_column(figure.name))
+        ),
+    )
+
+
+_SUMMED = " summed"
 
 
 def _renamed(figures: Sequence[Figure]) -> Iterator[pl.Expr]:
@@ -180,7 +223,7 @@ def with_printed_figures(
         return checks.with_columns(lines=pl.lit(None, pl.List(pl.Int32)))
     off = set(told["check"].unique())
     asked = {check: what for check, what in compared.items() if check in off}
-    places = pl.concat([_places(told, check, table, named, figures.kinds) for check, (table, named) in asked.items()])
+    places = pl.concat([_places(told, check, table, named, figures) for check, (table, named) in asked.items()])
     # Only figures of these reports are looked up.
     near = figures.first.join(places.select("document").unique(), on="document", how="semi")
     printed = places.join(
@@ -218,7 +261,7 @@ def plain(value: pl.Expr) -> pl.Expr:
     return pl.concat_str(sign, digits.str.reverse(), text.str.extract(r"(\.[0-9]+)$").fill_null(""))
 
 
-def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], kinds: pl.DataFrame) -> pl.DataFrame:
+def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], figures: ReportFigures) -> pl.DataFrame:
     """Where the figures of a check stand: `row`, `place` (order), `document`, `table`, `key`, `field`, `name`,
     `whose` row it is where that is not the subject's, and whether it is of an `earlier` report."""
     rows = told.filter(pl.col("check") == check).rechunk()
@@ -228,9 +271,12 @@ def _places(told: pl.DataFrame, check: str, own: str, named: Sequence[Figure], k
         frame = rows.select("row", pl.col(document).alias("document"), key=_key_of(figure, own))
         whose = pl.lit("previous" if figure.previous else "")
         if figure.kind is not None and figure.table == "classes":
-            members = kinds.filter(pl.col("kind") == figure.kind).select("document", "key")
+            members = figures.kinds.filter(pl.col("kind") == figure.kind).select("document", "key")
             frame = frame.drop("key").join(members, on="document", how="inner", maintain_order="left_right")
             whose = pl.col("key")
+        elif figure.kind is None and figure.table == "classes":
+            frame = frame.drop("key").join(figures.class_totals, on="document", how="inner", maintain_order="left")
+            whose = pl.lit("total")
         elif figure.kind is None and figure.table in ("classes", "pools"):
             whose = pl.lit("total" if figure.table == "classes" else "pool")
         parts.append(

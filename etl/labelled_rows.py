@@ -1,11 +1,13 @@
 """Blocks whose lines name themselves by a label → cells.
 
-In a table by loan group, what stands right of the label repeats for each group of the head. Lines
-that stand by themselves (`Servicing Fee 278,036`) may stand anywhere, and their label may be wrapped.
+In a table by loan group, what stands right of the label repeats for each group of the head. In one whose columns are
+buckets of loans, the group stands left of the label, for the rows below it too. Lines that stand by themselves
+(`Servicing Fee 278,036`) may stand anywhere, and their label may be wrapped.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,10 +15,9 @@ import polars as pl
 
 from etl.cells import Cells
 from etl.layout import Block, Layout
-from etl.patterns import ANY_CELL, CELLS, UNSIGNED, compile_row
+from etl.patterns import ANY_CELL, CELLS, compile_row
 from etl.rejections import reject
 from etl.rules import TOTAL, RuleBook
-from etl.schema import unit_of
 
 # Stands for the printed group in a table that has no groups; its figures are totals.
 NO_GROUP = ""
@@ -49,13 +50,16 @@ def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, 
             _columns(index, block, layout, lines, groups), on="head", how="inner", maintain_order="left"
         )
         rows = [
-            _split(block, part, count, book)
+            _rows(block, layout, part, count, book)
             for (count,), part in region.partition_by("columns", as_dict=True, maintain_order=True).items()
         ]
         for frame in rows:
-            result.cells.extend(_group_cells(block, frame, book))
+            result.cells.extend(_group_cells(block, layout, frame, book))
             result.keys.append(_keys(block, frame))
-        occurrences = region.select("document", "head").unique(maintain_order=True)
+        occurrences = region.select("document", "head", row_group=pl.lit(NO_GROUP)).unique(maintain_order=True)
+        if block.row_groups:
+            printed = [frame.select("document", "head", "row_group") for frame in rows]
+            occurrences = pl.concat([occurrences.clear(), *printed]).unique(maintain_order=True)
         result.rejections.extend(_missing_or_doubled(block, occurrences, rows, lines))
     return result
 
@@ -72,7 +76,10 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
     )
     for (number, count), part in located.partition_by("block", "count", as_dict=True, maintain_order=True).items():
         block = layout.blocks[number]
-        pattern = compile_row(" ".join(f"(?P<group_{n}>{block.groups})" for n in range(count)), lambda _field: "text")
+        title = " ".join(re.escape(word) for word in (block.title or "").split())
+        beside = f"(?:{'(?i)' if layout.any_case else ''}{title})? ?"  # it may stand left of the groups
+        labels_of = " ".join(f"(?P<group_{n}>{block.groups})" for n in range(count))
+        pattern = compile_row(f"{beside}{labels_of}", lambda _field: "text")
         rows = pattern.capture(part.lazy().select("position", "text"), "text").collect()
         for column in range(count):
             label = pl.col(str(column))
@@ -80,16 +87,22 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
                 "position",
                 start=pl.col(f"{column}_start"),
                 raw=label,
-                rule=_by_group(label, _group_rules(block, rows[str(column)], book)),
+                rule=_by_group(label, _group_rules(block, layout, rows[str(column)], book)),
             )
             cells.append(Cells(labels, "text"))
     return cells
 
 
-def _group_rules(block: Block, labels: pl.Series, book: RuleBook) -> dict[str, int]:
-    """The rule of each printed group label; its runs of blanks do not matter."""
-    printed = labels.unique(maintain_order=True).to_list()
-    return {label: book.of_block(block, "group_id", None, " ".join(label.split())) for label in printed}
+def _group_rules(block: Block, layout: Layout, labels: pl.Series, book: RuleBook) -> dict[str, int]:
+    """The rule of each printed group label."""
+    printed = labels.drop_nulls().unique(maintain_order=True).to_list()
+    return {label: book.of_block(block, "group_id", None, _group_id(label, layout)) for label in printed}
+
+
+def _group_id(label: str, layout: Layout) -> str:
+    """The group that a label means: its runs of blanks do not matter, nor where the layout says so its capitals."""
+    words = " ".join(label.split())
+    return (words.upper() if layout.any_case else words) or TOTAL
 
 
 def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> LabelledRows:
@@ -108,7 +121,7 @@ def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> La
     for wrapped in range(MAX_WRAPPED_LINES + 1):
         if wrapped:
             pending = _with_line_above(pending, above, wrapped)
-        readings.append(pending.join(meanings, on="row_label", how="inner", maintain_order="left"))
+        readings.append(_with_meanings(pending, meanings, layout))
     # A label that goes on above says more than its last line alone.
     found = pl.concat(reversed(readings)).unique("position", keep="first", maintain_order=True)
     result.cells.append(Cells(_single_cells(found)))
@@ -117,9 +130,18 @@ def read_single_lines(lines: pl.DataFrame, layout: Layout, book: RuleBook) -> La
     return result
 
 
+def _with_meanings(pending: pl.DataFrame, meanings: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """The pending lines whose label is known, with what it means."""
+    known = meanings.rename({"row_label": "folded"})
+    named = pending.with_columns(folded=_folded("row_label", layout))
+    return named.join(known, on="folded", how="inner", maintain_order="left").drop("folded")
+
+
 def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
     """For each head of the block: the groups of its columns and how many there are."""
     own = groups.filter(pl.col("head_block") == index).select("head", "groups")
+    if block.buckets:
+        return _bucket_columns(block, layout, lines, groups, own)
     if block.columns_of is not None:
         other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
         heads = lines.filter(pl.col("is_head")).select(head="position", document="document")
@@ -136,15 +158,83 @@ def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, grou
         own = mine.select("head", printed.alias("groups")).drop_nulls()
     elif block.groups is None:
         own = own.with_columns(groups=pl.lit([NO_GROUP]))
+    if block.may_lack_groups:  # then the only column is that of the total
+        alone_column = pl.col("groups").list.len() == 0
+        own = own.with_columns(groups=pl.when(alone_column).then(pl.lit([NO_GROUP])).otherwise("groups"))
     return own.with_columns(columns=pl.col("groups").list.len())
 
 
-def _split(block: Block, region: pl.DataFrame, groups: int, book: RuleBook) -> pl.DataFrame:
-    """The labelled rows of the region: `label`, `row_label` and `<i>`, `<i>_start` of each cell."""
+def _bucket_columns(
+    block: Block, layout: Layout, lines: pl.DataFrame, groups: pl.DataFrame, own: pl.DataFrame
+) -> pl.DataFrame:
+    """For each head of a block whose columns are buckets: their heads in place of groups. Where they stand above
+    another block, only heads below such a one count."""
+    heads = _bucket_heads(block, layout)
+    if block.columns_of is not None:
+        other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
+        documents = lines.filter(pl.col("is_head")).select(head="position", document="document")
+        located = groups.join(documents, on="head", how="inner", maintain_order="left")
+        theirs = located.filter(pl.col("head_block") == other).group_by("document").agg(first=pl.col("head").min())
+        mine = own.join(documents, on="head", how="inner", maintain_order="left")
+        own = mine.join(theirs, on="document", how="inner", maintain_order="left").filter(
+            pl.col("first") < pl.col("head")
+        )
+    return own.select("head", groups=pl.lit(heads), columns=pl.lit(len(heads), pl.UInt32))
+
+
+def _bucket_heads(block: Block, layout: Layout) -> list[str]:
+    """The printed heads of the columns that are buckets."""
+    above = next((known for known in layout.blocks if known.name == block.columns_of), block)
+    return list(above.columns[-len(block.buckets) :])
+
+
+def _rows(block: Block, layout: Layout, region: pl.DataFrame, columns: int, book: RuleBook) -> pl.DataFrame:
+    """The labelled rows of the region: those that print all columns, and of sparse blocks those that leave some
+    blank. Columns as `_split` gives them."""
+    whole = _split(block, layout, region, columns, book)
+    if not block.sparse:
+        return whole
+    parts, left = [whole], region
+    for count in range(columns - 1, 0, -1):
+        left = left.join(parts[-1], on="position", how="anti", maintain_order="left")
+        parts.append(_under_heads(_split(block, layout, left, count, book), whole, count, columns))
+    return pl.concat(parts, how="diagonal").sort("position")
+
+
+def _under_heads(rows: pl.DataFrame, whole: pl.DataFrame, count: int, columns: int) -> pl.DataFrame:
+    """Rows with `count` cells, each under the one of the `columns` whose right edge is nearest in whole rows of the
+    same head. Rows of which two cells would share a column are none."""
+
+    def end(index: int) -> pl.Expr:
+        return pl.col(f"{index}_start") + pl.col(str(index)).str.len_chars().cast(pl.Int32)
+
+    edges = whole.group_by("head", maintain_order=True).agg(
+        end(at).median().alias(f"edge {at}") for at in range(columns)
+    )
+    placed = rows.join(edges, on="head", how="inner", maintain_order="left")
+    nearest = [
+        pl.concat_list([(end(index) - pl.col(f"edge {at}")).abs() for at in range(columns)]).list.arg_min()
+        for index in range(count)
+    ]
+    placed = placed.with_columns(nearest[index].alias(f"under {index}") for index in range(count))
+    apart = [pl.col(f"under {index}") < pl.col(f"under {index + 1}") for index in range(count - 1)]
+    placed = placed.filter(pl.lit(value=True), *apart)
+
+    def under(at: int, name: str) -> pl.Expr:
+        cells = [pl.when(pl.col(f"under {index}") == at).then(f"{index}{name}") for index in range(count)]
+        return pl.coalesce(cells).alias(f"{at}{name}")
+
+    cells = [under(at, name) for at in range(columns) for name in ("", "_start")]
+    return placed.with_columns(cells).select(whole.columns)
+
+
+def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int, book: RuleBook) -> pl.DataFrame:
+    """The labelled rows of the region: `label`, `row_label`, `known` (the label as the layout writes it), `row_group`
+    (the label of the group that stands left of it, or above), and `<i>`, `<i>_start` of each cell."""
     blank = {name for meaning in block.labels.values() for name in meaning.blank}
     names = list(block.cells or [""] * _columns_of(block)) * groups
     looks = [_looks(block, column, book) for column in range(_columns_of(block))] * groups
-    kinds = ["|".join(CELLS[look] for look in several) for several in looks]
+    kinds = ["|".join(dict.fromkeys(CELLS[look] for look in several)) for several in looks]
     expression = f"({kinds[0]})" + "".join(
         rf"(?:(\s+)({kind}))?" if name in blank else rf"(\s+)({kind})"
         for name, kind in zip(names[1:], kinds[1:], strict=True)
@@ -161,8 +251,25 @@ def _split(block: Block, region: pl.DataFrame, groups: int, book: RuleBook) -> p
         "document", "line", "position", "head", "text", "groups", *columns
     )
     rows = rows.with_columns(label=pl.col("text").str.head(pl.col("0_start")))
-    rows = rows.with_columns(row_label=_collapsed(pl.col("label"))).drop("text")
+    rows = _with_known_labels(block, layout, rows.drop("text"))
     return rows.filter(_prints_what_it_must(block, names))
+
+
+def _with_known_labels(block: Block, layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `row_label`, `known` and `row_group`, and where the group is printed `own_group`, `group_start`."""
+    printed = _collapsed(pl.col("label"))
+    group = pl.lit(None, pl.String)
+    if block.row_groups:
+        known = "|".join(r"\s+".join(re.escape(word) for word in label.split()) for label in block.labels)
+        case = "(?i)" if layout.any_case else ""
+        parts = pl.col("label").str.extract_groups(rf"^\s*(?:({block.row_groups})\s+)?({case}{known})\s*$").struct
+        group, printed = parts.field("1"), _collapsed(parts.field("2"))
+    spelled = {layout.folded(label): label for label in block.labels}
+    first = pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()
+    return rows.with_columns(row_label=printed, own_group=group, group_start=first.cast(pl.Int32)).with_columns(
+        known=_folded("row_label", layout).replace_strict(spelled, default=None, return_dtype=pl.String),
+        row_group=_collapsed(pl.col("own_group")).forward_fill().over("head").fill_null(NO_GROUP),
+    )
 
 
 def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
@@ -176,7 +283,7 @@ def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
             pl.col(str(index)).is_null() if name in meaning.blank else pl.col(str(index)).is_not_null()
             for index, name in enumerate(names)
         ]
-        fitting |= (pl.col("row_label") == label) & pl.all_horizontal(printed)
+        fitting |= (pl.col("known") == label) & pl.all_horizontal(printed)
     return fitting
 
 
@@ -185,21 +292,39 @@ def _columns_of(block: Block) -> int:
     return len(block.cells) or max(1, *(len(meaning.fields) for meaning in block.labels.values()))
 
 
-def _looks(block: Block, column: int, book: RuleBook) -> list[str]:
-    """What the cells of a column look like: as their units ask. Where the label names the only field, its cell is a
-    number."""
-    names = [meaning.fields[column] for meaning in block.labels.values() if meaning.fields]
+def _fields_of(block: Block, column: int) -> dict[str, tuple[str, str]]:
+    """For each label whose rows have a cell in the column: the table and the field of this cell."""
     if block.cells:
-        names = [block.cells[column]]
-    units = {name: unit_of(block.table, name) or "usd" for name in names}
-    looks = [UNSIGNED if unit == "fraction" and name in book.unsigned else unit for name, unit in units.items()]
-    return list(dict.fromkeys(looks)) or ["usd"]
+        return dict.fromkeys(block.labels, (block.table, block.cells[column]))
+    named = {label: meaning.fields[column] for label, meaning in block.labels.items() if meaning.fields}
+    named |= {label: meaning.field for label, meaning in block.labels.items() if meaning.field}
+    return {label: (block.labels[label].table or block.table, name) for label, name in named.items()}
 
 
-def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
+def _looks(block: Block, column: int, book: RuleBook) -> list[str]:
+    """What the cells of a column look like: as the units of its fields ask; a text is looked for as a number."""
+    looks = [book.look_of(table, name) for table, name in _fields_of(block, column).values()]
+    return list(dict.fromkeys(look if look in CELLS else "usd" for look in looks))
+
+
+def _common_look(looks: Sequence[str]) -> str | None:
+    """The look of all cells of a column, or of numbers alike; None where it differs from row to row."""
+    if len(looks) == 1:
+        return looks[0]
+    return "usd" if set(looks) <= {"usd", "per_1000", "months", "count"} else None
+
+
+def _group_cells(block: Block, layout: Layout, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """The cells of the rows, and the labels where they are keys or have digits."""
     count = _columns_of(block)
     cells = [Cells(_label_cells(block, rows, book), "text")]
+    if block.row_groups:
+        printed = rows.filter(pl.col("own_group").is_not_null()).rechunk()
+        rules = _group_rules(block, layout, printed["own_group"], book)
+        own = printed.select(
+            "position", start="group_start", raw="own_group", rule=_by_group(pl.col("own_group"), rules)
+        )
+        cells.append(Cells(own, "text"))
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
     for group in range(rows["groups"].list.len().max() or 0):  # type: ignore[arg-type]
         label = pl.col("groups").list.get(group, null_on_oob=True)
@@ -212,29 +337,43 @@ def _group_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells
             frame = rows.select(
                 "position",
                 start=pl.col(f"{index}_start"),
-                raw=pl.col(str(index)).fill_null(""),
-                rule=_rule(block, label, labels, column, book),
+                raw=pl.col(str(index)) if block.sparse else pl.col(str(index)).fill_null(""),
+                rule=_bucket_rule(block, layout, rows, group, labels, book)
+                if block.buckets
+                else _rule(block, layout, label, labels, column, book),
             )
-            cells.append(Cells(frame, looks[0] if len(looks) == 1 else None))
+            cells.append(Cells(frame.drop_nulls("raw"), _common_look(looks)))
     return cells
 
 
-def _rule(block: Block, label: pl.Expr, groups: Sequence[str], column: int, book: RuleBook) -> pl.Expr:
+def _rule(block: Block, layout: Layout, label: pl.Expr, groups: Sequence[str], column: int, book: RuleBook) -> pl.Expr:
     """Number of the rule of a cell: by its group and column, or by its group and what its row means."""
+    ids = {group: _group_id(group, layout) for group in groups}
     if block.cells:
         name, head = block.cells[column], block.columns[block.label_heads + column]
         return _by_group(
-            label, {group: book.of_block(block, name, f"{group} {head}".strip(), group or TOTAL) for group in groups}
+            label, {group: book.of_block(block, name, f"{group} {head}".strip(), ids[group]) for group in groups}
         )
-    fields: dict[str, str] = {text: meaning.field for text, meaning in block.labels.items() if meaning.field}
-    fields |= {text: meaning.fields[column] for text, meaning in block.labels.items() if meaning.fields}
     over = block.columns[block.label_heads + column] if any(m.fields for m in block.labels.values()) else None
     rules = {
-        f"{group} {text}": book.of_block(block, name, over or group or None, group or TOTAL)
+        f"{group} {text}": book.of_block(block, name, over or group or None, ids[group], table=table)
         for group in groups
-        for text, name in fields.items()
+        for text, (table, name) in _fields_of(block, column).items()
     }
-    return _by_group(pl.format("{} {}", label, "row_label"), rules)
+    return _by_group(pl.format("{} {}", label, "known"), rules)
+
+
+def _bucket_rule(
+    block: Block, layout: Layout, rows: pl.DataFrame, column: int, heads: Sequence[str], book: RuleBook
+) -> pl.Expr:
+    """Number of the rule of a cell in a column of buckets: by the group of its row and what its label means."""
+    bucket = block.buckets[column] or None
+    rules = {
+        f"{group} {text}": book.of_block(block, name, heads[0], _group_id(group, layout), table=table, bucket=bucket)
+        for group in rows["row_group"].unique(maintain_order=True).to_list()
+        for text, (table, name) in _fields_of(block, 0).items()
+    }
+    return _by_group(pl.format("{} {}", "row_group", "known"), rules)
 
 
 def _by_group(label: pl.Expr, rules: Mapping[str, int]) -> pl.Expr:
@@ -246,7 +385,8 @@ def _keys(block: Block, rows: pl.DataFrame) -> pl.DataFrame:
     schema = {"row_label": pl.String, "loan_status": pl.String, "bucket": pl.String}
     meanings = [(label, meaning.status, meaning.bucket) for label, meaning in block.labels.items()]
     known = pl.DataFrame(meanings, schema=schema, orient="row")
-    return rows.select("position", "row_label").join(known, on="row_label", how="left", maintain_order="left")
+    read = rows.select("position", "row_label", "known")
+    return read.join(known.rename({"row_label": "known"}), on="known", how="left", maintain_order="left").drop("known")
 
 
 def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
@@ -258,11 +398,11 @@ def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> pl.DataFra
         elif any(character.isdigit() for character in text):
             rules[text] = book.of_block(block, "row_label")
     stripped = pl.col("label").str.strip_chars_start()
-    return rows.filter(pl.col("row_label").is_in(list(rules))).select(
+    return rows.filter(pl.col("known").is_in(list(rules))).select(
         "position",
         start=(pl.col("label").str.len_chars() - stripped.str.len_chars()).cast(pl.Int32),
         raw=pl.col("label").str.strip_chars(),
-        rule=_by_group(pl.col("row_label"), rules),
+        rule=_by_group(pl.col("known"), rules),
     )
 
 
@@ -271,17 +411,21 @@ def _missing_or_doubled(
 ) -> list[pl.DataFrame]:
     """Heads under which a row of the block is missing, or stands twice."""
     meanings = [
-        (label, str((meaning.field, meaning.fields, meaning.status, meaning.bucket)))
+        (label, str((meaning.table, meaning.field, meaning.fields, meaning.status, meaning.bucket)))
         for label, meaning in block.labels.items()
     ]
     known = pl.DataFrame(meanings, schema={"row_label": pl.String, "meaning": pl.String}, orient="row")
-    read = pl.concat([frame.select("document", "head", "line", "row_label") for frame in rows] or [_no_rows()])
+    columns = ["document", "head", "row_group", "line", "known"]
+    read = pl.concat([frame.select(columns) for frame in rows] or [_no_rows()]).rename({"known": "row_label"})
     read = read.join(known, on="row_label", how="left", maintain_order="left")
     wanted = occurrences.join(known.unique("meaning", keep="first", maintain_order=True), how="cross")
+    if block.may_omit is not None:
+        wanted = wanted.filter(~pl.col("row_label").str.contains(block.may_omit))
     head_line = lines.filter(pl.col("is_head")).select(head="position", head_line="line")
-    missing = wanted.join(read, on=["document", "head", "meaning"], how="anti", maintain_order="left")
+    row = ["document", "head", "row_group", "meaning"]
+    missing = wanted.join(read, on=row, how="anti", maintain_order="left")
     missing = missing.join(head_line, on="head", how="left", maintain_order="left")
-    doubled = read.filter(~pl.struct("document", "head", "meaning").is_first_distinct())
+    doubled = read.filter(~pl.struct(row).is_first_distinct())
     label = pl.when(pl.col("row_label") == "").then(pl.lit("without a label")).otherwise(pl.format("'{}'", "row_label"))
     lost = pl.format("block {} below line {} has no row {}", pl.lit(block.name), "head_line", label)
     twice = pl.format("block {} has a second row {} in line {}", pl.lit(block.name), label, "line")
@@ -290,21 +434,23 @@ def _missing_or_doubled(
 
 
 def _no_rows() -> pl.DataFrame:
-    return pl.DataFrame(schema={"document": pl.UInt32, "head": pl.UInt32, "line": pl.Int32, "row_label": pl.String})
+    kinds = {"document": pl.UInt32, "head": pl.UInt32, "row_group": pl.String, "line": pl.Int32, "known": pl.String}
+    return pl.DataFrame(schema=kinds)
 
 
 def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:
     blocks = [block for block in layout.blocks if block.labels and not block.has_head]
     rows = [
         (
-            label,
-            book.of_block(block, meaning.field or "", None, group),
+            layout.folded(label),
+            book.of_block(
+                block, meaning.field or "", None, _whole_deal(meaning.table or block.table), table=meaning.table
+            ),
             _digits_rule(label, block, book),
             meaning.status,
             meaning.bucket,
         )
         for block in blocks
-        for group in [TOTAL if block.table in _GROUPED else None]
         for label, meaning in block.labels.items()
     ]
     schema = {"row_label": pl.String, "rule": pl.Int32, "digits": pl.Int32, **_STATUS}
@@ -328,6 +474,11 @@ def _labels_with_digits(found: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _whole_deal(table: str) -> str | None:
+    """The group of a figure that stands on a line by itself."""
+    return TOTAL if table in _GROUPED else None
+
+
 def _with_line_above(pending: pl.DataFrame, above: pl.DataFrame, distance: int) -> pl.DataFrame:
     """The pending lines whose line `distance` above has no value, with its text before their label."""
     shifted = above.with_columns((pl.col("position") + distance).cast(pl.UInt32).alias("position"))
@@ -349,3 +500,8 @@ def _single_cells(found: pl.DataFrame) -> pl.DataFrame:
 
 def _collapsed(text: pl.Expr) -> pl.Expr:
     return text.str.strip_chars().str.replace_all(r"\s+", " ")
+
+
+def _folded(column: str, layout: Layout) -> pl.Expr:
+    """A column of labels as `Layout.folded` folds one."""
+    return pl.col(column).str.to_lowercase() if layout.any_case else pl.col(column)

@@ -28,7 +28,8 @@ PACKAGED = Path(__file__).parent / "layouts"
 CLASS_TYPES = ("notional", "over_collateralization", "prepayment_premium", "residual", "senior", "subordinate")
 
 # What the contract calls the standing of loans.
-LOAN_STATUSES = ("outstanding", "delinquent", "foreclosure", "bankruptcy", "reo")
+# `total` is what a report prints for all of these together.
+LOAN_STATUSES = ("outstanding", "delinquent", "foreclosure", "bankruptcy", "reo", "total")
 
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
@@ -43,6 +44,7 @@ class Meaning:
 
     field: str | None = None
     fields: tuple[str, ...] = ()
+    table: str | None = None  # of the field, where it is not the block's
     status: str | None = None
     bucket: str | None = None
     blank: tuple[str, ...] = ()  # cells that the row does not print
@@ -67,14 +69,21 @@ class Block:
     groups: str | None = None
     columns_of: str | None = None
     instead_of: str | None = None
+    may_lack_groups: bool = False
+    may_lack_total: bool = False
+    status: str | None = None
+    buckets: tuple[str, ...] = ()  # of the last columns; empty for the total over buckets
+    row_groups: str | None = None
+    sparse: bool = False
     row: Pattern | None = None
     total_row: Pattern | None = None
     cells: tuple[str, ...] = ()
     labels: Mapping[str, Meaning] = field(default_factory=dict)
     labels_from: str | None = None
     same_rows_as: str | None = None
-    may_omit: tuple[str, ...] = ()
+    may_omit: str | None = None  # expression of class keys or labels
     required: bool = True
+    expected: bool = True
     footnote: Footnote | None = None
 
     @property
@@ -105,6 +114,7 @@ class Classes:
     aliases: Mapping[str, str]
     totals: tuple[str, ...]
     types: Mapping[str, str]  # kind of class → expression of its names; the first that fits
+    sections: str | None = None  # expression of the lines that begin a section of the classes
 
 
 @dataclass(frozen=True)
@@ -120,8 +130,13 @@ class Layout:
     classes: Classes
     blocks: tuple[Block, ...]
     finds: tuple[Find, ...]
+    any_case: bool = False
     deal_name: str | None = None  # how the name of the deal is made of {fields} that the report prints apart
     unsigned_percentages: frozenset[str] = frozenset()  # fractions that are printed as percentages without a sign
+
+    def folded(self, text: str) -> str:
+        """A head, a title or a label as it is compared: where capitals do not matter, without them."""
+        return text.lower() if self.any_case else text
 
     @property
     def label(self) -> str:
@@ -198,8 +213,9 @@ _TEXTS, _TEXT_TABLE, _TABLES_LIST = "a list of texts", "a table of texts", "a li
 _KINDS = {
     **dict.fromkeys(("name", "title", "table", "groups", "columns_of", "row", "total_row", "labels_from"), _TEXT),
     **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket", "report_begins"), _TEXT),
-    **dict.fromkeys(("deal_name", "field", "instead_of"), _TEXT),
+    **dict.fromkeys(("deal_name", "field", "instead_of", "sections", "row_groups"), _TEXT),
     **dict.fromkeys(("identify", "unsigned_percentages", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
+    "buckets": _TEXTS,
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
     **dict.fromkeys(("block", "find"), _TABLES_LIST),
@@ -207,6 +223,9 @@ _KINDS = {
     "required": _SWITCH,
     "expected": _SWITCH,
     "any_case": _SWITCH,
+    "may_lack_groups": _SWITCH,
+    "may_lack_total": _SWITCH,
+    "sparse": _SWITCH,
 }
 
 
@@ -223,8 +242,8 @@ class _Reader:
     """Reads one layout file; knows its path for the messages."""
 
     _KEYS = (
-        "name", "version", "title", "identify", "report_begins", "deal_name", "unsigned_percentages", "classes",
-        "block", "find",
+        "name", "version", "title", "identify", "report_begins", "deal_name", "unsigned_percentages", "any_case",
+        "classes", "block", "find",
     )  # fmt: skip
 
     def __init__(self, file: Path) -> None:
@@ -238,7 +257,7 @@ class _Reader:
             self._fail("identify", "name at least one mark by which the family's reports are known")
         self.unsigned = self._unsigned(declared.get("unsigned_percentages", []))
         classes = declared.get("classes", {})
-        self._known_keys(classes, ("aliases", "totals", "types"), "classes")
+        self._known_keys(classes, ("aliases", "totals", "types", "sections"), "classes")
         blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
         self._references(blocks)
         finds = tuple(self._find(find, f"find {number}") for number, find in enumerate(declared.get("find", []), 1))
@@ -254,9 +273,11 @@ class _Reader:
                 aliases=classes.get("aliases", {}),
                 totals=tuple(classes.get("totals", [])),
                 types=self._class_types(classes.get("types", {})),
+                sections=self._optional(compile_search, classes, "sections", "classes"),
             ),
             blocks=blocks,
             finds=finds,
+            any_case=declared.get("any_case", False),
             deal_name=self._deal_name(declared.get("deal_name")),
             unsigned_percentages=self.unsigned,
         )
@@ -314,14 +335,21 @@ class _Reader:
             groups=self._optional(compile_search, declared, "groups", where),
             columns_of=declared.get("columns_of"),
             instead_of=declared.get("instead_of"),
+            may_lack_groups=declared.get("may_lack_groups", False),
+            may_lack_total=declared.get("may_lack_total", False),
+            status=declared.get("status"),
+            buckets=tuple(declared.get("buckets", [])),
+            row_groups=self._optional(compile_search, declared, "row_groups", where),
+            sparse=declared.get("sparse", False),
             row=self._optional(partial(compile_row, unit_of=units), declared, "row", where),
             total_row=self._optional(partial(compile_row, unit_of=units), declared, "total_row", where),
             cells=tuple(declared.get("cells", [])),
             labels={label: self._meaning(value, where) for label, value in declared.get("labels", {}).items()},
             labels_from=declared.get("labels_from"),
             same_rows_as=declared.get("same_rows_as"),
-            may_omit=tuple(declared.get("may_omit", [])),
+            may_omit=self._any_of(declared.get("may_omit", []), f"{where}.may_omit"),
             required=declared.get("required", True),
+            expected=declared.get("expected", True),
             footnote=self._footnote(declared["footnote"], units, where) if "footnote" in declared else None,
         )
         self._check_block(block, where)
@@ -355,6 +383,8 @@ class _Reader:
             self._fail(f"{where}.row", "only {class_id}? and {cusip}? may be missing in a row")
         if block.labels_from is None and "class_id" not in row.fields:
             self._fail(f"{where}.row", "the row has no {class_id}; name the block that labels its rows in labels_from")
+        if block.buckets or block.status or block.row_groups or block.sparse or block.may_lack_groups:
+            self._fail(where, "buckets, status, row_groups, sparse and may_lack_groups are for blocks with labels")
 
     def _check_label_block(self, block: Block, where: str) -> None:
         if block.cells and not 0 <= block.label_heads <= (0 if block.groups else 1):
@@ -367,16 +397,38 @@ class _Reader:
             self._fail(f"{where}.labels", f"{block.cells[0]} stands first and cannot be blank")
         if any(bool(meaning.field or meaning.fields) == bool(block.cells) for meaning in block.labels.values()):
             self._fail(f"{where}.labels", "a label means a field; only with cells does it mean a status and bucket")
-        if any(meaning.status is None for meaning in block.labels.values()) and block.table == "delinquencies":
+        loans = [meaning for meaning in block.labels.values() if (meaning.table or block.table) == "delinquencies"]
+        if block.status is None and any(meaning.status is None for meaning in loans):
             self._fail(f"{where}.labels", "a label of delinquencies needs a status")
-        if any(meaning.fields for meaning in block.labels.values()):
-            counts = {len(meaning.fields) for meaning in block.labels.values()}
-            if block.groups or len(counts) > 1 or not 0 <= block.label_heads <= 1:
-                self._fail(
-                    f"{where}.labels",
-                    "a list of fields has one for each column, in every label, and the block no groups; one more "
-                    "column may stand first, over the labels",
-                )
+        self._check_lists_of_fields(block, where)
+        self._check_buckets(block, where)
+
+    def _check_lists_of_fields(self, block: Block, where: str) -> None:
+        counts = {len(meaning.fields) for meaning in block.labels.values()}
+        if counts == {0}:
+            return
+        if block.groups or block.buckets or len(counts) > 1 or not 0 <= block.label_heads <= 1:
+            self._fail(
+                f"{where}.labels",
+                "a list of fields has one for each column, in every label, and the block no groups or buckets; one "
+                "more column may stand first, over the labels",
+            )
+
+    def _check_buckets(self, block: Block, where: str) -> None:
+        if bool(block.buckets) != (block.status is not None):
+            self._fail(f"{where}.buckets", "columns for buckets need the block's status, and a status its buckets")
+        if block.buckets and (block.table != "delinquencies" or block.groups or block.cells):
+            self._fail(f"{where}.buckets", "columns for buckets stand in table delinquencies, without groups and cells")
+        if block.buckets and not block.columns_of and len(block.columns) < len(block.buckets):
+            self._fail(f"{where}.buckets", "there are more buckets than columns; name a head for each")
+        if block.status is not None and block.status not in LOAN_STATUSES:
+            self._fail(f"{where}.status", f"there is no status {block.status!r}{_nearest(block.status, LOAN_STATUSES)}")
+        if block.row_groups is not None and not block.buckets:
+            self._fail(f"{where}.row_groups", "groups stand in the rows only where the columns are buckets")
+        if block.may_lack_total and not (block.groups or block.row_groups):
+            self._fail(f"{where}.may_lack_total", "a total over groups is missed only where there are groups")
+        if (block.may_lack_groups or block.sparse) and not (block.groups and not block.cells):
+            self._fail(where, "may_lack_groups and sparse are for blocks whose columns are groups alone")
 
     def _check_sample(self, block: Block, sample: str | None, where: str) -> None:
         if sample is None or block.row is None:
@@ -409,22 +461,40 @@ class _Reader:
             return Meaning(fields=tuple(declared))
         if not isinstance(declared, dict):
             self._fail(f"{where}.labels", "a label means a field, a list of fields, or a table with status and bucket")
-        self._known_keys(declared, ("status", "bucket", "field", "blank"), f"{where}.labels")
+        self._known_keys(declared, ("field", "table", "status", "bucket", "blank"), f"{where}.labels")
+        table, field_ = declared.get("table"), declared.get("field")
+        if table is not None:
+            self._other_table(table, field_, where)
         blank = tuple(declared.get("blank", []))
         status = declared.get("status")
         if status is not None and status not in LOAN_STATUSES:
             self._fail(f"{where}.labels", f"there is no status {status!r}{_nearest(status, LOAN_STATUSES)}")
-        if "field" in declared and (status is None or blank):
-            self._fail(f"{where}.labels", "a table with field names the status of its one cell, and nothing blank")
-        return Meaning(field=declared.get("field"), status=status, bucket=declared.get("bucket"), blank=blank)
+        if field_ is not None and ((status is None and table is None) or blank):
+            self._fail(
+                f"{where}.labels",
+                "a table with field names the status of its one cell, or the table of the field, and nothing blank",
+            )
+        return Meaning(field=field_, table=table, status=status, bucket=declared.get("bucket"), blank=blank)
+
+    def _other_table(self, table: str, name: str | None, where: str) -> None:
+        """A label's table is one, and has its field."""
+        if name is None:
+            self._fail(f"{where}.labels", "a label of another table needs both: its table and its field")
+        elif table not in _TABLES:
+            self._fail(f"{where}.labels", f"there is no table {table!r}{_nearest(table, _TABLES)}")
+        elif unit_of(table, name) is None:
+            known = _nearest(name, declared_table(table).fields)
+            self._fail(f"{where}.labels", f"table {table} has no field {name!r}{known}")
 
     def _references(self, blocks: Sequence[Block]) -> None:
         names = [block.name for block in blocks]
         self._distinct(names, "block")
         for block in blocks:
             above = next((other for other in blocks if other.name == block.columns_of), None)
-            if above is not None and above.groups is None:
+            if above is not None and not (above.groups or above.buckets):
                 self._fail(f"block {block.name}.columns_of", f"block {above.name} has no groups; name one that has")
+            if above is not None and len(above.buckets) != len(block.buckets):
+                self._fail(f"block {block.name}.columns_of", f"block {above.name} has other columns: {above.buckets}")
             for key in ("labels_from", "same_rows_as", "columns_of", "instead_of"):
                 target = getattr(block, key)
                 if target is not None and target not in names[: names.index(block.name)]:
@@ -446,6 +516,10 @@ class _Reader:
 
     def _optional(self, compile_: Callable[[str], Any], declared: dict[str, Any], key: str, where: str) -> Any:
         return self._compiled(compile_, declared[key], f"{where}.{key}") if key in declared else None
+
+    def _any_of(self, expressions: Sequence[str], where: str) -> str | None:
+        compiled = [self._compiled(compile_search, expression, where) for expression in expressions]
+        return f"^(?:{'|'.join(compiled)})$" if compiled else None
 
     def _compiled(self, compile_: Callable[[str], Any], source: str, where: str) -> Any:
         try:
@@ -476,7 +550,7 @@ def _fields_of(block: Block) -> Iterator[str]:
     yield from block.footnote.pattern.fields if block.footnote else ()
     yield from block.cells
     yield from (cell for meaning in block.labels.values() for cell in meaning.blank)
-    yield from (meaning.field for meaning in block.labels.values() if meaning.field)
+    yield from (meaning.field for meaning in block.labels.values() if meaning.field and meaning.table is None)
     yield from (name for meaning in block.labels.values() for name in meaning.fields)
 
 

@@ -13,11 +13,12 @@ from functools import cached_property
 import polars as pl
 
 from etl.cells import VALUE
-from etl.figures import FIGURE_TABLES, figures
+from etl.figures import FIGURE_TABLES, class_row, figures
 from etl.formulas import Figure, Formula, compared, error_column
 from etl.identities import REPORT, Between, catalogue
 from etl.identity_checks import ReportFigures, plain, with_printed_figures
 from etl.outcomes import SCHEMA, shaped
+from etl.rules import TOTAL
 
 # Days of a month on average: 16 days or more after a distribution comes another one.
 _DAYS_OF_A_MONTH = 30.44
@@ -50,7 +51,7 @@ class Reports:
     @cached_property
     def figures(self) -> ReportFigures:
         """The figures of the reports."""
-        kinds = self.classes.select("document", key="class_key", kind="class_type")
+        kinds = self.classes.select("document", key=class_row(), kind="class_type")
         return ReportFigures(figures(self.records), self.reports.select("document"), kinds)
 
     @cached_property
@@ -180,8 +181,11 @@ def _formula(given: Reports, check: Between, table: str, formula: Formula) -> pl
         explanation=lacking,
     )
     told = _with_source_before(with_printed_figures(judged, given.figures, {check.name: (table, formula.figures)}))
-    # A measure is known by its name, not by the group that it is printed for.
-    return told.with_columns(subject=pl.lit(formula.actual.field)) if table == "measures" else told
+    if table != "measures":
+        return told
+    # A measure is known by its name, and by the group that it is printed for if that is not the whole deal.
+    name, group = pl.lit(formula.actual.field), pl.col("subject")
+    return told.with_columns(subject=pl.when(group == TOTAL).then(name).otherwise(pl.format("{} {}", group, name)))
 
 
 def _unchanged(given: Reports, check: Between, column: str) -> pl.DataFrame:
@@ -189,7 +193,7 @@ def _unchanged(given: Reports, check: Between, column: str) -> pl.DataFrame:
     cells = given.records.filter(
         (pl.col("table").cast(pl.String) == "classes") & (pl.col("field").cast(pl.String) == column)
     )
-    printed = cells.select("document", "raw", "line", key="class_key").unique(["document", "key"], keep="first")
+    printed = cells.select("document", "raw", "line", key=class_row()).unique(["document", "key"], keep="first")
     before = printed.select(previous_document="document", key="key", raw_before="raw", line_before="line")
     rows = (
         _compared_pairs(given, check)
@@ -274,7 +278,7 @@ def _tables_are_whole(given: Reports) -> pl.DataFrame:
 
 def _same_classes(given: Reports) -> pl.DataFrame:
     """Classes that go with a balance left, and classes that come."""
-    return _same_rows(given, given.classes.select("document", "ending_balance", key="class_key"), "class")
+    return _same_rows(given, given.classes.select("document", "ending_balance", key=class_row()), "class")
 
 
 def _same_groups(given: Reports) -> pl.DataFrame:

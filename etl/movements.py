@@ -16,7 +16,7 @@ import polars as pl
 
 from etl.cells import VALUE
 from etl.errors import LakeError, UsageError
-from etl.figures import RECORD_COLUMNS, figures, first_of_each
+from etl.figures import RECORD_COLUMNS, class_row, figures, first_of_each, is_total
 from etl.formulas import outcome, tolerance_of
 from etl.identities import catalogue
 from etl.lake import Lake, listed, quoted
@@ -242,7 +242,8 @@ def _both(name: str, rows: pl.DataFrame, columns: Sequence[str], kept: Sequence[
         was, is_now = pl.col(f"{column}_before"), pl.col(f"{column}_after")
         numbers = [] if rows.schema[column] == pl.Boolean else [(is_now - was).alias(f"{column}_change")]
         compared += [was, is_now, *numbers]
-    return joined.sort(pl.col(key[0]) == TOTAL, maintain_order=True).select(
+    total = is_total(pl.col("class_key" if name == "classes" else key[0]))
+    return joined.sort(total.fill_null(value=False), maintain_order=True).select(
         *key,
         *(pl.coalesce(f"{column}_after", f"{column}_before").alias(column) for column in kept),
         *compared,
@@ -261,7 +262,12 @@ def _flagged(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _classes(classes: pl.DataFrame, measures: pl.DataFrame, known: pl.DataFrame, span: _Span) -> pl.DataFrame:
-    rows = _both("classes", classes, (_BALANCE, "pass_through_rate"), ("class_id", "class_type"), span)
+    # Rows are joined by section and class; the class alone stands beside.
+    classes = classes.with_columns(printed_key="class_key", class_key=class_row())
+    kept = ("class_id", "class_type", "printed_key")
+    rows = _both("classes", classes, (_BALANCE, "pass_through_rate"), kept, span).select(
+        "class_key", pl.exclude("class_key")
+    )
     of_deal = measures.filter((pl.col(_NUMBER) > 0) & (pl.col("group_id") == TOTAL))
     oc = of_deal.select(
         class_type=pl.lit(OVER_COLLATERALIZATION),
@@ -284,7 +290,8 @@ def _classes(classes: pl.DataFrame, measures: pl.DataFrame, known: pl.DataFrame,
     (declared,) = (identity for identity in catalogue().identities if identity.name == _CLASS_IDENTITY)
     notional = pl.when(pl.col("class_type") == NOTIONAL).then(pl.lit(declared.not_for[NOTIONAL]))
     paid = [flow.field for flow in (*CLASS_FLOWS, *OC_FLOWS)]
-    return _judged(moved, "class_key", pl.concat(rolled), (*paid, "interest_distribution"), notional, span)
+    judged = _judged(moved, "class_key", pl.concat(rolled), (*paid, "interest_distribution"), notional, span)
+    return judged.with_columns(class_key="printed_key").drop("printed_key")
 
 
 def _pools(pools: pl.DataFrame, known: pl.DataFrame, span: _Span) -> pl.DataFrame:

@@ -10,8 +10,9 @@ from etl.cells import count_numbers, date
 from etl.layout import Layout
 from etl.outcomes import MAX_LINES, SCHEMA, shaped
 from etl.records import Extraction
+from etl.rules import TOTAL
 
-_DATES = ("distribution_date", "report_date", "determination_date")
+_DATES = ("distribution_date", "report_date", "record_date", "determination_date")
 # Wording that may differ between two places of a report without saying anything else.
 _SAME_WORDS = r"[\s,]+"
 
@@ -47,7 +48,7 @@ def check_reading(extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFr
             _every_number_claimed(numbers, extraction.records),
             _repeated_fields(said),
             _expected_lines(extraction, numbers.select("document"), layout),
-            _same_groups(extraction.records),
+            _same_groups(extraction.records, layout),
         ]
     )
 
@@ -146,6 +147,8 @@ def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:
     """Block and field of the lines that may stand anywhere, and the blocks that may be missing."""
     lines: list[tuple[str, str | None]] = []
     for block in layout.blocks:
+        if not block.expected:
+            continue
         if not block.has_head:
             lines += [(block.name, meaning.field) for meaning in block.labels.values() if block.required]
         elif not block.required and block.instead_of is None:
@@ -159,15 +162,18 @@ def _fields_of(name: str, layout: Layout) -> str:
     return next((", ".join(find.pattern.fields) for find in layout.finds if find.name == name), name)
 
 
-def _same_groups(records: pl.DataFrame) -> pl.DataFrame:
-    """Every block by loan group prints the same groups."""
+def _same_groups(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """Every block by loan group prints the same groups, and their total but where the layout says that it may lack."""
     if "group_id" not in records.schema["field"].categories:  # type: ignore[attr-defined]
         return pl.DataFrame(schema=SCHEMA)
     heads = records.select("document", "block", "group_id", "field").filter(pl.col("field") == "group_id")
+    lacking = pl.col("block").cast(pl.String).is_in([block.name for block in layout.blocks if block.may_lack_total])
     groups = heads.select(pl.col("document"), pl.col("block", "group_id").cast(pl.String)).unique(maintain_order=True)
     every = groups.group_by("document", maintain_order=True).agg(every=pl.col("group_id").unique(maintain_order=True))
     blocks = groups.group_by("document", "block", maintain_order=True).agg(pl.col("group_id"))
-    frame = blocks.join(every, on="document", how="left", maintain_order="left").select(
+    both = blocks.join(every, on="document", how="left", maintain_order="left")
+    with_total = pl.col("group_id").list.set_union([TOTAL]).list.set_intersection("every")
+    frame = both.with_columns(group_id=pl.when(lacking).then(with_total).otherwise("group_id")).select(
         "document",
         subject="block",
         expected=pl.col("every").list.len().cast(pl.Int64),

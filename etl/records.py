@@ -9,7 +9,7 @@ import polars as pl
 
 from etl.blocks import find_heads, label_lines
 from etl.cells import FITTING_LENGTH, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
-from etl.class_rows import JOINS, read_class_blocks
+from etl.class_rows import JOINS, read_class_blocks, read_sections
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
 from etl.prose import line_spacing, read_prose
@@ -36,6 +36,7 @@ _KEYS = pl.Schema(
     {
         "position": pl.UInt32(),
         "row_label": pl.String(),
+        "section": pl.String(),
         "class_key": pl.String(),
         "loan_status": pl.String(),
         "bucket": pl.String(),
@@ -85,14 +86,16 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     class_blocks = read_class_blocks(labelled, layout, book)
     group_blocks = read_group_blocks(labelled, heads, layout, book)
     group_heads = read_group_heads(labelled, heads, layout, book)
-    keys = [*(block.keys.drop("document", "line", "ordinal") for block in class_blocks), *group_blocks.keys]
+    section_cells, section_keys = read_sections(labelled, layout, book)
+    class_keys = [block.keys.drop("document", "line", "ordinal") for block in class_blocks]
+    keys = [*class_keys, *section_keys, *group_blocks.keys]
     rest = _unread(labelled, [*keys, _grouped_head_lines(heads)])
     singles = read_single_lines(rest.filter(~pl.col("is_head")), layout, book)
     keys += singles.keys
     rest = _unread(rest, singles.keys)
     prose = read_prose(rest, line_spacing(lines), heads, layout, book)
     class_cells = [cell for block in class_blocks for cell in block.cells]
-    cells = [*class_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
+    cells = [*class_cells, *section_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
     rules = book.frame()
     looks = pl.Series([book.look(number) for number in range(len(book.rules))], dtype=pl.String)
     records = _records(cells, keys, lines, rules, looks)
@@ -141,12 +144,15 @@ def _records(
     ordered = valued.sort("place", maintain_order=True).drop("place").collect()
     position, rule = ordered["position"], ordered["rule"]
     known = pl.concat([pl.DataFrame(schema=_KEYS), *keys], how="diagonal")
+    known = known.with_columns(section=pl.when(pl.col("section") != "").then("section"))
     key_of_line = pl.Series([None], dtype=pl.UInt32).new_from_index(0, lines.height)
     key_of_line = key_of_line.scatter(known["position"], pl.int_range(known.height, dtype=pl.UInt32, eager=True))
     key = key_of_line.gather(position)
     said = {name: lines[name].gather(position) for name in ("document", "line")}
-    said |= {name: known[name].gather(key) for name in ("class_key", "loan_status", "bucket")}
+    said |= {name: known[name].gather(key) for name in ("section", "class_key", "loan_status", "bucket")}
     meant = {name: rules[name].gather(rule) for name in rules.columns}
+    for name in ("loan_status", "bucket"):  # of the line, or of the column
+        said[name] = said[name].zip_with(said[name].is_not_null(), meant.pop(name).cast(pl.String))
     return (
         ordered.lazy()
         .drop("position", "start")
@@ -209,7 +215,7 @@ def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
     """Figures that a report prints twice, with different values. What it says of itself is compared
     by a check."""
     columns = ["document", "table", "field", "raw", "value", "line", "status"]
-    keys = ["class_key", "group_id", "loan_status", "bucket"]
+    keys = ["section", "class_key", "group_id", "loan_status", "bucket"]
     figures = records.select(*columns, *keys).filter(
         pl.col("table").is_in(_ONCE) & ~pl.col("field").is_in(_LABELS) & (pl.col("status") != "blank")
     )

@@ -25,10 +25,8 @@ class Rule:
     unit: str
     column_label: str | None = None
     group_id: str | None = None
-
-    def look(self, unsigned: frozenset[str]) -> str:
-        """What its cells look like: its unit, or a percentage without a sign, for the fields `unsigned`."""
-        return UNSIGNED if self.unit == "fraction" and self.field in unsigned else self.unit
+    loan_status: str | None = None
+    bucket: str | None = None
 
 
 @dataclass
@@ -42,10 +40,25 @@ class RuleBook:
     numbers: dict[Rule, int] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
 
-    def of_block(self, block: Block, name: str, column_label: str | None = None, group_id: str | None = None) -> int:
-        """Number of the rule that reads field `name` in a column of `block`."""
-        unit = unit_of(block.table, name) or "text"
-        return self._number(Rule(f"{block.name}.{name}", block.table, block.name, name, unit, column_label, group_id))
+    def of_block(
+        self,
+        block: Block,
+        name: str,
+        column_label: str | None = None,
+        group_id: str | None = None,
+        *,
+        table: str | None = None,
+        bucket: str | None = None,
+    ) -> int:
+        """Number of the rule that reads field `name` (of `table`, else of the block's) in a column of `block`."""
+        table = table or block.table
+        unit = unit_of(table, name) or "text"
+        place = (block.name, name, unit, column_label, group_id, block.status, bucket)
+        return self._number(Rule(f"{block.name}.{name}", table, *place))
+
+    def of_classes(self, name: str) -> int:
+        """Number of the rule that reads field `name` of the classes outside of blocks."""
+        return self._number(Rule(f"classes.{name}", "classes", "classes", name, unit_of("classes", name) or "text"))
 
     def of_find(self, find: Find, name: str) -> int:
         """Number of the rule that reads field `name` in a find; its table is null if no table has it."""
@@ -55,7 +68,11 @@ class RuleBook:
 
     def look(self, number: int) -> str:
         """What the cells of a rule look like."""
-        return self.rules[number].look(self.unsigned)
+        return self._look(self.rules[number].unit, self.rules[number].field)
+
+    def look_of(self, table: str, name: str) -> str:
+        """What the cells of a field look like."""
+        return self._look(unit_of(table, name) or "text", name)
 
     def frame(self) -> pl.DataFrame:
         """The rules, a row each, in the order of their numbers; names as an Enum each."""
@@ -65,6 +82,9 @@ class RuleBook:
             categories = pl.Enum(list(dict.fromkeys(value for value in values if value is not None)))
             columns.append(pl.Series(name, values, dtype=categories))
         return pl.DataFrame(columns)
+
+    def _look(self, unit: str, name: str) -> str:
+        return UNSIGNED if unit == "fraction" and name in self.unsigned else unit
 
     def _number(self, rule: Rule) -> int:
         if rule not in self.numbers:

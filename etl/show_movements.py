@@ -117,7 +117,7 @@ def _roll_forward_grid(rows: _Rows, key: str, moved: Movements) -> Grid:
     principal = "principal_distribution" if key == "class_key" else "total_principal"
     added = [_added(row) for row in rows]
     return _grid(
-        _names(key.partition("_")[0], (row[key] for row in rows)),
+        _names(key.partition("_")[0], (_row_name(row, key) for row in rows)),
         _figures(str(moved.before.distribution_date), rows, "ending_balance_before"),
         _figures("principal", rows, principal),
         _figures("lost", rows, "realized_loss") if any(row["realized_loss"] for row in rows) else None,
@@ -145,14 +145,19 @@ def _reasons(rows: _Rows, key: str, width: int) -> Iterator[Text]:
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row["reason"]:
-            reasons.setdefault(row["reason"], []).append(row[key])
+            reasons.setdefault(row["reason"], []).append(_row_name(row, key))
     for reason, names in reasons.items():
         yield from hanging("-  ", f"not applicable to {', '.join(names)}: {reason}", width)
 
 
+def _row_name(row: Mapping[str, Any], key: str) -> str:
+    """A class behind its section, or a group."""
+    return " ".join(filter(None, (row.get("section"), row[key])))
+
+
 def _class_grid(rows: _Rows, moved: Movements) -> Grid:
     return _grid(
-        _names("class", (row["class_key"] for row in rows)),
+        _names("class", (_row_name(row, "class_key") for row in rows)),
         _figures("balance moved", rows, "ending_balance_change", signed=True),
         _figures("interest paid", rows, "interest_distribution"),
         _figures(f"rate {moved.before.distribution_date}", rows, "pass_through_rate_before", "%"),
@@ -212,7 +217,7 @@ def _trigger_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
         )
 
     yield _grid(
-        _names("trigger", (row["trigger"] for row in rows)),
+        _names("trigger", (" ".join(filter(None, [row["trigger"], row["group_id"]])) for row in rows)),
         _names(str(moved.before.distribution_date), (said(row, "before") for row in rows)),
         _names(str(moved.after.distribution_date), (said(row, "after") for row in rows)),
         _only_in(rows, moved),

@@ -35,8 +35,6 @@ _HEADER: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 _HEADER_FACTS = {"period_of_report": "period", "header_registrant": "company_name"}
 _PRINTED_FIRST = ("registrant", "state_of_incorporation", "commission_file_number", "irs_number")
-# A label that is a cell, as it has digits, names a row; it is none.
-_NAMED = pl.col("field") != "row_label"
 # What tells one report from another.
 IDENTITY = pl.Schema({"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String})
 
@@ -177,17 +175,16 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
         .with_row_index("document")
         .join(identity.select("document"), on="document", how="semi", maintain_order="left")
     )
-    texts = ["deal_name", "series", "form_type", "report_date", "registrant", "state_of_incorporation"]
-    texts += ["commission_file_number", "irs_number", "trustee", "servicer", "revision_mark"]
-    texts += ["issuer", "pool_number", "determination_date"]
+    texts = ["deal_name", "series", "form_type", "report_date", "record_date", "registrant", "state_of_incorporation"]
+    texts += ["commission_file_number", "irs_number", "trustee", "servicer", "seller", "underwriter", "administrator"]
+    texts += ["revision_mark", "issuer", "pool_number", "determination_date"]
     for field in texts:
         frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
     items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")
     return (
         frame.join(items, on="document", how="left", maintain_order="left")
         .with_columns(
-            date(pl.col("report_date")),
-            date(pl.col("determination_date")),
+            *(date(pl.col(name)) for name in ("report_date", "record_date", "determination_date")),
             *(pl.coalesce(f"header_{name}", name).alias(name) for name in ("form_type", "items")),
             *(pl.coalesce(name, f"header_{name}").alias(name) for name in _PRINTED_FIRST),
             deal_name=pl.coalesce("deal_name", "registrant"),
@@ -211,9 +208,9 @@ def _header_columns(documents: Sequence[Document]) -> dict[str, list[object]]:
 
 
 def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    columns = ["document", "class_key", "field", "raw", "value", "status", "priority", "line"]
+    columns = ["document", "section", "class_key", "field", "raw", "value", "status", "priority", "line"]
     cells = _cells_of(records, "classes", columns).filter(pl.col("class_key").is_not_null())
-    keys = ["document", "class_key"]
+    keys = ["document", "section", "class_key"]
     printed_text = pl.col("field").is_in(["class_id", "cusip", "isin"]) & (pl.col("status") == "reported")
     texts = cells.filter(printed_text).sort("document", "priority", "line", maintain_order=True)
     printed = _pivot(texts, keys, "raw", _text_columns("classes", texts))
@@ -225,9 +222,9 @@ def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     class_type = pl.when(pl.col("class_key") != TOTAL).then(pl.coalesce([*kinds, pl.lit(None, pl.String)]))
     notional = pl.when(pl.col("class_key") != TOTAL).then((pl.col("class_type") == "notional").fill_null(value=False))
     values = _pivot(cells, keys, "value", _number_columns("classes"))
-    joined = printed.join(values, on=keys, how="full", coalesce=True, maintain_order="left_right")
+    joined = printed.join(values, on=keys, how="full", coalesce=True, nulls_equal=True, maintain_order="left_right")
     first = cells.group_by(keys).agg(pl.col("line").min())
-    joined = joined.join(first, on=keys, how="left", maintain_order="left")
+    joined = joined.join(first, on=keys, how="left", nulls_equal=True, maintain_order="left")
     return (
         joined.sort("document", "line", maintain_order=True)
         .with_columns(class_type=class_type)
@@ -243,9 +240,10 @@ def _pools(records: pl.DataFrame) -> pl.DataFrame:
 def _delinquencies(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     columns = ["document", "group_id", "loan_status", "bucket", "field", "raw", "value", "line"]
     cells = _cells_of(records, "delinquencies", columns)
-    values = cells.filter(pl.col("field").is_in(["loan_count", "balance", "market_value"]))
+    numbers = _number_columns("delinquencies")
+    values = cells.filter(pl.col("field").is_in(numbers))
     keys = ["document", "group_id", "loan_status", "bucket"]
-    rows = _pivot(values, keys, "value", ["loan_count", "balance", "market_value"])
+    rows = _pivot(values, keys, "value", numbers)
     excludes = _excludes(cells, layout)
     joined = rows.join(excludes, on=["document", "group_id"], how="left", maintain_order="left")
     return joined.rename({"loan_status": "status"}).with_columns(
@@ -282,14 +280,21 @@ def _codes_in(note: str, codes: Mapping[str, str]) -> list[str]:
 
 def _measures(records: pl.DataFrame) -> pl.DataFrame:
     cells = _cells_of(records, "measures", ["document", "field", "row_label", "value", "unit", "group_id"])
-    once = cells.filter(_NAMED).unique(["document", "field"], keep="first", maintain_order=True)
+    once = _terms_once(cells, "measures")
     return once.select("document", "value", "unit", "group_id", measure="field", label=_label())
 
 
 def _triggers(records: pl.DataFrame) -> pl.DataFrame:
-    cells = _cells_of(records, "triggers", ["document", "field", "row_label", "raw"])
-    once = cells.filter(_NAMED).unique(["document", "field"], keep="first", maintain_order=True)
-    return once.select("document", trigger="field", label=_label(), occurred=flag(pl.col("raw")))
+    cells = _cells_of(records, "triggers", ["document", "group_id", "field", "row_label", "raw"])
+    once = _terms_once(cells, "triggers")
+    return once.select("document", "group_id", trigger="field", label=_label(), occurred=flag(pl.col("raw")))
+
+
+def _terms_once(cells: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The first cell of each measure or trigger of a group; labels of rows and columns are none."""
+    terms = [term.name for term in table(name).terms]
+    printed = cells.filter(pl.col("field").cast(pl.String).is_in(terms))
+    return printed.unique(["document", "group_id", "field"], keep="first", maintain_order=True)
 
 
 def _label() -> pl.Expr:

@@ -24,8 +24,9 @@ from itertools import combinations
 import polars as pl
 
 from etl.cells import VALUE
+from etl.figures import is_total
 from etl.formulas import outcome, tolerance_of
-from etl.identities import LOANS_OF_A_GROUP, Total
+from etl.identities import ADDED_STATUSES, LOANS, LOANS_OF_A_GROUP, Total
 from etl.identity_checks import ReportFigures, plain
 from etl.rules import TOTAL
 
@@ -55,15 +56,18 @@ def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFram
 
 
 def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
+    if total.over is not None:
+        return _checked_over(figures, total, total.over)
     families = {column: family for family, columns in total.families.items() for column in columns}
     cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(families)))
     cells = cells.rechunk().with_columns(  # joins of texts panic over empty chunks, see rejections
-        column=_subject(total.table), family=pl.col("field").replace_strict(families)
+        column=_subject(total.table),
+        family=pl.concat_str("section", pl.col("field").replace_strict(families), separator=" ", ignore_nulls=True),
     )
     of_loans = total.table == "delinquencies"  # their keys go on with status and bucket
-    is_total = pl.col("key").str.starts_with(f"{TOTAL} ") if of_loans else pl.col("key") == TOTAL
-    rows = cells.filter(~is_total)
-    printed = cells.filter(is_total).select(*_CELL, "raw", "line", total="value", total_error="error")
+    of_all = pl.col("key").str.starts_with(f"{TOTAL} ") if of_loans else is_total(pl.col("key"))
+    rows = cells.filter(~of_all)
+    printed = cells.filter(of_all).select(*_CELL, "raw", "line", total="value", total_error="error")
     compared = _summed(rows, printed)
     sets = _left_out(rows, compared, figures.kinds) if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
     omitted = sets.explode("keys").rename({"keys": "key"})
@@ -73,6 +77,24 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     ).join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
     checks = [_told(_judged(both).rechunk()), _without_rows(printed, rows, must_have_rows=total.may_leave_out)]
     return pl.concat(checks, how="diagonal").with_columns(check=pl.lit(total.name))
+
+
+def _checked_over(figures: ReportFigures, total: Total, over: str) -> pl.DataFrame:
+    """Buckets, or statuses, against the total over them, wherever a report prints both."""
+    cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(total.columns)).rechunk()
+    group, status, bucket = (pl.col("key").str.extract(LOANS, part) for part in (1, 2, 3))
+    of_all = bucket.is_null() if over == "buckets" else status == "total"
+    added = ~of_all if over == "buckets" else status.is_in(ADDED_STATUSES)
+    common = [group, status, pl.col("field")] if over == "buckets" else [group, bucket, pl.col("field")]
+    cells = cells.with_columns(column=pl.concat_str(common, separator=" ", ignore_nulls=True), family=pl.lit(""))
+    rows, printed = (
+        cells.filter(added),
+        cells.filter(of_all).select(*_CELL, "raw", "line", total="value", total_error="error"),
+    )
+    both = _summed(rows.join(printed, on=_CELL, how="semi", maintain_order="left"), printed)
+    nothing = pl.lit(None, pl.String).alias("label")
+    judged = _judged(both.with_columns("gap", "tolerance", nothing, gap_covered="gap", tolerance_covered="tolerance"))
+    return _told(judged.rechunk()).with_columns(check=pl.lit(total.name))
 
 
 def _judged(compared: pl.DataFrame) -> pl.DataFrame:
@@ -140,10 +162,10 @@ def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame, *, must_have_rows: 
 
 
 def _subject(table: str) -> pl.Expr:
-    """What `identities.total_subject` says of a cell."""
+    """What `identities.total_subjects` says of a cell."""
     if table == "delinquencies":
         return pl.format("{} {}", pl.col("key").str.extract(LOANS_OF_A_GROUP), "field")
-    return pl.col("field")
+    return pl.concat_str("section", "field", separator=" ", ignore_nulls=True)
 
 
 def _summed(rows: pl.DataFrame, printed: pl.DataFrame) -> pl.DataFrame:

@@ -19,6 +19,7 @@ KNOWN = pl.Schema(
         "document": pl.UInt32(),
         "table": pl.String(),
         "key": pl.String(),
+        "section": pl.String(),
         "field": pl.String(),
         "raw": pl.String(),
         "value": VALUE,
@@ -58,7 +59,7 @@ def report_figures(reports: Sequence[Printed]) -> ReportFigures:
                 if value is not None:
                     half = half_unit(raw)
                     error = half if value or raw.endswith("%") else Decimal(0)
-                    cells.append((document, table, key, column, raw, value, line, half, error))
+                    cells.append((document, table, key, None, column, raw, value, line, half, error))
     kinds = [(number, key, report.kinds.get(key)) for number, report in enumerate(reports) for key in report.classes]
     documents = pl.DataFrame({"document": range(len(reports))}, schema={"document": pl.UInt32})
     return ReportFigures(pl.DataFrame(cells, KNOWN, orient="row"), documents, pl.DataFrame(kinds, KINDS, orient="row"))

@@ -18,11 +18,11 @@ from .kit.report import Row, Truth
 # What tells one row of a table from another, beside the report.
 KEYS: dict[str, tuple[str, ...]] = {
     "reports": (),
-    "classes": ("class_key",),
+    "classes": ("section", "class_key"),
     "pools": ("group_id",),
     "delinquencies": ("group_id", "status", "bucket"),
     "measures": ("group_id", "measure"),
-    "triggers": ("trigger",),
+    "triggers": ("group_id", "trigger"),
 }
 
 
@@ -117,7 +117,7 @@ def _table_differences(outcome: Outcome, table: str, rows: list[Row]) -> Iterabl
 
 
 def _by_key(table: str, rows: Iterable[Row]) -> dict[tuple[object, ...], Row]:
-    return {tuple(row[name] for name in KEYS[table]): row for row in rows}
+    return {tuple(row.get(name) for name in KEYS[table]): row for row in rows}
 
 
 def tidy(outcome: Outcome) -> Truth:

@@ -109,7 +109,7 @@ def test_the_reason_codes_are_those_of_the_program() -> None:
     explained = set(re.findall(r"`([a-z_]+)`", README.split("### Reason codes")[1].split("## Which")[0]))
     source = "".join(file.read_text() for file in (ROOT / "etl").glob("*.py"))
     assert all(f'"{code}"' in source for code in explained)
-    rejections = set(re.findall(r'reject\([^"]*"([a-z]+(?:_[a-z]+)+|empty|binary)"', source))
+    rejections = set(re.findall(r'[Rr]eject(?:edError)?\([^"]*"([a-z]+(?:_[a-z]+)+|empty|binary)"', source))
     assert {"missing_row", "doubled_row", "binary", "too_large"} <= rejections
     assert rejections <= explained
 

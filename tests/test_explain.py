@@ -405,7 +405,7 @@ def test_the_explanation_as_json(lake: Lake) -> None:
     explanation = explain(lake, DEAL, DAY, ["A-1", "ending_balance"])
     said = json.loads(as_json_text(explanation))
     assert (said["distribution_date"], said["table"], said["column"]) == ("2003-11-17", "classes", "ending_balance")
-    assert said["key"] == {"class_key": "A-1"}
+    assert said["key"] == {"section": None, "class_key": "A-1"}
     (report,) = said["reports"]
     assert (report["value"], report["unit"], report["status"]) == ("328979574.00", "usd", "reported")
     (piece,) = report["cells"][0]["pieces"]

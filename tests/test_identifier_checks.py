@@ -42,7 +42,7 @@ def judged(method: str, codes: Sequence[str | None], keys: Sequence[str] | None 
     # Each class stands on a line of its own, from 11 on, and its identifier twice: the first place counts.
     printed = [(name, method, line) for line, name in enumerate(names, 11)] + [(name, method, 99) for name in names]
     records = pl.DataFrame(printed, schema={"class_key": pl.String, "field": pl.String, "line": pl.Int32}, orient="row")
-    of_report = pl.lit(0, pl.UInt32).alias("document")
+    of_report = [pl.lit(0, pl.UInt32).alias("document"), pl.lit(None, pl.String).alias("section")]
     return check_digits(classes.with_columns(of_report), records.with_columns(of_report), catalogue().check_digits)
 
 

@@ -309,12 +309,17 @@ def test_loans_are_named_by_their_own_status() -> None:
     """Only those that are outstanding are held against the pool."""
     for status in ("foreclosure", "bankruptcy", "reo", "delinquent 30-59", "delinquent 90+"):
         named = checks_on("delinquencies", f"GROUP 1 {status}", "balance", None)
-        assert named == [("delinquency_totals", f"{status} balance")]
+        assert named[0] == ("delinquency_totals", f"{status} balance")
+        assert {check for check, _ in named[1:]} == {"bucket_totals", "status_totals"}
 
 
 def test_a_bucket_may_have_blanks() -> None:
     named = checks_on("delinquencies", "GROUP 1 delinquent 90 days or more", "balance", None)
-    assert named == [("delinquency_totals", "delinquent 90 days or more balance")]
+    assert named == [
+        ("delinquency_totals", "delinquent 90 days or more balance"),
+        ("bucket_totals", "GROUP 1 delinquent balance"),
+        ("status_totals", "GROUP 1 90 days or more balance"),
+    ]
 
 
 @pytest.mark.parametrize(

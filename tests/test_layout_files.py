@@ -73,6 +73,16 @@ table = "measures"
 [block.labels]
 "Servicing Fee" = "servicing_fee"
 
+[[block]]
+name = "reo"
+table = "delinquencies"
+columns = ["REO", "1 Payment", "Total"]
+status = "reo"
+buckets = ["30-59", ""]
+row_groups = 'GROUP [0-9]+'
+[block.labels]
+"Balance" = "balance"
+
 [[find]]
 name = "dated"
 pattern = 'dated {distribution_date}'
@@ -98,7 +108,7 @@ def _changed(old: str, new: str) -> str:
 def test_the_good_layout_loads(tmp_path: Path) -> None:
     layout = load_layout(_written(tmp_path, GOOD))
     assert isinstance(layout, Layout)
-    assert (layout.label, len(layout.blocks), len(layout.finds)) == ("good@1", 7, 1)
+    assert (layout.label, len(layout.blocks), len(layout.finds)) == ("good@1", 8, 1)
     assert next(block for block in layout.blocks if block.name == "rates").labels_from == "balances"
 
 
@@ -108,6 +118,25 @@ def test_a_layout_may_name_every_status_of_loans(tmp_path: Path, status: str) ->
     (block,) = [block for block in layout.blocks if block.name == "status"]
     assert block.labels["30 days"].status == status
 
+
+BUCKETS = """columns = ["REO", "1 Payment", "Total"]
+status = "reo"
+buckets = ["30-59", ""]
+row_groups = 'GROUP [0-9]+'
+[block.labels]
+"Balance" = "balance"
+"""
+COLUMNS_OF = """
+[[block]]
+name = "more"
+table = "delinquencies"
+title = "MORE"
+columns_of = "reo"
+status = "foreclosure"
+buckets = ["30-59"]
+[block.labels]
+"Balance" = "balance"
+"""
 
 # what is changed in the good layout, into what, and what the message says: key and mend
 WRONG = {
@@ -216,6 +245,54 @@ WRONG = {
         '["Count", "Balance"]',
         '["Loans", "Count", "Balance"]',
         ["block status.cells", "without groups"],
+    ),
+    "deal_name_without_fields": ("version = 1", 'version = 1\ndeal_name = "X"', ["deal_name", "write {field}"]),
+    "deal_name_of_no_text": ("version = 1", "version = 1\ndeal_name = '{isuer}'", ["deal_name", "mean 'issuer'"]),
+    "bad_sections": ("types = {", "sections = 'REMIC ('\ntypes = {", ["classes", "REMIC ("]),
+    "bad_may_omit": ('may_omit = ["R"]', "may_omit = ['R(']", ["block balances.may_omit", "R("]),
+    "sparse_rows": ('labels_from = "balances"', 'labels_from = "balances"\nsparse = true', ["rates", "with labels"]),
+    "sparse_lines": (
+        'table = "measures"',
+        'table = "measures"\nsparse = true',
+        ["block figures", "whose columns are groups alone"],
+    ),
+    "total_of_no_groups": ('table = "measures"', 'table = "measures"\nmay_lack_total = true', ["may_lack_total"]),
+    "row_groups_without_buckets": (
+        'columns_of = "pools"',
+        'columns_of = "pools"\nrow_groups = "A"',
+        ["block more_pools.row_groups", "only where the columns are buckets"],
+    ),
+    "buckets_without_a_status": (
+        'columns_of = "pools"',
+        'columns_of = "pools"\nbuckets = ["30-59"]',
+        ["block more_pools.buckets", "need the block's status"],
+    ),
+    "buckets_of_pools": (
+        'columns_of = "pools"',
+        'columns_of = "pools"\nbuckets = ["30-59"]\nstatus = "reo"',
+        ["block more_pools.buckets", "table delinquencies, without groups"],
+    ),
+    "unknown_status_of_a_block": (BUCKETS, BUCKETS.replace('"reo"', '"REO"'), ["block reo.status", "no status 'REO'"]),
+    "more_buckets_than_columns": (
+        BUCKETS,
+        BUCKETS.replace(', "1 Payment", "Total"', ""),
+        ["block reo.buckets", "name a head"],
+    ),
+    "other_buckets_above": (BUCKETS, BUCKETS + COLUMNS_OF, ["block more.columns_of", "has other columns"]),
+    "label_of_a_table_alone": (
+        '"Beginning" = "beginning_balance"',
+        '"Beginning" = { table = "measures" }',
+        ["block pools.labels", "its table and its field"],
+    ),
+    "label_of_an_unknown_table": (
+        '"Beginning" = "beginning_balance"',
+        '"Beginning" = { table = "measure", field = "servicing_fee" }',
+        ["block pools.labels", "did you mean 'measures'"],
+    ),
+    "label_of_an_unknown_field": (
+        '"Beginning" = "beginning_balance"',
+        '"Beginning" = { table = "measures", field = "servicing_fees" }',
+        ["block pools.labels", "did you mean 'servicing_fee'"],
     ),
     "no_toml": ("version = 1", "version = ", ["no valid TOML"]),
 }

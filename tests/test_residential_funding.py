@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from etl import Layout, load_layout
 from etl.layout import PACKAGED
 
 from .kit import residential_funding_text
 from .kit.residential_funding_text import CLASSES, ISSUER, cusip, render_statement, write_statement
-from .reading import Outcome, read_text
+from .reading import Outcome, read_text, read_texts
 
 FOLDER = PACKAGED / "residential_funding_text"
 TEXT = render_statement()
@@ -123,3 +124,52 @@ def test_a_number_too_long_for_its_place_is_none() -> None:
     assert row["value"] is None
     (status,) = outcome.tables["records"].filter(field="senior_prepayment_percentage")["status"]
     assert status == "not_applicable"
+
+
+# --- the same tables in two sections --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def with_sections(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    file = tmp_path_factory.mktemp("layout") / "layout.toml"
+    declared = (FOLDER / "layout.toml").read_text(encoding="utf-8")
+    file.write_text(declared.replace("[classes.types]", "[classes]\nsections = 'REMIC [IVX]+'\n\n[classes.types]"))
+    return load_layout(file)
+
+
+def _in_two_sections(layout: Layout, second: tuple[str, str]) -> Outcome:
+    """The report with its class tables twice, the second time with a change."""
+    start, end = TEXT.index("_" * 79), TEXT.index("788.350445") + len("788.350445\n")
+    tables = TEXT[start:end]
+    changed = re.sub(*second, tables, flags=re.MULTILINE)
+    assert changed != tables
+    text = f"{TEXT[:start]}REMIC I\n{tables}\nREMIC II\n{changed}{TEXT[end:]}"
+    return read_texts({"a": text}, [layout])["a"]
+
+
+def test_classes_go_by_name_or_cusip_in_each_section(with_sections: Layout) -> None:
+    outcome = _in_two_sections(with_sections, ("^A-4", "A-9"))
+    assert outcome.message == ""
+    keys = list(_classes(read_text(TEXT)))
+    rows = outcome.tables["classes"].select("section", "class_key", "next_pass_through_rate").rows()
+    others = ["A-9" if key == "A-4" else key for key in keys]
+    assert [row[:2] for row in rows] == [("REMIC I", key) for key in keys] + [("REMIC II", key) for key in others]
+    # The row of A-4 stands below the second section; only the first has this class.
+    assert [row[:2] for row in rows if row[2] is not None] == [("REMIC I", "A-4")]
+    report = outcome.tables["reports"].row(0, named=True)
+    assert report["numbers_claimed"] == report["numbers_found"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "words"),
+    [
+        ((r"^M-1( +12,)", r"M-2\1"), "row_order_mismatch", "block class_payments has M-2 in line"),
+        ((r"^M-1 +12,.*\n", ""), "row_count_mismatch", "block class_payments has 9 rows"),
+        ((r"^M-1 +882.*\n", ""), "row_count_mismatch", "block unit_amounts has 8 rows"),
+        ((r"^(?:M-1     760999AH5|B                )", " " * 17), "unknown_class", "neither a class nor a CUSIP"),
+    ],
+)
+def test_a_damaged_section_says_why(with_sections: Layout, change: tuple[str, str], reason: str, words: str) -> None:
+    outcome = _in_two_sections(with_sections, change)
+    assert outcome.reason == reason
+    assert words in outcome.message
