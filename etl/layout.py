@@ -7,16 +7,20 @@ module turns the file into checked, compiled objects, and tells which layout a d
 from __future__ import annotations
 
 import difflib
+import os
+import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 
 from etl.errors import LayoutError, UsageError
+from etl.layout_lines import line_of
 from etl.patterns import Pattern, PatternError, compile_find, compile_row, compile_search
 from etl.schema import find_field, unit_of
 from etl.schema import table as declared_table
@@ -28,6 +32,14 @@ CLASS_TYPES = ("notional", "over_collateralization", "prepayment_premium", "resi
 
 # What the contract calls the standing of loans.
 LOAN_STATUSES = ("outstanding", "delinquent", "foreclosure", "bankruptcy", "reo")
+
+# What a layout may be at the most. A layout comes from anywhere, and all of it is compiled and searched for: these keep
+# that cheap. The packaged ones are far below.
+MAX_LAYOUTS = 200
+MAX_FILE_BYTES = 256 * 1024
+_MOST = {"block": 200, "find": 200, "labels": 500, "columns": 60, "identify": 50}
+# So often may one word stand in the heads of a block: each way to tell them apart is tried.
+_MOST_SAME_WORDS = 12
 
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
@@ -115,18 +127,37 @@ class Layout:
         return f"{self.name}@{self.version}"
 
 
-def load_layouts(folder: Path = PACKAGED) -> tuple[Layout, ...]:
-    """All layouts of a folder, by name. Raises LayoutError at the first that is wrong."""
-    layouts = [load_layout(file) for file in sorted(folder.glob("*/layout.toml"))]
-    names = [layout.name for layout in layouts]
-    for layout in layouts:
-        if names.count(layout.name) > 1:
-            raise LayoutError(layout.file, "name", f"two layouts are called {layout.name!r}; rename one")
-    return tuple(layouts)
+# What a caller may give: layouts, or a user's folder of them, which adds to the packaged ones; None for these alone.
+Layouts = Sequence[Layout] | str | os.PathLike[str] | None
 
 
-def usable_layouts(layouts: Sequence[Layout] | None) -> Sequence[Layout]:
-    """The given layouts, or the packaged ones. Raises UsageError where there is none at all."""
+def load_layouts(folder: str | os.PathLike[str] = PACKAGED) -> tuple[Layout, ...]:
+    """All layouts of a folder, by the names of their folders. Raises LayoutError at the first that is wrong."""
+    files = sorted(Path(folder).glob("*/layout.toml"))
+    if len(files) > MAX_LAYOUTS:
+        raise UsageError(f"{folder}: {len(files):,} layouts; at most {MAX_LAYOUTS} are loaded: take some out")
+    return _distinct(load_layout(file) for file in files)
+
+
+def known_layouts(folder: str | os.PathLike[str]) -> tuple[Layout, ...]:
+    """The packaged layouts and those of a user's folder.
+
+    The folder holds folders of layouts, or is that of a single one. Raises LayoutError where one is wrong or two have
+    one name, UsageError where the folder holds none.
+    """
+    alone = Path(folder) / "layout.toml"
+    theirs = (load_layout(alone),) if alone.is_file() else load_layouts(folder)
+    if not theirs:
+        what = "holds no layout: there is no */layout.toml in it" if Path(folder).is_dir() else "is no folder"
+        raise UsageError(f"{folder or 'an empty name'} {what}; name the folder that holds the folders of your layouts")
+    return _distinct([*load_layouts(), *theirs])
+
+
+def usable_layouts(layouts: Layouts) -> Sequence[Layout]:
+    """The given layouts, or the packaged ones; with a user's folder these and its own. Raises UsageError where there
+    is none at all."""
+    if isinstance(layouts, (str, os.PathLike)):
+        return known_layouts(layouts)
     chosen = load_layouts() if layouts is None else layouts
     if not chosen:
         raise UsageError("there is no layout to read with; give at least one")
@@ -134,14 +165,36 @@ def usable_layouts(layouts: Sequence[Layout] | None) -> Sequence[Layout]:
 
 
 def load_layout(file: Path) -> Layout:
-    """The layout in a `layout.toml`. Raises LayoutError that names the key and the mend."""
+    """The layout in a `layout.toml`. Raises LayoutError that names the line, the key and the mend."""
     try:
-        declared = tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise LayoutError(file, "file", f"more than {MAX_FILE_BYTES:,} bytes; a layout is a short description")
+        text = content.decode("utf-8")
+        declared = tomllib.loads(text)
     except OSError as error:
         raise LayoutError(file, "file", error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LayoutError(file, "file", f"is no valid TOML: {error}") from error
-    return _Reader(file).layout(declared)
+        place = re.search(r"\(at line ([0-9]+)", str(error))
+        raise LayoutError(file, "file", f"is no valid TOML: {error}", int(place[1]) if place else None) from error
+    except RecursionError as error:
+        raise LayoutError(
+            file, "file", "its lists and tables are nested too deep; a layout needs three levels"
+        ) from error
+    return _Reader(file, text).layout(declared)
+
+
+def _distinct(layouts: Iterable[Layout]) -> tuple[Layout, ...]:
+    """The layouts, if each has a name of its own."""
+    by_name: dict[str, Layout] = {}
+    for layout in layouts:
+        first = by_name.setdefault(layout.name, layout)
+        if first is not layout:
+            message = f"two layouts are called {layout.name!r}; rename one: the other stands in {first.file}"
+            line = line_of(layout.file.read_text(encoding="utf-8"), "name", "")
+            raise LayoutError(layout.file, "name", message, line)
+    return tuple(by_name.values())
 
 
 def choose_layout(texts: Sequence[str], layouts: Sequence[Layout]) -> pl.DataFrame:
@@ -205,12 +258,13 @@ def _is(value: Any, kind: str) -> bool:
 
 
 class _Reader:
-    """Reads one layout file; knows its path for the messages."""
+    """Reads one layout file; knows its path and its text for the messages."""
 
     _KEYS = ("name", "version", "title", "identify", "report_begins", "classes", "block", "find")
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, text: str) -> None:
         self.file = file
+        self.text = text
 
     def layout(self, declared: dict[str, Any]) -> Layout:
         self._known_keys(declared, self._KEYS, "the file")
@@ -275,6 +329,7 @@ class _Reader:
         return block
 
     def _check_block(self, block: Block, where: str) -> None:
+        self._check_heads(block, where)
         if (block.row is None) == (not block.labels):
             self._fail(where, "a block has either a row (every line has the same shape) or labels (each line its own)")
         for name in _fields_of(block):
@@ -285,6 +340,12 @@ class _Reader:
             self._check_row_block(block, block.row, where)
         else:
             self._check_label_block(block, where)
+
+    def _check_heads(self, block: Block, where: str) -> None:
+        words = Counter(word for head in block.columns for word in head.split())
+        word, count = max(words.items(), key=lambda counted: counted[1], default=("", 0))
+        if count > _MOST_SAME_WORDS:
+            self._fail(f"{where}.columns", f"{word!r} stands there {count} times; at most {_MOST_SAME_WORDS} are read")
 
     def _check_row_block(self, block: Block, row: Pattern, where: str) -> None:
         if len(block.columns) > len(row.fields):
@@ -315,7 +376,7 @@ class _Reader:
 
         any_case = declared.get("any_case", False)
         compile_ = partial(compile_find, unit_of=_unit_anywhere, any_case=any_case)
-        pattern = self._compiled(compile_, declared["pattern"], where)
+        pattern = self._compiled(compile_, declared["pattern"], f"{where}.pattern")
         return Find(declared["name"], pattern, declared.get("expected", False))
 
     def _footnote(self, declared: dict[str, Any], units: Callable[[str], str | None], where: str) -> Footnote:
@@ -324,7 +385,7 @@ class _Reader:
         self._needs(declared, ("pattern", "codes"), where)
         compile_ = partial(compile_find, unit_of=units, any_case=True)
         codes = {word.lower(): code for word, code in declared["codes"].items()}
-        return Footnote(self._compiled(compile_, declared["pattern"], where), codes)
+        return Footnote(self._compiled(compile_, declared["pattern"], f"{where}.pattern"), codes)
 
     def _meaning(self, declared: Any, where: str) -> Meaning:
         if isinstance(declared, str):
@@ -371,22 +432,27 @@ class _Reader:
         try:
             return compile_(source)
         except PatternError as error:
-            raise LayoutError(self.file, where, f"{error}: in {source!r}") from error
+            message = f"{error}: in {source!r}"
+            raise LayoutError(self.file, where, message, line_of(self.text, where, message)) from error
 
     def _known_keys(self, declared: Mapping[str, Any], known: Sequence[str], where: str) -> None:
         for key in declared:
             if key not in known:
                 self._fail(where, f"there is no key {key!r}{_nearest(key, known)}")
             if not _is(declared[key], _KINDS[key]):
-                self._fail(where, f"{key} must be {_KINDS[key]}")
+                self._fail(where, f"{key} must be {_KINDS[key]}", at=key)
+            if key in _MOST and len(declared[key]) > _MOST[key]:
+                self._fail(where, f"{key} has {len(declared[key]):,} entries; at most {_MOST[key]} are read", at=key)
 
     def _needs(self, declared: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
         for key in keys:
             if key not in declared:
                 self._fail(where, f"the key {key!r} is missing; add it")
 
-    def _fail(self, key: str, message: str) -> None:
-        raise LayoutError(self.file, key, message)
+    def _fail(self, where: str, message: str, at: str | None = None) -> NoReturn:
+        """Refuse the file for what stands at `where`, or for its key `at`."""
+        inner = where if at is None else at if where == "the file" else f"{where}.{at}"
+        raise LayoutError(self.file, where, message, line_of(self.text, inner, message))
 
 
 def _fields_of(block: Block) -> Iterator[str]:

@@ -57,6 +57,13 @@ TEXT_CELLS = {
 ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, '%?')}|YES|NO|Yes|No|{_NOT_APPLICABLE})"
 
 
+# What a pattern may be at the most: its length, how deep its groups stand in each other, and its share of the 10 MiB that
+# the engine allows a compiled expression.
+MAX_LENGTH = 4000
+MAX_DEPTH = 40
+MAX_SHARE = 1 / 4
+
+
 class PatternError(ValueError):
     """A pattern cannot be compiled; the text says which part and what to write instead."""
 
@@ -160,11 +167,12 @@ class _Cell:
 
 
 def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, whole_line: bool) -> Pattern:
+    parts = _parse(source, unit_of)
     if "|" in _top_level(source):
         raise PatternError("alternatives stand in a group: (?:a|b)")
     blanks = r"\s*" if whole_line else ""
     search, captures, fields = blanks, f"({blanks}", []
-    for part in _parse(source, unit_of):
+    for part in parts:
         if isinstance(part, _Cell):
             fields.append(part.field)
             search += f"(?:{part.expression})"
@@ -191,6 +199,8 @@ _NAMED = re.compile(r"\(\?P?<")
 
 def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cell]:
     """The pattern as stretches of plain expression and cells."""
+    if len(source) > MAX_LENGTH:
+        raise PatternError(f"the pattern has {len(source):,} characters; at most {MAX_LENGTH:,} are read")
     parts: list[str | _Cell] = [""]
 
     def plain(text: str) -> None:
@@ -249,15 +259,17 @@ def _end_of_atom(source: str, at: int) -> int:
     return at + 1
 
 
-def _end_of_group(source: str, at: int) -> int:
+def _end_of_group(source: str, at: int, depth: int = 1) -> int:
     """Position after the parenthesis that closes the one at `at`."""
+    if depth > MAX_DEPTH:
+        raise PatternError(f"groups stand in each other more than {MAX_DEPTH} deep")
     if not source.startswith("(?", at):
         raise PatternError(f"write (?:...) instead of (...) at {source[at : at + 20]!r}")
     end = at + 1
     while end < len(source) and source[end] != ")":
         if _NAMED.match(source, end):
             raise PatternError(f"a field stands outside of groups, not at {source[end : end + 20]!r}")
-        end = _end_of_group(source, end) if source[end] == "(" else _end_of_atom(source, end)
+        end = _end_of_group(source, end, depth + 1) if source[end] == "(" else _end_of_atom(source, end)
     if end >= len(source):
         raise PatternError(f"a parenthesis is not closed at {source[at : at + 20]!r}")
     return end + 1
@@ -276,5 +288,14 @@ def _check(expression: str) -> None:
     try:
         pl.Series([""]).str.contains(expression)
     except pl.exceptions.ComputeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise PatternError(f"the expression does not compile: {reason}") from error
+        raise PatternError(f"the expression does not compile: {_reason(error)}") from error
+    try:
+        pl.Series([""]).str.contains(f"(?:{expression}){{{round(1 / MAX_SHARE)}}}")
+    except pl.exceptions.ComputeError as error:
+        raise PatternError("the expression is too large when it is compiled; repeat less in it") from error
+
+
+def _reason(error: pl.exceptions.ComputeError) -> str:
+    """What the engine says of an expression that it refuses, in a line."""
+    said = str(error).partition("\n\nThis error occurred")[0].strip().splitlines()[-1]
+    return said.removeprefix("regex error: ").removeprefix("error: ").rstrip(".")

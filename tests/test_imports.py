@@ -27,6 +27,7 @@ ORDER = [
     "lines",
     "patterns",
     "cells",
+    "layout_lines",
     "layout",
     "splits",
     "filings",
