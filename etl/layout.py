@@ -164,6 +164,14 @@ def usable_layouts(layouts: Layouts) -> Sequence[Layout]:
     return chosen
 
 
+def find_named(name: str, layouts: Sequence[Layout]) -> Layout:
+    """The layout of this name, or of this name and version. Raises UsageError where there is none."""
+    for layout in layouts:
+        if name in (layout.name, layout.label):
+            return layout
+    raise UsageError(f"there is no layout {name!r}{_nearest(name, [layout.name for layout in layouts])}")
+
+
 def load_layout(file: Path) -> Layout:
     """The layout in a `layout.toml`. Raises LayoutError that names the line, the key and the mend."""
     try:

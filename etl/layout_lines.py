@@ -120,6 +120,6 @@ def _statements(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
         elif depth == 0 and rest.strip() and not rest.lstrip().startswith("#"):
             yield number, line
             rest = "" if _HEADER.match(line) else rest
-        for token in [] if quotes else _TOKEN.findall(rest):
-            quotes = token if token in ("'''", '"""') else ""
-            depth = max(0, depth + (token in "[{") - (token in "]}"))
+        for piece in [] if quotes else _TOKEN.findall(rest):
+            quotes = piece if piece in ("'''", '"""') else ""
+            depth = max(0, depth + (piece in "[{") - (piece in "]}"))

@@ -57,7 +57,7 @@ TEXT_CELLS = {
 ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, '%?')}|YES|NO|Yes|No|{_NOT_APPLICABLE})"
 
 
-# What a pattern may be at the most: its length, how deep its groups stand in each other, and its share of the 10 MiB that
+# What a pattern may be at the most: its length, how deep its groups stand in each other, its share of the 10 MiB that
 # the engine allows a compiled expression.
 MAX_LENGTH = 4000
 MAX_DEPTH = 40
@@ -74,7 +74,7 @@ class Pattern:
 
     `search` fits where the pattern does.
     `expression` captures what stands before the match, then gap, cell, gap, cell, ..., gap;
-    `fields` names the cells in order.
+    `fields` names the cells in order. `starts` fit where the line begins as the pattern does, up to each of the cells.
     """
 
     source: str
@@ -82,6 +82,7 @@ class Pattern:
     expression: str
     fields: tuple[str, ...]
     whole_line: bool = False
+    starts: tuple[str, ...] = ()
 
     def matches(self, text: pl.Expr) -> pl.Expr:
         """Whether the pattern fits `text`."""
@@ -160,6 +161,16 @@ def compile_search(source: str) -> str:
     return expression
 
 
+def fitting_start(pattern: Pattern, line: str) -> tuple[int, str]:
+    """Of a row's pattern that does not fit a line: how many of its fields stand there, and what follows them."""
+    text = pl.Series([line])
+    for count in range(len(pattern.starts), 0, -1):
+        start = text.str.extract(f"({pattern.starts[count - 1]})", 1).item()
+        if start is not None:
+            return count, line[len(start) :].strip()
+    return 0, line.strip()
+
+
 @dataclass(frozen=True)
 class _Cell:
     field: str
@@ -171,12 +182,13 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
     if "|" in _top_level(source):
         raise PatternError("alternatives stand in a group: (?:a|b)")
     blanks = r"\s*" if whole_line else ""
-    search, captures, fields = blanks, f"({blanks}", []
+    search, captures, fields, starts = blanks, f"({blanks}", [], []
     for part in parts:
         if isinstance(part, _Cell):
             fields.append(part.field)
             search += f"(?:{part.expression})"
             captures += f")({part.expression})("
+            starts.append(_optional_blanks(f"{flags}^{search}"))
         else:
             search += part
             captures += part
@@ -189,7 +201,7 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
         raise PatternError("the pattern has no field: write {field} where a cell stands")
     if len(set(fields)) < len(fields):
         raise PatternError("the pattern has a field twice; each cell needs its own")
-    return Pattern(source, search, expression, tuple(fields), whole_line)
+    return Pattern(source, search, expression, tuple(fields), whole_line, tuple(starts))
 
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")

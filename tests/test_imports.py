@@ -34,6 +34,7 @@ ORDER = [
     "rules",
     "rejections",
     "blocks",
+    "near_heads",
     "class_rows",
     "labelled_rows",
     "prose",
@@ -52,6 +53,10 @@ ORDER = [
     "checks",
     "month_checks",
     "batch",
+    "why",
+    "samples",
+    "drafting",
+    "new_layouts",
     "versions",
     "parquet",
     "manifest",
@@ -79,6 +84,8 @@ ORDER = [
     "show_movements",
     "show_answer",
     "show_views",
+    "show_why",
+    "show_layouts",
     "cli",
 ]
 # Modules that start processes, or are one.
