@@ -142,13 +142,12 @@ def _summary(found: Why, width: int) -> Iterator[Text]:
 def _layout_lines(found: Why, width: int) -> Iterator[Text]:
     """Which layout it was read with, and the marks that decide."""
     if found.layout is None:
-        yield from _item(
-            "layout", "none: no mark of any stands in the text; --layout NAME shows what one would read", width
-        )
-        return
-    name = found.layout.partition("@")[0]
-    chosen = "as etl run reads it" if found.by_run else "etl run does not read it so"
-    yield from _item("layout", f"{found.layout}, {chosen}", width)
+        said = "none has half of its marks in the text; --layout NAME shows what one would read all the same"
+        yield from _item("layout", said, width)
+    name = (found.layout or "").partition("@")[0]
+    if found.layout is not None:
+        chosen = "as etl run reads it" if found.by_run else "etl run does not read it so"
+        yield from _item("layout", f"{found.layout}, {chosen}", width)
     shown = [marks for marks in found.marks if marks.found or marks.layout == name]
     for marks in sorted(shown, key=lambda marks: marks.layout != name):
         yield from _item("marks", _marks(marks), width)

@@ -15,15 +15,17 @@ import polars as pl
 
 from etl.batch import read_batch
 from etl.blocks import find_heads, label_lines
+from etl.cells import NUMERIC_UNITS
 from etl.documents import Document, Reject, source_name
 from etl.errors import UsageError
 from etl.filings import documents_in
 from etl.layout import Block, Layout, choose_layout, find_named
 from etl.lines import lines_frame
-from etl.near_heads import NearHead, nearest_head
+from etl.near_heads import ENOUGH, NearHead, nearest_head
 from etl.patterns import fitting_start
 from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract
+from etl.schema import unit_of
 
 # Of the documents of a file, so many are named; of the lines below a head that are no rows, so many are tried and told.
 NAMED = 10
@@ -107,7 +109,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Why:
-    """What a layout (None: no mark of any stands there) reads in a document, and why not all of it."""
+    """What a layout (None: none is near enough) reads in a document, and why not all of it."""
 
     source: str
     layout: str | None
@@ -154,7 +156,8 @@ def _holder(given: str) -> Path:
 
 
 def why(document: Document, layouts: Sequence[Layout], name: str | None = None) -> Why:
-    """What the layout of a document claims in it: the named one, or that which has the most of its marks there.
+    """What the layout of a document claims in it: the named one, or that which has the most of its marks there, if
+    these are half of them.
 
     Raises UsageError where no layout has the name.
     """
@@ -191,8 +194,8 @@ def why(document: Document, layouts: Sequence[Layout], name: str | None = None) 
 
 
 def _nearest(scores: pl.DataFrame, layouts: Sequence[Layout]) -> Layout | None:
-    """The layout with the most of its marks in the document; None where it has no mark of any."""
-    near = scores.filter(pl.col("found") > 0).sort(pl.col("found") / pl.col("wanted"), descending=True)
+    """The layout with the most of its marks in the document; None where no layout has half of them there."""
+    near = scores.filter(pl.col("found") * 2 >= pl.col("wanted")).sort(pl.col("found") / pl.col("wanted"), descending=True)
     return None if near.is_empty() else layouts[near["layout"][0]]
 
 
@@ -286,26 +289,33 @@ def _blocks(
     for line in lines:
         for cell in line.cells if line.head_of is None else ():
             read[cell.block].add(line.number)
-    unclaimed = sorted(read.get(None, ()))
+    unclaimed = {line.number: sum(cell.block is None for cell in line.cells) for line in lines}
     for index, block in enumerate(layout.blocks):
         its = heads.filter(pl.col("block") == index).select("position", "head_lines").iter_rows()
         found = tuple(
             tuple(number_of[at] for at in range(position - count + 1, position + 1)) for position, count in its
         )
         rows = tuple(sorted(read.get(block.name, ())))
-        below = labelled.filter((pl.col("block") == index) & pl.col("line").is_in(unclaimed))
+        like_rows = [line for line, count in unclaimed.items() if count and count >= ENOUGH * _numbers_of(block)]
+        below = labelled.filter((pl.col("block") == index) & pl.col("line").is_in(like_rows))
         yield BlockSeen(
             name=block.name,
             required=block.required,
             heads=found,
             rows=rows,
             nearest=None if found or not block.has_head else nearest_head(text_lines, block),
-            misfits=tuple(_misfits(below, rows, block)),
+            misfits=tuple(_misfits(below, block)),
         )
 
 
-def _misfits(unread: pl.DataFrame, rows: Sequence[int], block: Block) -> Iterator[Misfit]:
-    """Lines with numbers that nothing claims below the head of a block, those that are nearest to a row of it first."""
+def _numbers_of(block: Block) -> int:
+    """How many numbers a row of the block has."""
+    units = (unit_of(block.table, name) for name in (block.row.fields if block.row is not None else ()))
+    return sum(unit in NUMERIC_UNITS for unit in units)
+
+
+def _misfits(unread: pl.DataFrame, block: Block) -> Iterator[Misfit]:
+    """Lines below the head of a block that nothing claims, those that are nearest to a row of it first."""
     if block.row is None:
         return
     found = []
@@ -314,5 +324,4 @@ def _misfits(unread: pl.DataFrame, rows: Sequence[int], block: Block) -> Iterato
         fields = block.row.fields
         next_field = fields[count] if count < len(fields) else None
         found.append(Misfit(line, fields[:count], next_field, " ".join(rest.split())))
-    told = [misfit for misfit in found if misfit.fits] or ([] if rows else found)
-    yield from sorted(told, key=lambda misfit: (-len(misfit.fits), misfit.line))[:MISFITS_TOLD]
+    yield from sorted(found, key=lambda misfit: (-len(misfit.fits), misfit.line))[:MISFITS_TOLD]

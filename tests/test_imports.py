@@ -55,7 +55,6 @@ ORDER = [
     "batch",
     "why",
     "samples",
-    "drafting",
     "new_layouts",
     "versions",
     "parquet",
