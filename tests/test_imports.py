@@ -29,6 +29,7 @@ ORDER = [
     "cells",
     "layout_lines",
     "layout",
+    "drafting",
     "splits",
     "filings",
     "rules",
