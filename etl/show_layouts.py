@@ -72,12 +72,12 @@ def show_accepted(files: Sequence[Path]) -> None:
 def show_new(new: NewLayout, out: str) -> None:
     """Print what was written, and what to do next."""
     console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
-    console.print(printable(f"written: {new.layout}\nwritten: {new.sample}".replace("\n", " \n")).replace(" \n", "\n"))
+    for file in (new.layout, new.sample):
+        console.print(printable(f"written: {file}"))
     if new.problem:
-        console.print(printable(f"the draft cannot be loaded yet: {new.problem}"))
-    console.print("it is a draft: its rules are guesses by the shape of the lines; go on with")
+        console.print(printable(f"not all of the draft can be read yet; mend first: {new.problem}"))
     command = shlex.join(["etl", "layout", "why", str(new.sample), "--layout", new.name, "--layouts", out])
-    console.print(printable(f"  {command}"))
+    console.print(printable(f"it is a draft, made by the shape of the lines; see what it reads: {command}"))
 
 
 def _sample(layout: Layout, sample: SampleResult, width: int) -> Iterator[Text]:
