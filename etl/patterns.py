@@ -166,8 +166,9 @@ def fitting_start(pattern: Pattern, line: str) -> tuple[int, str]:
     text = pl.Series([line])
     for count in range(len(pattern.starts), 0, -1):
         start = text.str.extract(f"({pattern.starts[count - 1]})", 1).item()
-        if start is not None:
-            return count, line[len(start) :].strip()
+        rest = line[len(start or "") :]
+        if start is not None and not (start[-1:].isalnum() and rest[:1].isalnum()):  # within a word is no end of a cell
+            return count, rest.strip()
     return 0, line.strip()
 
 

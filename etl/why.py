@@ -27,10 +27,9 @@ from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract
 from etl.schema import unit_of
 
-# Of the documents of a file, so many are named; of the lines below a head that are no rows, so many are tried and told.
+# Of the documents of a file, so many are named; of the lines below a head that are no rows, so many are told.
 NAMED = 10
 MISFITS_TOLD = 2
-MISFITS_TRIED = 100
 
 
 @dataclass(frozen=True)
@@ -315,13 +314,10 @@ def _numbers_of(block: Block) -> int:
 
 
 def _misfits(unread: pl.DataFrame, block: Block) -> Iterator[Misfit]:
-    """Lines below the head of a block that nothing claims, those that are nearest to a row of it first."""
+    """The first lines below the head of a block that nothing claims, though they look like rows."""
     if block.row is None:
         return
-    found = []
-    for line, text in unread.select("line", "text").head(MISFITS_TRIED).iter_rows():
+    for line, text in unread.select("line", "text").head(MISFITS_TOLD).iter_rows():
         count, rest = fitting_start(block.row, text)
         fields = block.row.fields
-        next_field = fields[count] if count < len(fields) else None
-        found.append(Misfit(line, fields[:count], next_field, " ".join(rest.split())))
-    yield from sorted(found, key=lambda misfit: (-len(misfit.fits), misfit.line))[:MISFITS_TOLD]
+        yield Misfit(line, fields[:count], fields[count] if count < len(fields) else None, " ".join(rest.split()))
