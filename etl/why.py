@@ -194,7 +194,9 @@ def why(document: Document, layouts: Sequence[Layout], name: str | None = None) 
 
 def _nearest(scores: pl.DataFrame, layouts: Sequence[Layout]) -> Layout | None:
     """The layout with the most of its marks in the document; None where no layout has half of them there."""
-    near = scores.filter(pl.col("found") * 2 >= pl.col("wanted")).sort(pl.col("found") / pl.col("wanted"), descending=True)
+    near = scores.filter(pl.col("found") * 2 >= pl.col("wanted")).sort(
+        pl.col("found") / pl.col("wanted"), descending=True
+    )
     return None if near.is_empty() else layouts[near["layout"][0]]
 
 

@@ -1,4 +1,4 @@
-"""The tutorial is followed to its end: each command is run, each piece of the layout is written, and each print holds."""
+"""The tutorial is followed to its end: each command is run, each piece of the layout written, each print compared."""
 
 from __future__ import annotations
 
