@@ -41,6 +41,9 @@ _MOST = {"block": 200, "find": 200, "labels": 500, "columns": 60, "identify": 50
 # So often may one word stand in the heads of a block: each way to tell them apart is tried.
 _MOST_SAME_WORDS = 12
 
+# Names stand in tables, in messages and on the command line.
+_NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
 
@@ -133,7 +136,7 @@ Layouts = Sequence[Layout] | str | os.PathLike[str] | None
 
 def load_layouts(folder: str | os.PathLike[str] = PACKAGED) -> tuple[Layout, ...]:
     """All layouts of a folder, by the names of their folders. Raises LayoutError at the first that is wrong."""
-    files = sorted(Path(folder).glob("*/layout.toml"))
+    files = sorted(file for file in Path(folder).glob("*/layout.toml") if file.is_file())
     if len(files) > MAX_LAYOUTS:
         raise UsageError(f"{folder}: {len(files):,} layouts; at most {MAX_LAYOUTS} are loaded: take some out")
     return _distinct(load_layout(file) for file in files)
@@ -277,6 +280,8 @@ class _Reader:
     def layout(self, declared: dict[str, Any]) -> Layout:
         self._known_keys(declared, self._KEYS, "the file")
         self._needs(declared, ("name", "version", "title", "identify", "block"), "the file")
+        if not _NAME.fullmatch(declared["name"]):
+            self._fail("name", "write a name in small letters, digits and hyphens, such as 'us-text-2002'")
         if not declared["identify"]:
             self._fail("identify", "name at least one mark by which the family's reports are known")
         classes = declared.get("classes", {})

@@ -16,7 +16,7 @@ import polars as pl
 from etl.batch import read_batch
 from etl.blocks import find_heads, label_lines
 from etl.cells import NUMERIC_UNITS
-from etl.documents import Document, Reject, source_name
+from etl.documents import STANDARD_INPUT, Document, Reject, source_name
 from etl.errors import UsageError
 from etl.filings import documents_in
 from etl.layout import Block, Layout, choose_layout, find_named
@@ -129,7 +129,7 @@ def named_document(given: str, layouts: Sequence[Layout]) -> Document | Reject:
     Raises UsageError where there is none, or where there are several and none is named.
     """
     path = Path(given)
-    file = path if path.is_file() else _holder(given)
+    file = path if path.is_file() or given == STANDARD_INPUT else _holder(given)
     items = list(documents_in(file, layouts))
     if file != path:
         place = given[len(str(file)) :]

@@ -156,6 +156,7 @@ WRONG = {
     "row_and_labels": ('labels_from = "balances"', 'labels_from = "balances"\nlabels = { A = "cusip" }', ["rates"]),
     "row_without_a_head": ('columns = ["Rate"]\n', "", ["block rates", "columns"]),
     "more_cells_than_columns": ('["loan_count", "balance"]', '["loan_count", "balance", "market_value"]', ["status"]),
+    "odd_name": ('name = "good"', 'name = "Good@1"', ["name", "small letters"]),
     "no_name": ('name = "good"\n', "", ["the file", "'name' is missing"]),
     "no_identify": ("identify = ['STATEMENT', 'Dist Date']\n", "", ["'identify' is missing"]),
     "empty_identify": ("['STATEMENT', 'Dist Date']", "[]", ["identify"]),
