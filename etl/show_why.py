@@ -142,7 +142,7 @@ def _summary(found: Why, width: int) -> Iterator[Text]:
 def _layout_lines(found: Why, width: int) -> Iterator[Text]:
     """Which layout it was read with, and the marks that decide."""
     if found.layout is None:
-        said = "none has half of its marks in the text; --layout NAME shows what one would read all the same"
+        said = "none comes near; --layout NAME shows what one would read all the same"
         yield from _item("layout", said, width)
     name = (found.layout or "").partition("@")[0]
     if found.layout is not None:

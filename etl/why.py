@@ -156,7 +156,7 @@ def _holder(given: str) -> Path:
 
 def why(document: Document, layouts: Sequence[Layout], name: str | None = None) -> Why:
     """What the layout of a document claims in it: the named one, or that which has the most of its marks there, if
-    these are half of them.
+    these are half of them and a head of it is there too.
 
     Raises UsageError where no layout has the name.
     """
@@ -166,12 +166,12 @@ def why(document: Document, layouts: Sequence[Layout], name: str | None = None) 
     by_run = len(whole) == 1 and layout is layouts[whole[0]]
     refusals = [Refusal(*_said(reject)) for reject in read_batch([document], layouts).rejects]
     marks = tuple(_marks(layouts[row["layout"]], row["missing"]) for row in scores.iter_rows(named=True))
-    if layout is None:
+    text_lines = lines_frame([document.text], [document.first_line])
+    heads = None if layout is None else find_heads(text_lines, layout)
+    if layout is None or heads is None or (name is None and not by_run and heads.is_empty()):
         lines = tuple(_lines(document, None, None, None))
         found = sum(len(line.cells) for line in lines)
         return Why(document.source, None, False, marks, lines, found, 0, (), {}, (), tuple(refusals))
-    text_lines = lines_frame([document.text], [document.first_line])
-    heads = find_heads(text_lines, layout)
     labelled = label_lines(text_lines, heads)
     extraction = extract(text_lines, layout)
     batch = read_batch([document], [replace(layout, identify={"": ""})])  # whatever marks are missing
