@@ -42,7 +42,7 @@ _MOST = {"block": 200, "find": 200, "labels": 500, "columns": 60, "identify": 50
 _MOST_SAME_WORDS = 12
 
 # Names stand in tables, in messages and on the command line.
-_NAME = re.compile("[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+NAME = re.compile("[a-z][a-z0-9]*+(?:-[a-z0-9]++)*+")
 
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
@@ -280,7 +280,7 @@ class _Reader:
     def layout(self, declared: dict[str, Any]) -> Layout:
         self._known_keys(declared, self._KEYS, "the file")
         self._needs(declared, ("name", "version", "title", "identify", "block"), "the file")
-        if not _NAME.fullmatch(declared["name"]):
+        if not NAME.fullmatch(declared["name"]):
             self._fail("name", "write a name in small letters, digits and hyphens, such as 'us-text-2002'")
         if not declared["identify"]:
             self._fail("identify", "name at least one mark by which the family's reports are known")

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 # Tables of which there are several, each with a name.
 _NAMED = ("block", "find")
-_HEADER = re.compile(r"\s*\[\[?\s*([^\[\]#]+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"""\s*("(?:\\.|[^"\\])*"|'[^']*'|[A-Za-z0-9_-]+)\s*(?:\.\s*([A-Za-z0-9_-]+)\s*)?=""")
+_HEADER = re.compile(r"\s*+\[\[?+([^\[\]#]++)\]\]?+\s*+(?:#.*)?$")
+_KEY = re.compile(r"""\s*+("(?:\\.|[^"\\])*+"|'[^']*+'|[A-Za-z0-9_-]++)\s*+(?:\.\s*+([A-Za-z0-9_-]++)\s*+)?=""")
 # What a value is made of: texts of both kinds, brackets, comments. Of a text that goes on, only its beginning.
-_TOKEN = re.compile(r"'''(?:.*?''')?|\"\"\"(?:(?:\\.|[^\\])*?\"\"\")?|\"(?:\\.|[^\"\\])*\"|'[^']*'|#.*|[\[{]|[\]}]")
+_TOKEN = re.compile(r"'''(?:.*?''')?|\"\"\"(?:(?:\\.|[^\\])*?\"\"\")?|\"(?:\\.|[^\"\\])*+\"|'[^']*+'|#.*|[\[{]|[\]}]")
 _QUOTED = re.compile(r"'([^']+)'")
 
 

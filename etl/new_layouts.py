@@ -10,10 +10,8 @@ from pathlib import Path
 from etl.documents import Document
 from etl.drafting import draft, layout_text
 from etl.errors import LayoutError, UsageError
-from etl.layout import Layout, load_layout
+from etl.layout import NAME, Layout, load_layout
 from etl.samples import SAMPLE
-
-_NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ def new_layout(document: Document, name: str | None, out: Path, known: Sequence[
     Raises UsageError where the name cannot be one, is taken, or where the files are there.
     """
     chosen = _name_of(document) if name is None else name
-    if not _NAME.fullmatch(chosen):
+    if not NAME.fullmatch(chosen):
         raise UsageError(
             f"--name {chosen!r}: write a name in small letters, digits and hyphens, such as wells-fargo-text"
         )

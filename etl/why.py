@@ -15,7 +15,7 @@ import polars as pl
 
 from etl.batch import read_batch
 from etl.blocks import find_heads, label_lines
-from etl.cells import NUMERIC_UNITS
+from etl.cells import NUMBER, NUMERIC_UNITS
 from etl.documents import STANDARD_INPUT, Document, Reject, source_name
 from etl.errors import UsageError
 from etl.filings import documents_in
@@ -275,7 +275,7 @@ def _cells(extraction: Extraction) -> dict[int, tuple[Cell, ...]]:
 
 def _numbers(text: str) -> Iterator[Cell]:
     """The numbers of a line of which no layout is known."""
-    for found in re.finditer(r"[0-9]+(?:[.,][0-9]+)*", text):
+    for found in re.finditer(NUMBER, text):
         yield Cell(found.start(), found.end(), found[0], None, None, "unclaimed")
 
 

@@ -349,6 +349,14 @@ def test_a_layout_that_would_cost_much_is_refused(tmp_path: Path, kind: str) -> 
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("blanks", ["[ {} 'a#b' {} ]", "{} 'a#b' {} . {} c {} = 1", "a = [ {} '' {} ]"])
+def test_the_line_is_found_soon_whatever_stands_there(tmp_path: Path, blanks: str) -> None:
+    many = " " * 50_000
+    file = _written(tmp_path, GOOD + "\n" + blanks.replace("{}", many))
+    with pytest.raises(LayoutError):
+        load_layout(file)
+
+
 def test_lines_are_found_beside_texts_over_several_lines(tmp_path: Path) -> None:
     text = GOOD.replace("version = 1", "version = 1 # [not]\n").replace(
         "identify = [", "identify = [ # [[block]]\n  # name = 'x'\n"
