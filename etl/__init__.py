@@ -18,7 +18,7 @@ from etl.errors import (
     UsageError,
     WorkerError,
 )
-from etl.layout import Layout, load_layout, load_layouts
+from etl.layout import Layout, known_layouts, load_layout, load_layouts
 from etl.runs import run
 from etl.schema import arrow_schema, partitioning
 from etl.summary import Summary
@@ -38,6 +38,7 @@ __all__ = [
     "WorkerError",
     "__version__",
     "arrow_schema",
+    "known_layouts",
     "load_layout",
     "load_layouts",
     "partitioning",

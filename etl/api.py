@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from etl.batch import Batch, read_safely
 from etl.documents import Document, Reject
 from etl.errors import RejectedError
 from etl.filings import documents_in, documents_of
-from etl.layout import Layout, usable_layouts
+from etl.layout import Layouts, usable_layouts
 from etl.splits import split_reports
 
 
@@ -37,8 +37,10 @@ class Report:
         return self.tables["records"]
 
 
-def read_report(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layout] | None = None) -> Report:
+def read_report(source: str | os.PathLike[str] | bytes, layouts: Layouts = None) -> Report:
     """Read the report in a file, or in the bytes of one. Nothing is written.
+
+    `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
 
     Raises RejectedError, with the reason code, where there is none that can be read, or more than one.
     """
@@ -49,7 +51,7 @@ def read_report(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layout
     return reports[0]
 
 
-def read_reports(source: str | os.PathLike[str] | bytes, layouts: Sequence[Layout] | None = None) -> list[Report]:
+def read_reports(source: str | os.PathLike[str] | bytes, layouts: Layouts = None) -> list[Report]:
     """Read all reports in a file (an archive, a submission, a text), or in the bytes of one. Nothing is written.
 
     Raises RejectedError, with the reason code of the first document, where none can be read. It holds all of them in

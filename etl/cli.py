@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -20,26 +20,33 @@ from rich.text import Text
 
 from etl.compaction import compact
 from etl.dictionary import checks_page, described, dictionary_page
-from etl.errors import EtlError, LayoutError, UsageError, first_line
+from etl.documents import Document, Reject
+from etl.errors import EtlError, LayoutError, RejectedError, UsageError, first_line
 from etl.explain import explain
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
+from etl.layout import Layout, find_named, usable_layouts
 from etl.movements import movements
+from etl.new_layouts import new_layout
 from etl.partitions import PartitionBy
 from etl.runs import run
+from etl.samples import accept, check_samples
 from etl.schema import LISTS, TABLES, Table, table
 from etl.show_answer import show_answer, write_csv, write_json
 from etl.show_checks import lake_checks_as_json, show_checks, show_lake_checks
 from etl.show_explanation import as_json_text, show_explanation
+from etl.show_layouts import layouts_as_json, show_accepted, show_layouts, show_new, show_results
 from etl.show_movements import movements_as_json, show_movements
 from etl.show_run import show_compacted, show_summary
 from etl.show_schema import show_table, show_tables
 from etl.show_views import show_views
+from etl.show_why import show_why, why_as_json
 from etl.sql import MAX_QUERY, ask
 from etl.terminal import printable
 from etl.version import __version__
 from etl.views import SCRIPTS, script, write_views
+from etl.why import named_document, why
 
 FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
@@ -55,6 +62,19 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - the signature of an option'
     if asked:
         typer.echo(f"trustee-etl {__version__}")
         raise typer.Exit
+
+
+layout_app = typer.Typer(
+    help="Layouts: what they read in a report, whether their samples read as expected, a first draft of one.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(layout_app, name="layout")
+
+_Layouts = Annotated[
+    str | None,
+    typer.Option("--layouts", help="Folder of your own layouts, beside the packaged ones.", metavar="DIR"),
+]
 
 
 @app.callback()
@@ -98,6 +118,7 @@ def run_command(
             help="Processes that read, where there are more than 100 documents; by default one for each core.",
         ),
     ] = None,
+    layouts: _Layouts = None,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
     if not out:
@@ -111,6 +132,7 @@ def run_command(
         summary = run(
             inputs,
             out,
+            layouts,
             progress=progress,
             keep_sources=not no_sources,
             force=force,
@@ -285,6 +307,93 @@ def views_command(
     if engine not in SCRIPTS:
         raise UsageError(f"--print {engine}: there is no such engine; the engines are {', '.join(SCRIPTS)}")
     typer.echo(script(Path(output), engine), nl=False)
+
+
+@layout_app.command("list")
+def layout_list_command(
+    *,
+    layouts: _Layouts = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """List the layouts that there are."""
+    known = usable_layouts(layouts)
+    if as_json:
+        typer.echo(layouts_as_json(known))
+    else:
+        show_layouts(known)
+
+
+@layout_app.command("test")
+def layout_test_command(
+    name: Annotated[
+        str | None, typer.Argument(help="A layout; all layouts are tested without it.", metavar="NAME")
+    ] = None,
+    *,
+    layouts: _Layouts = None,
+    accepting: Annotated[
+        bool, typer.Option("--accept", help="Make what is read now the expected tables of NAME, after showing both.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="With --accept: though numbers are unclaimed.")] = False,
+) -> None:
+    """Read the samples of layouts and hold them against their expected tables."""
+    known = usable_layouts(layouts)
+    if accepting and name is None:
+        raise UsageError("--accept writes the expected tables of one layout; name it: etl layout test NAME --accept")
+    if force and not accepting:
+        raise UsageError("--force goes with --accept")
+    results = [check_samples(layout, known) for layout in (known if name is None else [find_named(name, known)])]
+    show_results(results)
+    samples = [sample for result in results for sample in result.samples]
+    if accepting:
+        show_accepted([file for sample in samples for file in accept(sample, force=force)])
+    elif not all(sample.is_good for sample in samples):
+        raise typer.Exit(FAILED)
+
+
+@layout_app.command("new")
+def layout_new_command(
+    report: Annotated[
+        str, typer.Argument(help="A report; one of several in a file is FILE#n or FILE#n/m.", metavar="REPORT")
+    ],
+    *,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name of the layout; that of the file without it.", metavar="NAME")
+    ] = None,
+    out: Annotated[str, typer.Option("--out", help="Folder of your layouts.", metavar="DIR")] = "layouts",
+) -> None:
+    """Write a draft of a layout for a report, with the report as its sample. No file is overwritten."""
+    known = usable_layouts(None)
+    document = _document(report, known)
+    show_new(new_layout(document, name, Path(out), known), out)
+
+
+@layout_app.command("why")
+def layout_why_command(
+    report: Annotated[
+        str, typer.Argument(help="A report; one of several in a file is FILE#n or FILE#n/m.", metavar="REPORT")
+    ],
+    *,
+    name: Annotated[
+        str | None, typer.Option("--layout", help="Read it with this layout, whatever its marks.", metavar="NAME")
+    ] = None,
+    layouts: _Layouts = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
+) -> None:
+    """Show a report line by line: what a layout claims of it, and why it is rejected, if it is."""
+    known = usable_layouts(layouts)
+    found = why(_document(report, known), known, name)
+    if as_json:
+        typer.echo(why_as_json(found))
+    else:
+        show_why(found)
+
+
+def _document(report: str, layouts: Sequence[Layout]) -> Document:
+    """The document that a command names. Raises RejectedError where it is no text."""
+    document = named_document(report, layouts)
+    if isinstance(document, Reject):
+        raise RejectedError(document.reason_code, f"{document.source}: {document.message}", document.hint)
+    return document
 
 
 @app.command("schema")

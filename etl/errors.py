@@ -2,7 +2,7 @@
 
 EtlError
 ├── UsageError      the call cannot be carried out as it was given (no such inbox, ...)
-├── LayoutError     a layout file is wrong: names the file, the key and the mend
+├── LayoutError     a layout file is wrong: names the file, the line, the key and the mend
 ├── SchemaError     a table does not fit its declared schema: a defect of the program
 ├── OutputError     the output folder cannot be written
 ├── LakeError       a file in the output folder cannot be read: names the file and the mend
@@ -31,10 +31,12 @@ class UsageError(EtlError):
 class LayoutError(EtlError):
     """A layout file cannot be used."""
 
-    def __init__(self, file: Path, key: str, message: str) -> None:
-        super().__init__(f"{file}: {key}: {message}")
+    def __init__(self, file: Path, key: str, message: str, line: int | None = None) -> None:
+        place = "" if line is None else f", line {line}"
+        super().__init__(f"{file}{place}: {key}: {message}")
         self.file = file
         self.key = key
+        self.line = line
 
 
 class SchemaError(EtlError):

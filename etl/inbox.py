@@ -11,7 +11,7 @@ from typing import Any
 from etl.batch import INTERNAL_ERROR
 from etl.documents import Document, Found, Reject
 from etl.filings import documents_in
-from etl.layout import Layout
+from etl.layout import Layout, choose_layout
 from etl.manifest import READ, Manifest, Readers, rows_stand
 from etl.partitions import PartitionBy
 from etl.sources import source_file
@@ -109,6 +109,7 @@ class Inbox:
         self._force = force
         self.files_done = 0
         self._layouts = layouts
+        self._names = {layout.name for layout in layouts}
         self._seen: dict[str, str] = {}
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
@@ -188,10 +189,20 @@ class Inbox:
             batch.settled.append(self._skipped(item, row) if read else unread_outcome(item.source, row))
 
     def _holds(self, item: Document, row: _Row) -> bool:
-        """Whether the lake has the report, as this program would read it."""
+        """Whether the lake has the report, as this program would read it, or as it no longer can."""
+        if self._only_another_reads(item, row):
+            return self._stands(row)
         as_read = row["read_by"] in self._readers.by_layout.values() and row["source"] <= item.source
         kept = row["source_kept"] or not self._keep_sources
         return not self._force and as_read and kept and self._stands(row)
+
+    def _only_another_reads(self, item: Document, row: _Row) -> bool:
+        """Whether a layout read the report that this run has not got, and none that it has knows the document: to read
+        it again would only lose what the lake has of it."""
+        if not row["read_by"] or _name(row["layout"]) in self._names:
+            return False
+        scores = choose_layout([item.text], self._layouts)
+        return not (scores["found"] == scores["wanted"]).any()
 
     def _is_rejected_still(self, item: Document, row: _Row) -> bool:
         """Whether this program, with all these layouts, has rejected the same bytes at the same path: for what they
@@ -211,7 +222,14 @@ class Inbox:
         summary.numbers_claimed += row["numbers_claimed"]
         if row["standing"] != SUPERSEDED:  # `etl check` lists those of the reports that hold
             summary.skipped_checks_failed += row["checks_failed"]
+        if _name(row["layout"]) not in self._names:
+            summary.other_layouts[row["layout"]] = summary.other_layouts.get(row["layout"], 0) + 1
         unclaimed = row["numbers_found"] - row["numbers_claimed"]
         if unclaimed:
             add_bounded(summary.unclaimed, [{"source": item.source, "numbers": unclaimed, "first": None}])
         return read_outcome(item.source, row, "skipped")
+
+
+def _name(label: str | None) -> str:
+    """The name of a layout, without its version."""
+    return (label or "").partition("@")[0]

@@ -7,17 +7,20 @@ module turns the file into checked, compiled objects, and tells which layout a d
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import polars as pl
 
 from etl.errors import LayoutError, UsageError
+from etl.layout_lines import line_of
 from etl.patterns import UNSIGNED, Pattern, PatternError, compile_find, compile_row, compile_search
 from etl.schema import find_field, unit_of
 from etl.schema import table as declared_table
@@ -30,6 +33,17 @@ CLASS_TYPES = ("notional", "over_collateralization", "prepayment_premium", "resi
 # What the contract calls the standing of loans.
 # `total` is what a report prints for all of these together.
 LOAN_STATUSES = ("outstanding", "delinquent", "foreclosure", "bankruptcy", "reo", "total")
+
+# What a layout may be at the most. A layout comes from anywhere, and all of it is compiled and searched for: these keep
+# that cheap. The packaged ones are far below.
+MAX_LAYOUTS = 200
+MAX_FILE_BYTES = 256 * 1024
+_MOST = {"block": 200, "find": 200, "labels": 500, "columns": 60, "identify": 50}
+# So often may one word stand in the heads of a block: each way to tell them apart is tried.
+_MOST_SAME_WORDS = 12
+
+# Names stand in tables, in messages and on the command line.
+NAME = re.compile("[a-z][a-z0-9]*+(?:-[a-z0-9]++)*+")
 
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
@@ -144,33 +158,82 @@ class Layout:
         return f"{self.name}@{self.version}"
 
 
-def load_layouts(folder: Path = PACKAGED) -> tuple[Layout, ...]:
-    """All layouts of a folder, by name. Raises LayoutError at the first that is wrong."""
-    layouts = [load_layout(file) for file in sorted(folder.glob("*/layout.toml"))]
-    names = [layout.name for layout in layouts]
-    for layout in layouts:
-        if names.count(layout.name) > 1:
-            raise LayoutError(layout.file, "name", f"two layouts are called {layout.name!r}; rename one")
-    return tuple(layouts)
+# What a caller may give: layouts, or a user's folder of them, which adds to the packaged ones; None for these alone.
+Layouts = Sequence[Layout] | str | os.PathLike[str] | None
 
 
-def usable_layouts(layouts: Sequence[Layout] | None) -> Sequence[Layout]:
-    """The given layouts, or the packaged ones. Raises UsageError where there is none at all."""
+def load_layouts(folder: str | os.PathLike[str] = PACKAGED) -> tuple[Layout, ...]:
+    """All layouts of a folder, by the names of their folders. Raises LayoutError at the first that is wrong."""
+    files = sorted(file for file in Path(folder).glob("*/layout.toml") if file.is_file())
+    if len(files) > MAX_LAYOUTS:
+        raise UsageError(f"{folder}: {len(files):,} layouts; at most {MAX_LAYOUTS} are loaded: take some out")
+    return _distinct(load_layout(file) for file in files)
+
+
+def known_layouts(folder: str | os.PathLike[str]) -> tuple[Layout, ...]:
+    """The packaged layouts and those of a user's folder.
+
+    The folder holds folders of layouts, or is that of a single one. Raises LayoutError where one is wrong or two have
+    one name, UsageError where the folder holds none.
+    """
+    alone = Path(folder) / "layout.toml"
+    theirs = (load_layout(alone),) if alone.is_file() else load_layouts(folder)
+    if not theirs:
+        what = "holds no layout: there is no */layout.toml in it" if Path(folder).is_dir() else "is no folder"
+        raise UsageError(f"{folder or 'an empty name'} {what}; name the folder that holds the folders of your layouts")
+    return _distinct([*load_layouts(), *theirs])
+
+
+def usable_layouts(layouts: Layouts) -> Sequence[Layout]:
+    """The given layouts, or the packaged ones; with a user's folder these and its own. Raises UsageError where there
+    is none at all."""
+    if isinstance(layouts, (str, os.PathLike)):
+        return known_layouts(layouts)
     chosen = load_layouts() if layouts is None else layouts
     if not chosen:
         raise UsageError("there is no layout to read with; give at least one")
     return chosen
 
 
+def find_named(name: str, layouts: Sequence[Layout]) -> Layout:
+    """The layout of this name, or of this name and version. Raises UsageError where there is none."""
+    for layout in layouts:
+        if name in (layout.name, layout.label):
+            return layout
+    raise UsageError(f"there is no layout {name!r}{_nearest(name, [layout.name for layout in layouts])}")
+
+
 def load_layout(file: Path) -> Layout:
-    """The layout in a `layout.toml`. Raises LayoutError that names the key and the mend."""
+    """The layout in a `layout.toml`. Raises LayoutError that names the line, the key and the mend."""
     try:
-        declared = tomllib.loads(file.read_text(encoding="utf-8"))
+        with file.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise LayoutError(file, "file", f"more than {MAX_FILE_BYTES:,} bytes; a layout is a short description")
+        text = content.decode("utf-8")
+        declared = tomllib.loads(text)
     except OSError as error:
         raise LayoutError(file, "file", error.strerror or str(error)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LayoutError(file, "file", f"is no valid TOML: {error}") from error
-    return _Reader(file).layout(declared)
+        place = re.search(r"\(at line ([0-9]+)", str(error))
+        raise LayoutError(file, "file", f"is no valid TOML: {error}", int(place[1]) if place else None) from error
+    except RecursionError as error:
+        raise LayoutError(
+            file, "file", "its lists and tables are nested too deep; a layout needs three levels"
+        ) from error
+    return _Reader(file, text).layout(declared)
+
+
+def _distinct(layouts: Iterable[Layout]) -> tuple[Layout, ...]:
+    """The layouts, if each has a name of its own."""
+    by_name: dict[str, Layout] = {}
+    for layout in layouts:
+        first = by_name.setdefault(layout.name, layout)
+        if first is not layout:
+            message = f"two layouts are called {layout.name!r}; rename one: the other stands in {first.file}"
+            line = line_of(layout.file.read_text(encoding="utf-8"), "name", "")
+            raise LayoutError(layout.file, "name", message, line)
+    return tuple(by_name.values())
 
 
 def choose_layout(texts: Sequence[str], layouts: Sequence[Layout]) -> pl.DataFrame:
@@ -239,20 +302,23 @@ def _is(value: Any, kind: str) -> bool:
 
 
 class _Reader:
-    """Reads one layout file; knows its path for the messages."""
+    """Reads one layout file; knows its path and its text for the messages."""
 
     _KEYS = (
         "name", "version", "title", "identify", "report_begins", "deal_name", "unsigned_percentages", "any_case",
         "classes", "block", "find",
     )  # fmt: skip
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, text: str) -> None:
         self.file = file
+        self.text = text
         self.unsigned: frozenset[str] = frozenset()
 
     def layout(self, declared: dict[str, Any]) -> Layout:
         self._known_keys(declared, self._KEYS, "the file")
         self._needs(declared, ("name", "version", "title", "identify", "block"), "the file")
+        if not NAME.fullmatch(declared["name"]):
+            self._fail("name", "write a name in small letters, digits and hyphens, such as 'us-text-2002'")
         if not declared["identify"]:
             self._fail("identify", "name at least one mark by which the family's reports are known")
         self.unsigned = self._unsigned(declared.get("unsigned_percentages", []))
@@ -357,6 +423,7 @@ class _Reader:
         return block
 
     def _check_block(self, block: Block, where: str) -> None:
+        self._check_heads(block, where)
         if (block.row is None) == (not block.labels):
             self._fail(where, "a block has either a row (every line has the same shape) or labels (each line its own)")
         for name in _fields_of(block):
@@ -367,6 +434,12 @@ class _Reader:
             self._check_row_block(block, block.row, where)
         else:
             self._check_label_block(block, where)
+
+    def _check_heads(self, block: Block, where: str) -> None:
+        words = Counter(word for head in block.columns for word in head.split())
+        word, count = max(words.items(), key=lambda counted: counted[1], default=("", 0))
+        if count > _MOST_SAME_WORDS:
+            self._fail(f"{where}.columns", f"{word!r} stands there {count} times; at most {_MOST_SAME_WORDS} are read")
 
     def _check_row_block(self, block: Block, row: Pattern, where: str) -> None:
         if len(block.columns) > len(row.fields):
@@ -443,7 +516,7 @@ class _Reader:
 
         any_case = declared.get("any_case", False)
         compile_ = partial(compile_find, unit_of=self._unit_anywhere, any_case=any_case)
-        pattern = self._compiled(compile_, declared["pattern"], where)
+        pattern = self._compiled(compile_, declared["pattern"], f"{where}.pattern")
         return Find(declared["name"], pattern, declared.get("expected", False))
 
     def _footnote(self, declared: dict[str, Any], units: Callable[[str], str | None], where: str) -> Footnote:
@@ -452,7 +525,7 @@ class _Reader:
         self._needs(declared, ("pattern", "codes"), where)
         compile_ = partial(compile_find, unit_of=units, any_case=True)
         codes = {word.lower(): code for word, code in declared["codes"].items()}
-        return Footnote(self._compiled(compile_, declared["pattern"], where), codes)
+        return Footnote(self._compiled(compile_, declared["pattern"], f"{where}.pattern"), codes)
 
     def _meaning(self, declared: Any, where: str) -> Meaning:
         if isinstance(declared, str):
@@ -525,22 +598,27 @@ class _Reader:
         try:
             return compile_(source)
         except PatternError as error:
-            raise LayoutError(self.file, where, f"{error}: in {source!r}") from error
+            message = f"{error}: in {source!r}"
+            raise LayoutError(self.file, where, message, line_of(self.text, where, message)) from error
 
     def _known_keys(self, declared: Mapping[str, Any], known: Sequence[str], where: str) -> None:
         for key in declared:
             if key not in known:
                 self._fail(where, f"there is no key {key!r}{_nearest(key, known)}")
             if not _is(declared[key], _KINDS[key]):
-                self._fail(where, f"{key} must be {_KINDS[key]}")
+                self._fail(where, f"{key} must be {_KINDS[key]}", at=key)
+            if key in _MOST and len(declared[key]) > _MOST[key]:
+                self._fail(where, f"{key} has {len(declared[key]):,} entries; at most {_MOST[key]} are read", at=key)
 
     def _needs(self, declared: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
         for key in keys:
             if key not in declared:
                 self._fail(where, f"the key {key!r} is missing; add it")
 
-    def _fail(self, key: str, message: str) -> None:
-        raise LayoutError(self.file, key, message)
+    def _fail(self, where: str, message: str, at: str | None = None) -> NoReturn:
+        """Refuse the file for what stands at `where`, or for its key `at`."""
+        inner = where if at is None else at if where == "the file" else f"{where}.{at}"
+        raise LayoutError(self.file, where, message, line_of(self.text, inner, message))
 
 
 def _fields_of(block: Block) -> Iterator[str]:

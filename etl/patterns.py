@@ -65,6 +65,13 @@ TEXT_CELLS = {
 ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, f'(?:{_PERCENT})?')}|YES|NO|Yes|No|{_NOT_APPLICABLE})"
 
 
+# What a pattern may be at the most: its length, how deep its groups stand in each other, its share of the 10 MiB that
+# the engine allows a compiled expression.
+MAX_LENGTH = 4000
+MAX_DEPTH = 40
+MAX_SHARE = 1 / 4
+
+
 class PatternError(ValueError):
     """A pattern cannot be compiled; the text says which part and what to write instead."""
 
@@ -75,7 +82,8 @@ class Pattern:
 
     `search` fits where the pattern does.
     `expression` captures what stands before the match, then gap, cell, gap, cell, ..., gap;
-    `fields` names the cells in order, `optional` those that may be missing.
+    `fields` names the cells in order, `optional` those that may be missing. `starts` fit where the line begins as the
+    pattern does, up to each of the cells.
     """
 
     source: str
@@ -84,6 +92,7 @@ class Pattern:
     fields: tuple[str, ...]
     whole_line: bool = False
     optional: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
 
     def matches(self, text: pl.Expr) -> pl.Expr:
         """Whether the pattern fits `text`."""
@@ -162,6 +171,17 @@ def compile_search(source: str) -> str:
     return expression
 
 
+def fitting_start(pattern: Pattern, line: str) -> tuple[int, str]:
+    """Of a row's pattern that does not fit a line: how many of its fields stand there, and what follows them."""
+    text = pl.Series([line])
+    for count in range(len(pattern.starts), 0, -1):
+        start = text.str.extract(f"({pattern.starts[count - 1]})", 1).item()
+        rest = line[len(start or "") :]
+        if start is not None and not (start[-1:].isalnum() and rest[:1].isalnum()):  # within a word is no end of a cell
+            return count, rest.strip()
+    return 0, line.strip()
+
+
 @dataclass(frozen=True)
 class _Cell:
     field: str
@@ -170,11 +190,12 @@ class _Cell:
 
 
 def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, whole_line: bool) -> Pattern:
+    parts = _parse(source, unit_of)
     if "|" in _top_level(source):
         raise PatternError("alternatives stand in a group: (?:a|b)")
     blanks = r"\s*" if whole_line else ""
-    search, captures, fields, optional = blanks, f"({blanks}", [], []
-    for part in _parse(source, unit_of):
+    search, captures, fields, optional, starts = blanks, f"({blanks}", [], [], []
+    for part in parts:
         if isinstance(part, _Cell):
             fields.append(part.field)
             if part.optional and not whole_line:
@@ -183,6 +204,7 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
             optional += [part.field] if part.optional else []
             search += f"(?:{part.expression}){times}"
             captures += f")({part.expression}){times}("
+            starts.append(_optional_blanks(f"{flags}^{search}"))
         else:
             search += part
             captures += part
@@ -195,7 +217,7 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
         raise PatternError("the pattern has no field: write {field} where a cell stands")
     if len(set(fields)) < len(fields):
         raise PatternError("the pattern has a field twice; each cell needs its own")
-    return Pattern(source, search, expression, tuple(fields), whole_line, tuple(optional))
+    return Pattern(source, search, expression, tuple(fields), whole_line, tuple(optional), tuple(starts))
 
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -205,6 +227,8 @@ _NAMED = re.compile(r"\(\?P?<")
 
 def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cell]:
     """The pattern as stretches of plain expression and cells."""
+    if len(source) > MAX_LENGTH:
+        raise PatternError(f"the pattern has {len(source):,} characters; at most {MAX_LENGTH:,} are read")
     parts: list[str | _Cell] = [""]
 
     def plain(text: str) -> None:
@@ -230,12 +254,8 @@ def _parse(source: str, unit_of: Callable[[str], str | None]) -> list[str | _Cel
             raise PatternError(f"a field stands once, not {source[at]!r} times")
         elif _NAMED.match(source, at):
             raise PatternError(f"write (?P<field>...) with a field in small letters at {source[at : at + 20]!r}")
-        elif source[at] == "(":
-            end = _end_of_group(source, at)
-            plain(_blanks(source[at:end]))
-            at = end
         else:
-            end = _end_of_atom(source, at)
+            end = _end_of_group(source, at) if source[at] == "(" else _end_of_atom(source, at)
             plain(_blanks(source[at:end]))
             at = end
     return parts
@@ -267,15 +287,17 @@ def _end_of_atom(source: str, at: int) -> int:
     return at + 1
 
 
-def _end_of_group(source: str, at: int) -> int:
+def _end_of_group(source: str, at: int, depth: int = 1) -> int:
     """Position after the parenthesis that closes the one at `at`."""
+    if depth > MAX_DEPTH:
+        raise PatternError(f"groups stand in each other more than {MAX_DEPTH} deep")
     if not source.startswith("(?", at):
         raise PatternError(f"write (?:...) instead of (...) at {source[at : at + 20]!r}")
     end = at + 1
     while end < len(source) and source[end] != ")":
         if _NAMED.match(source, end):
             raise PatternError(f"a field stands outside of groups, not at {source[end : end + 20]!r}")
-        end = _end_of_group(source, end) if source[end] == "(" else _end_of_atom(source, end)
+        end = _end_of_group(source, end, depth + 1) if source[end] == "(" else _end_of_atom(source, end)
     if end >= len(source):
         raise PatternError(f"a parenthesis is not closed at {source[at : at + 20]!r}")
     return end + 1
@@ -294,5 +316,14 @@ def _check(expression: str) -> None:
     try:
         pl.Series([""]).str.contains(expression)
     except pl.exceptions.ComputeError as error:
-        reason = str(error).strip().splitlines()[-1]
-        raise PatternError(f"the expression does not compile: {reason}") from error
+        raise PatternError(f"the expression does not compile: {_reason(error)}") from error
+    try:
+        pl.Series([""]).str.contains(f"(?:{expression}){{{round(1 / MAX_SHARE)}}}")
+    except pl.exceptions.ComputeError as error:
+        raise PatternError("the expression is too large when it is compiled; repeat less in it") from error
+
+
+def _reason(error: pl.exceptions.ComputeError) -> str:
+    """What the engine says of an expression that it refuses, in a line."""
+    said = str(error).partition("\n\nThis error occurred")[0].strip().splitlines()[-1]
+    return said.removeprefix("regex error: ").removeprefix("error: ").rstrip(".")

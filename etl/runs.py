@@ -26,7 +26,7 @@ from etl.documents import Found, Reject, find_inputs, gone_sources, size_of, wal
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
-from etl.layout import Layout, usable_layouts
+from etl.layout import Layouts, usable_layouts
 from etl.manifest import (
     MERGED_FILE,
     READ,
@@ -54,7 +54,7 @@ FEW_BYTES = 4 * 1024 * 1024
 def run(
     inputs: Iterable[str | os.PathLike[str]],
     output: str | os.PathLike[str],
-    layouts: Sequence[Layout] | None = None,
+    layouts: Layouts = None,
     progress: Callable[[int, int], None] | None = None,
     *,
     keep_sources: bool = True,
@@ -68,7 +68,7 @@ def run(
     Documents that the lake knows and that have not changed are skipped, unless `force`. The sources of
     the reports are kept there too, unless `keep_sources` is False. `partition_by` is that of the lake, or
     `deal,date` for a new one. `workers` processes read, by default one for each core; the result does not
-    depend on it.
+    depend on it. `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
 
     `progress` is called with the numbers of documents done and to do, `waiting` if another run writes
     into `output`. Raises UsageError for inputs that do not exist or another partitioning than the lake

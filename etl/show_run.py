@@ -57,6 +57,9 @@ def show_summary(summary: Summary) -> None:
         count = summary.skipped_checks_failed
         told = f"{count:,} checks of skipped reports failed, as before: etl check {summary.output}"
         console.print(printable(told), markup=False)
+    for label, count in sorted(summary.other_layouts.items()):
+        told = f"{_reports(count)} as {label} read {'it' if count == 1 else 'them'}, which this run has not got"
+        console.print(printable(f"{told}; to read anew, give its folder with --layouts"), markup=False)
     superseded = [
         f"superseded: {report['deal']} {report['distribution_date']}: {report['source']} ({report['report_id']}); "
         f"a later version took its place"
@@ -104,6 +107,10 @@ def _which(report: dict[str, Any]) -> str:
 
 def _numbers(count: int) -> str:
     return "1 number" if count == 1 else f"{count:,} numbers"
+
+
+def _reports(count: int) -> str:
+    return "1 report stays" if count == 1 else f"{count:,} reports stay"
 
 
 def _rows_grid(summary: Summary) -> Grid:

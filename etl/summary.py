@@ -35,7 +35,8 @@ class Summary:
 
     `rows`, `checks` and `failed_checks` are those of the reports that this run read, superseded ones too, which
     `standing` tells; `skipped_checks_failed` are those that `etl check` lists. Numbers are those of all reports of the
-    inbox. Lists end after a thousand.
+    inbox. `other_layouts` counts reports that stay as layouts read them that this run has not got. Lists end after a
+    thousand.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class Summary:
     checks: dict[str, int] = field(default_factory=dict)
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     skipped_checks_failed: int = 0
+    other_layouts: dict[str, int] = field(default_factory=dict)
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     superseded: list[dict[str, Any]] = field(default_factory=list)
     lost: list[dict[str, Any]] = field(default_factory=list)

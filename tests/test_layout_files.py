@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from etl import EtlError, Layout, LayoutError, load_layout, load_layouts
+from etl import EtlError, Layout, LayoutError, UsageError, known_layouts, load_layout, load_layouts
 from etl.layout import PACKAGED
 
 GOOD = """\
@@ -185,6 +185,7 @@ WRONG = {
     "row_and_labels": ('labels_from = "balances"', 'labels_from = "balances"\nlabels = { A = "cusip" }', ["rates"]),
     "row_without_a_head": ('columns = ["Rate"]\n', "", ["block rates", "columns"]),
     "more_cells_than_columns": ('["loan_count", "balance"]', '["loan_count", "balance", "market_value"]', ["status"]),
+    "odd_name": ('name = "good"', 'name = "Good@1"', ["name", "small letters"]),
     "no_name": ('name = "good"\n', "", ["the file", "'name' is missing"]),
     "no_identify": ("identify = ['STATEMENT', 'Dist Date']\n", "", ["'identify' is missing"]),
     "empty_identify": ("['STATEMENT', 'Dist Date']", "[]", ["identify"]),
@@ -305,9 +306,28 @@ def test_a_wrong_layout_is_refused_with_its_key_and_mend(tmp_path: Path, kind: s
     with pytest.raises(LayoutError) as caught:
         load_layout(file)
     message = str(caught.value)
-    assert message.startswith(f"{file}: {caught.value.key}: ")
+    line = caught.value.line
+    assert message.startswith(f"{file}, line {line}: {caught.value.key}: " if line else f"{file}: {caught.value.key}: ")
     assert "\n" not in message
     assert [word for word in said if word not in message] == []
+    text = _changed(old, new)
+    if kind in NOWHERE:
+        assert line is None
+    elif kind in AT_THE_BLOCK:
+        assert line is not None
+        assert text.split("\n")[line - 1].startswith("[[") or kind == "no_codes"
+    else:
+        assert line is not None
+        begins = text.count("\n", 0, text.index(new)) + 1
+        assert begins <= line <= begins + new.count("\n")
+
+
+# What is missing in the file itself has no line; what is missing in a block, or stands twice, has that of its head.
+NOWHERE = ("no_name", "no_identify")
+AT_THE_BLOCK = (
+    *("two_blocks_of_one_name", "two_finds_of_one_name", "field_read_twice", "neither_row_nor_labels"),
+    *("row_and_labels", "row_without_a_head", "no_table", "no_pattern", "no_codes"),
+)
 
 
 # values of a TOML type that does not belong there: the key, and how the good layout writes it
@@ -356,7 +376,10 @@ def test_a_value_of_a_wrong_type_is_refused(tmp_path: Path, kind: str) -> None:
     file = _written(tmp_path, text)
     with pytest.raises(LayoutError) as caught:
         load_layout(file)
-    assert str(caught.value).startswith(f"{file}: ")
+    key = new.split("\n")[-1].partition("=")[0] if kind != "find_text" else "find"
+    assert caught.value.line
+    assert key.strip().split()[0] in text.split("\n")[caught.value.line - 1] or kind.startswith(("label", "groups"))
+    assert str(caught.value).startswith(f"{file}, line {caught.value.line}: ")
 
 
 HEAD = "name='x'\nversion=1\ntitle='x'\nidentify=['x']\n"
@@ -385,7 +408,7 @@ def test_other_shapes_are_refused(tmp_path: Path, text: str | bytes) -> None:
     file = _written(tmp_path, text)
     with pytest.raises(LayoutError) as caught:
         load_layout(file)
-    assert str(caught.value).startswith(f"{file}: ")
+    assert str(caught.value).startswith((f"{file}: ", f"{file}, line "))
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
@@ -396,7 +419,9 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_two_layouts_of_one_name_are_refused(tmp_path: Path) -> None:
     _written(tmp_path, GOOD, "a")
     _written(tmp_path, GOOD, "b")
-    with pytest.raises(LayoutError, match="two layouts are called 'good'; rename one"):
+    with pytest.raises(
+        LayoutError, match=r"b/layout.toml, line 1: name: two layouts are called 'good'; .*a/layout.toml"
+    ):
         load_layouts(tmp_path)
 
 
@@ -410,3 +435,66 @@ def test_a_folder_of_layouts_is_read_by_name(tmp_path: Path) -> None:
 def test_errors_are_errors_of_the_package() -> None:
     assert issubclass(LayoutError, EtlError)
     assert all(layout.file.parent.parent == PACKAGED for layout in load_layouts())
+
+
+def test_a_users_folder_adds_to_the_packaged_layouts(tmp_path: Path) -> None:
+    _written(tmp_path, GOOD, "mine")
+    packaged = [layout.name for layout in load_layouts()]
+    assert [layout.name for layout in known_layouts(tmp_path)] == [*packaged, "good"]
+    assert known_layouts(tmp_path / "mine")[-1].name == "good"
+    (tmp_path / "empty").mkdir()
+    for folder, said in ((tmp_path / "empty", "holds no layout"), (tmp_path / "none", "is no folder"), ("", "is no")):
+        with pytest.raises(UsageError, match=said):
+            known_layouts(folder)
+
+
+def test_a_user_cannot_take_the_name_of_a_packaged_layout(tmp_path: Path) -> None:
+    name = load_layouts()[0].name
+    file = _written(tmp_path, GOOD.replace('"good"', f'"{name}"', 1), "mine")
+    with pytest.raises(LayoutError, match="rename one: the other stands in ") as caught:
+        known_layouts(tmp_path)
+    assert (caught.value.file, caught.value.line) == (file, 1)
+    assert str(PACKAGED) in str(caught.value)
+
+
+# what is changed in the good layout, into what, and what is said
+TOO_MUCH = {
+    "file": ("version = 1", "version = 1\n" + "# much\n" * 50_000, "more than 262,144 bytes"),
+    "deep": ("version = 1", "version = " + "[" * 2000, "nested too deep"),
+    "blocks": ("[[find]]", "[[block]]\nname = 'x'\n" * 300 + "[[find]]", "block has 307 entries; at most 200"),
+    "marks": ("'Dist Date'", "'x', " * 60, "identify has 61 entries; at most 50"),
+    "words": ('["Class", "Beg Bal"]', '["' + "Bal " * 20 + '"]', "'Bal' stands there 20 times; at most 12"),
+    "pattern": ("'dated {", "'" + "x" * 5000 + " {", "5,0"),
+    "groups": ("'dated {", "'" + "(?:" * 500 + "x" + ")" * 500 + " {", "deep"),
+    "compiled": ("'dated {", r"'\\w{400} {".replace("\\\\", "\\"), "size limit"),
+    "compiled_share": ("'dated {", r"'\\w{100} {".replace("\\\\", "\\"), "too large when it is compiled"),
+    "mark": ("'STATEMENT'", "'" + "(?:" * 500 + "x" + ")" * 500 + "'", "deep"),
+}
+
+
+@pytest.mark.parametrize("kind", TOO_MUCH)
+def test_a_layout_that_would_cost_much_is_refused(tmp_path: Path, kind: str) -> None:
+    old, new, said = TOO_MUCH[kind]
+    file = _written(tmp_path, _changed(old, new))
+    with pytest.raises(LayoutError) as caught:
+        load_layout(file)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("blanks", ["[ {} 'a#b' {} ]", "{} 'a#b' {} . {} c {} = 1", "a = [ {} '' {} ]"])
+def test_the_line_is_found_soon_whatever_stands_there(tmp_path: Path, blanks: str) -> None:
+    many = " " * 50_000
+    file = _written(tmp_path, GOOD + "\n" + blanks.replace("{}", many))
+    with pytest.raises(LayoutError):
+        load_layout(file)
+
+
+def test_lines_are_found_beside_texts_over_several_lines(tmp_path: Path) -> None:
+    text = GOOD.replace("version = 1", "version = 1 # [not]\n").replace(
+        "identify = [", "identify = [ # [[block]]\n  # name = 'x'\n"
+    )
+    text = text.replace('title = "A good layout"', 'title = """\nA [[block]]\nname = "x"\n"""')
+    file = _written(tmp_path, text.replace("sample = 'A-1 5'", "sample = 'A-1 x'"))
+    with pytest.raises(LayoutError) as caught:
+        load_layout(file)
+    assert caught.value.line == text[: text.index("sample = 'A-1 5'")].count("\n") + 1

@@ -36,6 +36,7 @@ CONTRACT: dict[str, dict[str, str]] = {
         **_all(MONEY, "original_balance beginning_balance principal_distribution interest_distribution realized_loss"),
         **_all(MONEY, "total_distribution interest_shortfall ending_balance unpaid_interest_shortfall"),
         **_all(MONEY, "realized_loss_shortfall prepayment_interest_shortfall relief_act_shortfall net_wac_carryover"),
+        **_all(MONEY, "cumulative_realized_loss"),
         **_all(RATE, "pass_through_rate"),
         **_all(PER_1000, "principal_per_1000 interest_per_1000 total_per_1000"),
         **_all(PER_1000, "interest_carryforward_per_1000 ending_balance_per_1000"),
