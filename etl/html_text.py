@@ -26,11 +26,11 @@ GAP = 3
 # Wider cells are prose: they do not move what stands in other rows.
 MAX_COLUMN_WIDTH = 120
 # Real tables have less than a hundred, spacers included. What stands further right goes into the last one.
-MAX_COLUMNS = 256
+MAX_COLUMNS = 128
 # So many characters may be aligned, then the cells of a table just follow each other: more would not be read.
-MAX_ALIGNED = 16 * 1024 * 1024
-# 8 MiB of real pages have 250,000; each costs some microseconds, and a cell some hundred bytes.
-MAX_TAGS = 500_000
+MAX_ALIGNED = 2 * MAX_BYTES
+# 8 MiB of real pages have about half as many; each costs some microseconds, and a cell some hundred bytes.
+MAX_TAGS = 800_000
 # Deeper pages are mostly tags that nobody closed. An end tag is looked for in all open elements: the most tags times
 # this depth takes some seconds.
 MAX_DEPTH = 1000
@@ -173,9 +173,10 @@ class _Table:
         self.end_cell()
         if self.row is None:
             self.begin_row()
-        while self._taken.get(self._column, 0) > self._number:
-            self._column += 1
-        start = min(self._column, MAX_COLUMNS - 1)
+        taken, number, column = self._taken, self._number, self._column
+        while column in taken and taken[column] > number:
+            column += 1
+        start = min(column, MAX_COLUMNS - 1)
         end = min(start + columns, MAX_COLUMNS) - 1
         if rows > 1:
             self._taken.update(dict.fromkeys(range(start, end + 1), self._number + rows))

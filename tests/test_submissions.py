@@ -375,9 +375,9 @@ def test_a_header_has_an_end() -> None:
 @pytest.mark.parametrize("before", [b"<SUBMISSION>\n", b"<DOCUMENT>\n", b"<DOCUMENT>\n<TEXT>\n"], ids=repr)
 def test_time_grows_with_the_length(before: bytes, piece: bytes) -> None:
     content = before + piece * (2**20 // len(piece))
-    begun = time.perf_counter()
+    begun = time.process_time()
     split_submission(content)
-    assert time.perf_counter() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 # --- real filings -----------------------------------------------------------------------------------------
