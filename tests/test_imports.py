@@ -28,6 +28,7 @@ ORDER = [
     "patterns",
     "cells",
     "layout",
+    "drafting",
     "splits",
     "filings",
     "rules",
