@@ -32,7 +32,7 @@ _TOKEN = re.compile(r"\S+")
 _CELL = re.compile(r"\$?-?\(?-?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)%?\)?")
 _DASHES = re.compile(r"[-\u2013\u2014]{1,6}")
 _RULE = re.compile(r"[-=_~*.\s\u2013\u2014]+")
-_TAG = re.compile(r"(?:<[^<>\s]{1,20}>\s*)+")
+_TAG = re.compile(r"(?:<[^<>\s]{1,20}>\s*+)++")
 _FOOTNOTE = re.compile(r"\([0-9*]{1,2}\)")
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 

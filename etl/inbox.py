@@ -105,8 +105,8 @@ class Inbox:
         self._force = force
         self.files_done = 0
         self._layouts = layouts
-        self._readers = {reader([layout]) for layout in layouts}
         self._all_layouts = reader(layouts)
+        self._readers = {self._all_layouts, *(reader([layout]) for layout in layouts)}
         self._seen: dict[str, str] = {}
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}

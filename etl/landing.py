@@ -175,7 +175,8 @@ class Landing:
 
     def _with_reader(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the manifest, with what read the document."""
-        read_by = self._read_by[row["layout"]] if row["outcome"] == READ else self._rejected_by
+        # What no layout knew is read again as soon as any layout changes.
+        read_by = self._read_by.get(row["layout"], self._rejected_by) if row["outcome"] == READ else self._rejected_by
         return row | {"program_version": __version__, "read_by": read_by}
 
     def _placed(self, folder: Path, files: Sequence[str], read: pl.DataFrame, before: pl.DataFrame) -> _Placed:

@@ -32,10 +32,10 @@ def _number(number: str, percent: str = "") -> str:
 
 
 _DATE = (
-    r"(?:[0-9]{1,2}-[A-Za-z]{3}-[0-9]{2,4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
+    r"(?:[0-9]{1,2}-[A-Za-z]{3,9}-[0-9]{2,4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\s+[0-9]{1,2},?\s+[0-9]{4})"
 )
-DATE_FORMATS = ("%d-%b-%y", "%d-%b-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d, %Y", "%B %d %Y")
+DATE_FORMATS = ("%d-%B-%y", "%d-%B-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d, %Y", "%B %d %Y")
 
 # What a cell of a unit may look like. A percentage needs its sign: 12 is not read as 12%.
 CELLS = {
