@@ -400,11 +400,18 @@ def _left(text: str, first_line: int, records: pl.DataFrame) -> Iterator[tuple[o
         for found in _NUMBER.finditer(line_text):
             label = _label(label, line_text[end : found.start()])
             end = found.end()
-            while span[1] <= found.start():
+            first, last = _digits(found)
+            while span[1] <= first:
                 span = next(spans)
-            if not (span[0] <= found.start() and found.end() <= span[1]):
+            if not (span[0] <= first and last <= span[1]):
                 told = label or None
                 yield 0, number, found.start(), found.end(), found.group(), told, "unclaimed", 0
+
+
+def _digits(found: re.Match[str]) -> tuple[int, int]:
+    """Where a number stands, without the signs around it."""
+    first = found.end() - len(found.group().lstrip("(-$"))
+    return first, found.start() + len(found.group().rstrip("%)"))
 
 
 def _label(before: str, text: str) -> str:
