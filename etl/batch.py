@@ -137,10 +137,14 @@ def _choose(
     best = scores.sort("found", descending=True, maintain_order=True).unique(
         "document", keep="first", maintain_order=True
     )
-    unknown = best.join(whole, on="document", how="anti", maintain_order="left").with_columns(name=names)
     missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\", ""))
     marks = pl.format("{} of {} marks of {} were found; missing: {}", "found", "wanted", "name", missing)
-    unknown = unknown.sort("document").select("document", pl.when(pl.col("found") > 0).then(marks))
+    near = best.with_columns(name=names).select("document", marks=pl.when(pl.col("found") > 0).then(marks))
+    unknown = (
+        pl.DataFrame({"document": range(len(documents))}, schema={"document": pl.UInt32})
+        .join(whole, on="document", how="anti", maintain_order="left")
+        .join(near, on="document", how="left", maintain_order="left")
+    )
     several = reject(
         claimed,
         "ambiguous_layout",

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from etl.drafting import DOLLAR_DECIMALS, Draft, DraftCell, DraftRow, DraftTable, decimals
+from etl.drafting import DOLLAR_DECIMALS, Draft, DraftCell, DraftRow, DraftTable, decimals, is_cusip
 from etl.patterns import NOT_APPLICABLE
 
 # Without these nothing can be proved.
@@ -25,7 +25,6 @@ MIN_MOVING = 2
 # More rows are no table of classes.
 MAX_CLASSES = 400
 MAX_LABEL = 40
-_CUSIP_LENGTH = 9
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,12 @@ class _NotProvedError(Exception):
 
 def prove(draft: Draft) -> Proof | Unproved:
     """The class table of a draft, or the first thing that keeps it from being one."""
-    begun = next((number for number, table in enumerate(draft.tables) if _may_begin(draft, number)), None)
-    if begun is None:
+    begins = _beginnings(draft)
+    if not begins:
         return Unproved("no table of classes with known heads was found", near=False)
-    strips = tuple(table for number, table in enumerate(draft.tables) if begun in (number, table.continues))
+    strips = tuple(table for number, table in enumerate(draft.tables) if begins[0] in (number, table.continues))
     try:
-        return _proved(strips, draft)
+        return _proved(strips, draft, [draft.tables[number] for number in begins[1:]])
     except _NotProvedError as error:
         return Unproved(str(error))
 
@@ -95,12 +94,14 @@ def amount(raw: str) -> Decimal | None:
     return -value if raw.lstrip("$").startswith(("(", "-")) else value
 
 
-def _may_begin(draft: Draft, number: int) -> bool:
-    """Whether a table is the first strip of a class table: it names the classes and has figures of them."""
-    table = draft.tables[number]
-    if not table.names_classes or table.continues is not None:
-        return False
-    return any(other.continues == number for other in draft.tables) or _is_in_dollars(table)
+def _beginnings(draft: Draft) -> list[int]:
+    """The tables that may be the first strip of a class table: they name the classes and have figures of them."""
+    continued = {table.continues for table in draft.tables}
+    return [
+        number
+        for number, table in enumerate(draft.tables)
+        if table.names_classes and table.continues is None and (number in continued or _is_in_dollars(table))
+    ]
 
 
 def _is_in_dollars(table: DraftTable) -> bool:
@@ -110,9 +111,14 @@ def _is_in_dollars(table: DraftTable) -> bool:
     return bool(indices) and all(decimals(raw) <= DOLLAR_DECIMALS for raw in raws)
 
 
-def _proved(strips: Sequence[DraftTable], draft: Draft) -> Proof:
+def _proved(strips: Sequence[DraftTable], draft: Draft, others: Sequence[DraftTable]) -> Proof:
+    """The proof; `others` are tables that could as well be the class table. Raises _NotProvedError."""
     table = strips[0]
-    _single(strips, draft)
+    if others:
+        raise _NotProvedError(
+            f"two tables name classes and their balances or principal: lines {table.first_line}-{table.last_line} "
+            f"and {others[0].first_line}-{others[0].last_line}"
+        )
     _named(table)
     _same_shape(strips)
     columns = {column.field: column for column in _whole_columns(strips)}
@@ -124,6 +130,7 @@ def _proved(strips: Sequence[DraftTable], draft: Draft) -> Proof:
     _rolls_forward(columns, classes, table)
     _adds_up(columns, classes, table)
     paid = _payments(columns, classes, table)
+    _not_interchangeable(columns, classes, confirmed=bool(paid))
     _listed(columns, classes, strips, draft)
     given = {*CORE, *(field for field in _CHANGES if field in columns), *paid}
     given |= {"original_balance"} if _is_original(columns, classes, table) else set()
@@ -136,16 +143,6 @@ def _fields(strip: DraftTable) -> set[str]:
 
 
 # --- is it one whole table? ------------------------------------------------------------------------------------------
-
-
-def _single(strips: Sequence[DraftTable], draft: Draft) -> None:
-    """No other table of the document could as well be the class table."""
-    others = [table for number, table in enumerate(draft.tables) if _may_begin(draft, number) and table not in strips]
-    if others:
-        raise _NotProvedError(
-            f"two tables name classes and their balances or principal: lines {strips[0].first_line}-"
-            f"{strips[0].last_line} and {others[0].first_line}-{others[0].last_line}"
-        )
 
 
 def _named(table: DraftTable) -> None:
@@ -258,6 +255,24 @@ def _payments(columns: Mapping[str, _Column], classes: Sequence[int], table: Dra
     return _PAYMENTS if paid >= MIN_MOVING else ()
 
 
+def _not_interchangeable(columns: Mapping[str, _Column], classes: Sequence[int], *, confirmed: bool) -> None:
+    """No two heads could stand in each other's place, and the balances would still roll forward.
+
+    The equation is the same for the ending balance, the losses and the principal, each taken for another; so is it for
+    the beginning balance and deferred interest. Sizes tell balances from what changes them in a period; that principal
+    is not losses, only `confirmed` payments tell, of which it is a part.
+    """
+    size = {field: sum(abs(_number(columns, field, row)) for row in classes) for field in (*CORE, *_CHANGES)}
+    if not confirmed and any(field in columns for field in _CHANGES):
+        raise _NotProvedError("no total of principal and interest tells principal from losses and deferred interest")
+    if size["realized_loss"] >= size["ending_balance"] or (
+        not confirmed and size["principal_distribution"] >= size["ending_balance"]
+    ):
+        raise _NotProvedError("losses or principal are no less than the ending balances: one may be the other")
+    if size["deferred_interest"] >= size["beginning_balance"]:
+        raise _NotProvedError("deferred interest is no less than the beginning balances: one may be the other")
+
+
 def _is_original(columns: Mapping[str, _Column], classes: Sequence[int], table: DraftTable) -> bool:
     """Whether a column of original balances is one: its total is printed (and right), and no class began with more."""
     column = columns.get("original_balance")
@@ -270,14 +285,7 @@ def _is_original(columns: Mapping[str, _Column], classes: Sequence[int], table: 
 def _are_cusips(column: _Column) -> bool:
     """Whether all texts below the head of CUSIPs have the check digit of one."""
     printed = [cell.raw for cell in column.cells if cell is not None]
-    return bool(printed) and all(_is_cusip(text) for text in printed)
-
-
-def _is_cusip(text: str) -> bool:
-    if len(text) != _CUSIP_LENGTH or not (text.isascii() and text.isalnum() and text.isupper() | text.isdigit()):
-        return False
-    doubled = [int(character, 36) * (1 + place % 2) for place, character in enumerate(text[:-1])]
-    return text[-1].isdigit() and (sum(value // 10 + value % 10 for value in doubled) + int(text[-1])) % 10 == 0
+    return bool(printed) and all(is_cusip(text) for text in printed)
 
 
 # --- are all classes there, by their right names? ---------------------------------------------------------------------

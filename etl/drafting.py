@@ -168,13 +168,28 @@ def _cells_at_end(line: str, tokens: Sequence[DraftCell]) -> list[DraftCell]:
     for token in reversed(tokens):
         if token.raw == "%" and percent is None:
             percent = token
-        elif _is_cell(token.raw):
+        elif _is_cell(token.raw) and not (len(cells) >= MIN_CELLS and is_cusip(token.raw)):
             end = token.end if percent is None else percent.end
             cells.append(DraftCell(line[token.start : end], token.start, end))
             percent = None
         else:
             break
     return [] if percent is not None else cells[::-1]
+
+
+def is_cusip(text: str) -> bool:
+    """Whether a text is a CUSIP: nine letters and digits, the last of which checks the others.
+
+    >>> is_cusip("04541GDP4"), is_cusip("04541GDP5")
+    (True, False)
+    """
+    if len(text) != _CUSIP_LENGTH or not (text.isascii() and text.isalnum() and text[-1].isdigit()):
+        return False
+    values = [int(character, 36) * (1 + place % 2) for place, character in enumerate(text[:-1])]
+    return text == text.upper() and (sum(value // 10 + value % 10 for value in values) + int(text[-1])) % 10 == 0
+
+
+_CUSIP_LENGTH = 9
 
 
 def _is_cell(word: str) -> bool:
@@ -430,8 +445,9 @@ def layout_text(draft: Draft, name: str) -> str:
 
     Columns that are not known are commented. It loads if it has a block; else it says what is missing.
     """
+    begun = _begun(draft)
     strips = [
-        table for number, table in enumerate(draft.tables) if table.continues is not None or _begins(draft, number)
+        table for number, table in enumerate(draft.tables) if begun is not None and begun in (number, table.continues)
     ]
     parts = [_file_head(draft, strips, name)]
     named: str | None = None
@@ -448,11 +464,14 @@ def layout_text(draft: Draft, name: str) -> str:
 _MAX_OTHERS = 40
 
 
-def _begins(draft: Draft, number: int) -> bool:
-    """Whether a table is the first strip of the class table."""
-    return any(table.continues == number for table in draft.tables) or number == next(
-        (index for index, table in enumerate(draft.tables) if _has_figures(table) and _all_dollars(table)), None
+def _begun(draft: Draft) -> int | None:
+    """The number of the table that is the first strip of the class table."""
+    continued = {table.continues for table in draft.tables}
+    tables = enumerate(draft.tables)
+    fitting = (
+        number for number, table in tables if number in continued or (_has_figures(table) and _all_dollars(table))
     )
+    return next(fitting, None)
 
 
 def _has_figures(table: DraftTable) -> bool:

@@ -31,7 +31,7 @@ from etl.schema import find_field, unit_of
 
 NAME = "generic"
 # A report is not larger; a file of many is, and needs a layout that says where each begins.
-MAX_CHARACTERS = 1_000_000
+MAX_CHARACTERS = 500_000
 MAX_LABEL = 200
 # Heads of other tables that end the class table.
 _MAX_OTHERS = 60
