@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -65,6 +65,7 @@ class Proposal:
 
     layout: Layout
     cells: frozenset[Cell]
+    heads: Mapping[str, str]  # block and field → the printed head
 
 
 def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | None) -> Proposal | Refusal:
@@ -89,7 +90,7 @@ def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | 
         layout = _layout(proof, tables, names[0], days[0])
     except PatternError as error:
         return _refusal(text, layouts, marks, f"its class table is no pattern: {error}", near=True)
-    return Proposal(layout, frozenset(_wanted(proof)))
+    return Proposal(layout, frozenset(_wanted(proof)), dict(_printed_heads(proof, layout)))
 
 
 def completed(extraction: Extraction, text: str, first_line: int, proposal: Proposal) -> Extraction:
@@ -98,6 +99,9 @@ def completed(extraction: Extraction, text: str, first_line: int, proposal: Prop
     Rejected where the engine did not read exactly the cells of the proposal.
     """
     kept = extraction.records.filter((pl.col("status") != "unclaimed") & (pl.col("raw") != ""))
+    place = pl.concat_str(pl.col("block", "field").cast(pl.String), separator=" ")
+    heads = place.replace_strict(dict(proposal.heads), default=None, return_dtype=pl.String)
+    kept = kept.with_columns(column_label=heads)
     left = pl.DataFrame(_left(text, first_line, kept), schema=_LEFT, orient="row")
     records = (
         pl.concat([kept, left.cast({"status": kept.schema["status"]})], how="diagonal")
@@ -364,6 +368,15 @@ def _wanted(proof: Proof) -> Iterator[Cell]:
                     yield Cell(row.line, cell.start, cell.raw, "class_id", keys[number])
             elif column.field in proof.fields and not (row.is_total and column.is_text):
                 yield Cell(row.line, cell.start, cell.raw, str(column.field), keys[number])
+
+
+def _printed_heads(proof: Proof, layout: Layout) -> Iterator[tuple[str, str]]:
+    """Block and field of each column that is given, and its printed head."""
+    for strip, block in zip(proof.strips, layout.blocks, strict=False):
+        for index, column in enumerate(strip.columns):
+            field = "class_id" if index == 0 and strip.labelled else column.field
+            if column.head and (field == "class_id" or field in proof.fields):
+                yield f"{block.name} {field}", column.head
 
 
 def _read(records: pl.DataFrame) -> frozenset[Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from etl.layout import Layout
@@ -33,22 +33,21 @@ class NearMiss:
 def nearest(text: str, layouts: Sequence[Layout]) -> NearMiss | None:
     """The layout most of whose heads stand in the text, if any comes near.
 
-    A head is found where all its words stand in the text, wherever: stacked heads have them on several lines. So it
-    is a hint for a person, and nothing is read by it.
+    A label is found where it stands, a head where all its words stand in the text, wherever: stacked heads have them on
+    several lines. So it is a hint for a person, and nothing is read by it.
     """
-    words = set(text[:LOOKED_AT].split())
-    misses = [_near_miss(words, layout) for layout in layouts]
+    words = text[:LOOKED_AT].split()
+    misses = [_near_miss(set(words), " ".join(words), layout) for layout in layouts]
     near = [miss for miss in misses if miss.wanted and miss.found >= max(2, _LEAST_SHARE * miss.wanted)]
     return max(near, key=lambda miss: miss.found / miss.wanted, default=None)
 
 
-def _near_miss(words: set[str], layout: Layout) -> NearMiss:
-    heads = list(dict.fromkeys(_heads(layout)))
-    missing = tuple(head for head in heads if not words.issuperset(head.split()))
-    return NearMiss(layout.name, len(heads) - len(missing), len(heads), missing)
-
-
-def _heads(layout: Layout) -> Iterator[str]:
-    """The printed heads, titles and labels of a layout's blocks."""
-    for block in layout.blocks:
-        yield from (head for head in (*block.columns, block.title or "", *block.labels) if head.strip())
+def _near_miss(words: set[str], text: str, layout: Layout) -> NearMiss:
+    heads = dict.fromkeys(
+        head for block in layout.blocks for head in (*block.columns, block.title or "") if head.strip()
+    )
+    labels = dict.fromkeys(label for block in layout.blocks for label in block.labels if label.strip())
+    missing = [head for head in heads if not words.issuperset(head.split())]
+    missing += [label for label in labels if " ".join(label.split()) not in text]
+    wanted = len(heads) + len(labels)
+    return NearMiss(layout.name, wanted - len(missing), wanted, tuple(missing))

@@ -41,7 +41,10 @@ class _Deal:
         return sum(self.figures[label][field] for label in self.labels)
 
     def printed(self, fields: Sequence[str]) -> dict[str, dict[str, str]]:
-        rows = {label: {field: money(self.figures[label][field]) for field in fields} for label in self.labels}
+        rows = {
+            label: {**{field: money(self.figures[label][field]) for field in fields}, "cusip": self.cusips[label]}
+            for label in self.labels
+        }
         return {**rows, "TOTAL": {field: money(self.total(field)) for field in fields}}
 
 
