@@ -18,6 +18,11 @@ CORE = ("beginning_balance", "principal_distribution", "ending_balance")
 # What else may change a balance: what a class loses, and what is added to it.
 _CHANGES = {"realized_loss": -1, "deferred_interest": 1}
 _PAYMENTS = ("interest_distribution", "total_distribution")
+# The two equations, as sums that are zero.
+_EQUATIONS: tuple[Mapping[str, int], ...] = (
+    {"beginning_balance": 1, "principal_distribution": -1, "ending_balance": -1, **_CHANGES},
+    {"principal_distribution": 1, "interest_distribution": 1, "total_distribution": -1},
+)
 # Columns that do not add up over the classes.
 _NOT_ADDITIVE = ("class_id", "cusip", "pass_through_rate")
 # A table in which nothing moves proves nothing.
@@ -133,7 +138,10 @@ def _proved(strips: Sequence[DraftTable], draft: Draft, others: Sequence[DraftTa
     _not_interchangeable(columns, classes, confirmed=bool(paid))
     _listed(columns, classes, strips, draft)
     given = {*CORE, *(field for field in _CHANGES if field in columns), *paid}
-    given |= {"original_balance"} if _is_original(columns, classes, table) else set()
+    given -= _without_place(columns, classes, strips, given)
+    beside_labels = {field for strip in strips if strip.labelled for field in _fields(strip)}
+    original = "original_balance" in beside_labels and _is_original(columns, classes, table)
+    given |= {"original_balance"} if original else set()
     given |= {"cusip"} if "cusip" in columns and _are_cusips(columns["cusip"]) else set()
     return Proof(tuple(strip for strip in strips if _fields(strip) & given), frozenset(given))
 
@@ -271,6 +279,38 @@ def _not_interchangeable(columns: Mapping[str, _Column], classes: Sequence[int],
         raise _NotProvedError("losses or principal are no less than the ending balances: one may be the other")
     if size["deferred_interest"] >= size["beginning_balance"]:
         raise _NotProvedError("deferred interest is no less than the beginning balances: one may be the other")
+
+
+def _without_place(
+    columns: Mapping[str, _Column], classes: Sequence[int], strips: Sequence[DraftTable], given: set[str]
+) -> set[str]:
+    """Payments of strips without labels of which two rows could change places, and all equations would still hold.
+
+    They would where both rows contribute the same to each equation, and yet are not the same. Where the strip has
+    balances or what changes them, the whole table is not proved.
+    """
+    unplaced: set[str] = set()
+    for strip in strips:
+        fields = sorted(_fields(strip) & given)
+        if strip.labelled or not fields:
+            continue
+        seen: dict[tuple[Decimal, ...], tuple[Decimal, ...]] = {}
+        for row in classes:
+            numbers = {field: _number(columns, field, row) for field in fields}
+            parts = tuple(
+                sum((sign * numbers[field] for field, sign in equation.items() if field in numbers), Decimal(0))
+                for equation in _EQUATIONS
+            )
+            cells = tuple(numbers.values())
+            if seen.setdefault(parts, cells) == cells:
+                continue
+            if not set(fields) <= set(_PAYMENTS):
+                raise _NotProvedError(
+                    f"rows of the strip in lines {strip.first_line}-{strip.last_line}, which names no classes, could "
+                    "change places"
+                )
+            unplaced |= set(fields)
+    return unplaced
 
 
 def _is_original(columns: Mapping[str, _Column], classes: Sequence[int], table: DraftTable) -> bool:
