@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import polars as pl
 import pyarrow as pa
@@ -12,12 +12,13 @@ import pyarrow as pa
 from etl.checks import evaluate
 from etl.documents import Document, Reject
 from etl.errors import first_line
+from etl.generic import Refusal, completed, propose
 from etl.layout import Layout, choose_layout
 from etl.lines import lines_frame
 from etl.outcomes import counted
 from etl.reading_checks import count_claimed
-from etl.records import extract, without
-from etl.rejections import reject
+from etl.records import Extraction, extract, without
+from etl.rejections import SCHEMA, reject
 from etl.schema import TABLES, conform
 from etl.tables import (
     IDENTITY,
@@ -59,7 +60,7 @@ class Batch:
 class _Part:
     """What the documents of one layout gave; `document` counts within the part."""
 
-    identity: pl.DataFrame
+    identity: pl.DataFrame | None  # None where nothing was read at all
     tables: dict[str, pl.DataFrame]
     rejections: pl.DataFrame
 
@@ -70,25 +71,30 @@ class _Part:
             return frame.with_columns(document=numbers.gather(frame["document"]))
 
         tables = {name: renumber(frame) for name, frame in self.tables.items()}
-        return _Part(renumber(self.identity), tables, renumber(self.rejections))
+        identity = None if self.identity is None else renumber(self.identity)
+        return _Part(identity, tables, renumber(self.rejections))
 
 
 def read_batch(documents: Sequence[Document], layouts: Sequence[Layout]) -> Batch:
-    """Read all documents that a layout knows; reject the others, each with its reason."""
+    """Read all documents that a layout knows, and those whose own arithmetic proves them; reject the others, each
+    with its reason."""
     if not documents:
         return Batch(pl.DataFrame(schema=IDENTITY), {}, [])
-    chosen, rejections = _choose(documents, layouts)
+    chosen, unknown, several = _choose(documents, layouts)
     parts: list[_Part] = []
     for index, layout in enumerate(layouts):
         numbers = chosen.filter(pl.col("layout") == index)["document"]
         if not numbers.is_empty():
             part = _read_with(layout, [documents[number] for number in numbers])
             parts.append(part.renumbered(numbers))
-    rejects = _rejects(documents, pl.concat([*rejections, *(part.rejections for part in parts)]))
+    parts += [_read_unknown(number, documents[number], layouts, marks) for number, marks in unknown]
+    rejects = _rejects(documents, pl.concat([several, *(part.rejections for part in parts)]))
+    parts = [part for part in parts if part.tables]
     if not parts:
         return Batch(pl.DataFrame(schema=IDENTITY), {}, rejects)
     tables = {name: _in_order([part.tables[name] for part in parts]) for name in TABLES}
-    return Batch(_in_order([part.identity for part in parts]), tables, rejects)
+    identities = [part.identity for part in parts if part.identity is not None]
+    return Batch(_in_order(identities), tables, rejects)
 
 
 def read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> list[Batch]:
@@ -123,8 +129,11 @@ def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(texts).sort("document", maintain_order=True)
 
 
-def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """`document` and `layout` of those that one layout knows, and the rejections of the others."""
+def _choose(
+    documents: Sequence[Document], layouts: Sequence[Layout]
+) -> tuple[pl.DataFrame, list[tuple[int, str | None]], pl.DataFrame]:
+    """`document` and `layout` of those that one layout knows; the numbers of those that none knows, with what is
+    said of their marks; the rejections of those that several claim."""
     scores = choose_layout([document.text for document in documents], layouts)
     whole = scores.filter(pl.col("found") == pl.col("wanted"))
     known = whole.group_by("document", maintain_order=True).agg(pl.col("layout").first(), several=pl.len())
@@ -136,34 +145,44 @@ def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> tuple[p
     best = scores.sort("found", descending=True, maintain_order=True).unique(
         "document", keep="first", maintain_order=True
     )
-    unknown = best.join(whole, on="document", how="anti", maintain_order="left").with_columns(name=names)
     missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\", ""))
-    near = unknown.filter(pl.col("found") > 0)
-    near_message = pl.format("{} of {} marks of {} were found; missing: {}", "found", "wanted", "name", missing)
-    rejections = [
-        reject(
-            unknown.filter(pl.col("found") == 0),
-            "not_a_report",
-            pl.lit("no mark of any known report layout stands in the text"),
-            "take it out of the inbox if it is no distribution report; else its family needs a layout",
-        ),
-        reject(
-            near, "no_layout", near_message, "a report of another family, or a damaged copy: its family needs a layout"
-        ),
-        reject(
-            claimed,
-            "ambiguous_layout",
-            pl.format("several layouts claim the document: {}", "names"),
-            "make the marks in the layouts' identify lists stricter",
-        ),
-    ]
-    return known.filter(pl.col("several") == 1), rejections
+    marks = pl.format("{} of {} marks of {} were found; missing: {}", "found", "wanted", "name", missing)
+    near = best.with_columns(name=names).select("document", marks=pl.when(pl.col("found") > 0).then(marks))
+    unknown = (
+        pl.DataFrame({"document": range(len(documents))}, schema={"document": pl.UInt32})
+        .join(whole, on="document", how="anti", maintain_order="left")
+        .join(near, on="document", how="left", maintain_order="left")
+    )
+    several = reject(
+        claimed,
+        "ambiguous_layout",
+        pl.format("several layouts claim the document: {}", "names"),
+        "make the marks in the layouts' identify lists stricter",
+    )
+    return known.filter(pl.col("several") == 1), list(unknown.iter_rows()), several
 
 
-def _read_with(layout: Layout, documents: Sequence[Document]) -> _Part:
-    """The tables of the documents that could be read, and the rejections of the others."""
+def _read_unknown(number: int, document: Document, layouts: Sequence[Layout], marks: str | None) -> _Part:
+    """What a document that no layout knows gives: its tables, if its own arithmetic proves them, or the reason."""
+    proposal = propose(document.text, document.first_line, layouts, marks)
+    numbers = pl.Series([number], dtype=pl.UInt32)
+    if isinstance(proposal, Refusal):
+        said = (proposal.reason_code, proposal.message, proposal.hint)
+        return _Part(None, {}, pl.DataFrame([(number, *said)], schema=SCHEMA, orient="row"))
+    read = partial(completed, text=document.text, first_line=document.first_line, proposal=proposal)
+    return _read_with(proposal.layout, [document], read).renumbered(numbers)
+
+
+def _read_with(
+    layout: Layout, documents: Sequence[Document], complete: Callable[[Extraction], Extraction] | None = None
+) -> _Part:
+    """The tables of the documents that could be read, and the rejections of the others.
+
+    `complete` adds to what the layout reads.
+    """
     lines = lines_frame([document.text for document in documents], [document.first_line for document in documents])
     extraction = extract(lines, layout)
+    extraction = extraction if complete is None else complete(extraction)
     said = with_deal_names(field_values(extraction.records), layout)
     identity = identify_reports(said, documents)
     rejections = pl.concat([extraction.rejections, _unidentified(identity), _two_deals(said)])

@@ -32,7 +32,7 @@ _TOKEN = re.compile(r"\S+")
 _CELL = re.compile(r"\$?-?\(?-?\$?(?:[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]*)?|[0-9]+(?:\.[0-9]*)?|\.[0-9]+)%?\)?")
 _DASHES = re.compile(r"[-\u2013\u2014]{1,6}")
 _RULE = re.compile(r"[-=_~*.\s\u2013\u2014]+")
-_TAG = re.compile(r"(?:<[^<>\s]{1,20}>\s*)+")
+_TAG = re.compile(r"(?:<[^<>\s]{1,20}>\s*+)++")
 _FOOTNOTE = re.compile(r"\([0-9*]{1,2}\)")
 _NOT_A_WORD = re.compile(r"[^a-z0-9]+")
 
@@ -53,13 +53,19 @@ class DraftCell:
 
 @dataclass(frozen=True)
 class DraftColumn:
-    """A column: its head as one text, the field of table `classes` that the head means, and where it stands."""
+    """A column: the words of its head on each head line, the field of table `classes` that the head means, and where
+    it stands."""
 
-    head: str
+    head_lines: tuple[str, ...]
     field: str | None
     is_text: bool
     start: int
     end: int
+
+    @property
+    def head(self) -> str:
+        """Its head as one text; empty if it has none."""
+        return " ".join(line for line in self.head_lines if line)
 
 
 @dataclass(frozen=True)
@@ -168,13 +174,28 @@ def _cells_at_end(line: str, tokens: Sequence[DraftCell]) -> list[DraftCell]:
     for token in reversed(tokens):
         if token.raw == "%" and percent is None:
             percent = token
-        elif _is_cell(token.raw):
+        elif _is_cell(token.raw) and not (len(cells) >= MIN_CELLS and is_cusip(token.raw)):
             end = token.end if percent is None else percent.end
             cells.append(DraftCell(line[token.start : end], token.start, end))
             percent = None
         else:
             break
     return [] if percent is not None else cells[::-1]
+
+
+def is_cusip(text: str) -> bool:
+    """Whether a text is a CUSIP: nine letters and digits, the last of which checks the others.
+
+    >>> is_cusip("04541GDP4"), is_cusip("04541GDP5")
+    (True, False)
+    """
+    if len(text) != _CUSIP_LENGTH or not (text.isascii() and text.isalnum() and text[-1].isdigit()):
+        return False
+    values = [int(character, 36) * (1 + place % 2) for place, character in enumerate(text[:-1])]
+    return text == text.upper() and (sum(value // 10 + value % 10 for value in values) + int(text[-1])) % 10 == 0
+
+
+_CUSIP_LENGTH = 9
 
 
 def _is_cell(word: str) -> bool:
@@ -325,23 +346,23 @@ def _columns_under(group: Sequence[DraftCell], spans: Sequence[tuple[int, int]])
 
 def _columns(head: Sequence[_Line], spans: Sequence[tuple[int, int]], texts: int) -> tuple[DraftColumn, ...] | None:
     """The columns with their heads; None where a word of the head stands over no column in particular."""
-    words: list[list[str]] = [[] for _ in spans]
-    for line in head:
+    printed: list[list[str]] = [[""] * len(head) for _ in spans]
+    for number, line in enumerate(head):
         for group in _groups(line):
             for part in [group] if _columns_under(group, spans) <= 1 else [[word] for word in group]:
                 column = _column_under(part[0].start, part[-1].end, spans)
                 if column is None:
                     return None
-                words[column] += [word.raw for word in part]
-    heads = [" ".join(column) for column in words]
+                printed[column][number] = " ".join([printed[column][number], *(word.raw for word in part)]).strip()
+    heads = [" ".join(lines) for lines in printed]
     known = synonyms()
     fields = [known.get(normal_head(text)) for text in heads]
     doubled = {field for field in fields if field is not None and fields.count(field) > 1}
     columns = []
-    for index, ((start, end), text, field) in enumerate(zip(spans, heads, fields, strict=True)):
+    for index, ((start, end), lines, field) in enumerate(zip(spans, printed, fields, strict=True)):
         is_text = index < texts
         fits = field not in doubled and (field in ("class_id", "cusip")) == is_text
-        columns.append(DraftColumn(text, field if fits else None, is_text, start, end))
+        columns.append(DraftColumn(tuple(lines), field if fits else None, is_text, start, end))
     return tuple(columns)
 
 
@@ -430,8 +451,9 @@ def layout_text(draft: Draft, name: str) -> str:
 
     Columns that are not known are commented. It loads if it has a block; else it says what is missing.
     """
+    begun = _begun(draft)
     strips = [
-        table for number, table in enumerate(draft.tables) if table.continues is not None or _begins(draft, number)
+        table for number, table in enumerate(draft.tables) if begun is not None and begun in (number, table.continues)
     ]
     parts = [_file_head(draft, strips, name)]
     named: str | None = None
@@ -448,11 +470,14 @@ def layout_text(draft: Draft, name: str) -> str:
 _MAX_OTHERS = 40
 
 
-def _begins(draft: Draft, number: int) -> bool:
-    """Whether a table is the first strip of the class table."""
-    return any(table.continues == number for table in draft.tables) or number == next(
-        (index for index, table in enumerate(draft.tables) if _has_figures(table) and _all_dollars(table)), None
+def _begun(draft: Draft) -> int | None:
+    """The number of the table that is the first strip of the class table."""
+    continued = {table.continues for table in draft.tables}
+    tables = enumerate(draft.tables)
+    fitting = (
+        number for number, table in tables if number in continued or (_has_figures(table) and _all_dollars(table))
     )
+    return next(fitting, None)
 
 
 def _has_figures(table: DraftTable) -> bool:
@@ -487,11 +512,11 @@ def _block_text(table: DraftTable, name: str, named: str | None) -> str:
         return ""
     pattern, unknown = _row_text(table, with_names=not (named and not table.labelled))
     lines = [f'[[block]]\nname = {_quoted(name)}\ntable = "classes"']
-    captured = [column for column in headed if _is_read(column, table)]
-    if len(captured) < len(headed):
-        lines.append("# The head of each column stands here; give those that are not read a field in `row`.")
-    lines += [f"# Not known: column {_quoted(head)}" for head in unknown]
-    lines.append(f"columns = [{', '.join(_quoted(column.head) for column in headed)}]")
+    lines += [
+        f"# Not known: column {_quoted(head)}; until it has a field, its words stand with its neighbour's."
+        for head in unknown
+    ]
+    lines.append(f"columns = [{', '.join(map(_quoted, _heads_of_read(headed, table)))}]")
     lines.append(f"row = {_quoted(pattern)}")
     total = table.rows[-1]
     if table.labelled and total.is_total and not total.label:
@@ -499,6 +524,22 @@ def _block_text(table: DraftTable, name: str, named: str | None) -> str:
     if named:
         lines.append(f"{'same_rows_as' if table.labelled else 'labels_from'} = {_quoted(named)}")
     return "\n".join(lines) + "\n"
+
+
+def _heads_of_read(columns: Sequence[DraftColumn], table: DraftTable) -> Iterator[str]:
+    """The heads of the columns that are read. Those of the others stand with the next one's, else with the last's, line
+    by line as they are printed: a head is found by all its words."""
+    groups: list[list[DraftColumn]] = [[]]
+    for column in columns:
+        groups[-1].append(column)
+        if _is_read(column, table):
+            groups.append([])
+    last = groups.pop()
+    groups[-1] += last
+    for group in groups:
+        height = len(group[0].head_lines)
+        words = (column.head_lines[line] for line in range(height) for column in group)
+        yield " ".join(word for word in words if word)
 
 
 def _is_read(column: DraftColumn, table: DraftTable) -> bool:

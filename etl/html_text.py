@@ -28,7 +28,7 @@ MAX_COLUMN_WIDTH = 120
 # Real tables have less than a hundred, spacers included. What stands further right goes into the last one.
 MAX_COLUMNS = 128
 # So many characters may be aligned, then the cells of a table just follow each other: more would not be read.
-MAX_ALIGNED = 2 * MAX_BYTES
+MAX_ALIGNED = 16 * 1024 * 1024
 # 8 MiB of real pages have about half as many; each costs some microseconds, and a cell some hundred bytes.
 MAX_TAGS = 800_000
 # Deeper pages are mostly tags that nobody closed. An end tag is looked for in all open elements: the most tags times

@@ -11,6 +11,7 @@ from typing import Any
 from etl.batch import INTERNAL_ERROR
 from etl.documents import Document, Found, Reject
 from etl.filings import documents_in
+from etl.generic import NAME as GENERIC_READING
 from etl.layout import Layout, choose_layout
 from etl.manifest import READ, Manifest, Readers, rows_stand
 from etl.partitions import PartitionBy
@@ -109,7 +110,8 @@ class Inbox:
         self._force = force
         self.files_done = 0
         self._layouts = layouts
-        self._names = {layout.name for layout in layouts}
+        self._names = {layout.name for layout in layouts} | {GENERIC_READING}
+        self._readings = {readers.together, *readers.by_layout.values()}
         self._seen: dict[str, str] = {}
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
@@ -192,7 +194,7 @@ class Inbox:
         """Whether the lake has the report, as this program would read it, or as it no longer can."""
         if self._only_another_reads(item, row):
             return self._stands(row)
-        as_read = row["read_by"] in self._readers.by_layout.values() and row["source"] <= item.source
+        as_read = row["read_by"] in self._readings and row["source"] <= item.source
         kept = row["source_kept"] or not self._keep_sources
         return not self._force and as_read and kept and self._stands(row)
 

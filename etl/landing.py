@@ -185,7 +185,9 @@ class Landing:
 
     def _with_reader(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the manifest, with what read the document."""
-        read_by = self._readers.by_layout[row["layout"]] if row["outcome"] == READ else self._readers.together
+        read_by = self._readers.together  # also of what no layout knew: it is read again as soon as any layout changes
+        if row["outcome"] == READ:
+            read_by = self._readers.by_layout.get(row["layout"], read_by)
         return row | {"program_version": __version__, "read_by": read_by}
 
     def _placed(self, folder: Path, files: Sequence[str], read: pl.DataFrame, before: pl.DataFrame) -> _Placed:

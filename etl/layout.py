@@ -136,7 +136,7 @@ class Layout:
     """One family of reports, ready to run."""
 
     name: str
-    version: int
+    version: int  # 0: made in memory for one document, without versions
     title: str
     file: Path
     identify: Mapping[str, str]
@@ -155,7 +155,7 @@ class Layout:
     @property
     def label(self) -> str:
         """Name and version, as they stand in `reports.layout`."""
-        return f"{self.name}@{self.version}"
+        return f"{self.name}@{self.version}" if self.version else self.name
 
 
 # What a caller may give: layouts, or a user's folder of them, which adds to the packaged ones; None for these alone.

@@ -220,7 +220,9 @@ def _classes(records: pl.DataFrame, layout: Layout) -> pl.DataFrame:
         called = pl.when(called == pl.col("cusip")).then("class_id").otherwise(called)
     kinds = [pl.when(called.str.contains(names)).then(pl.lit(kind)) for kind, names in layout.classes.types.items()]
     class_type = pl.when(pl.col("class_key") != TOTAL).then(pl.coalesce([*kinds, pl.lit(None, pl.String)]))
-    notional = pl.when(pl.col("class_key") != TOTAL).then((pl.col("class_type") == "notional").fill_null(value=False))
+    # Where no rule tells kinds of classes apart, nothing says that a class is not notional.
+    told = (pl.col("class_key") != TOTAL) & pl.lit(bool(layout.classes.types))
+    notional = pl.when(told).then((pl.col("class_type") == "notional").fill_null(value=False))
     values = _pivot(cells, keys, "value", _number_columns("classes"))
     joined = printed.join(values, on=keys, how="full", coalesce=True, nulls_equal=True, maintain_order="left_right")
     first = cells.group_by(keys).agg(pl.col("line").min())

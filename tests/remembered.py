@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import polars as pl
 from etl import batch
 from etl.documents import Document
 from etl.layout import Layout
+from etl.records import Extraction
 
 # The real one: nearly all that reading costs.
 read_with = batch._read_with  # noqa: SLF001
@@ -31,8 +32,12 @@ class Remembered:
         self._learns = learns
         self._known: dict[str, batch._Part] = {}
 
-    def __call__(self, layout: Layout, documents: Sequence[Document]) -> batch._Part:
-        """What these documents are read as, together and in this order."""
+    def __call__(
+        self, layout: Layout, documents: Sequence[Document], complete: Callable[[Extraction], Extraction] | None = None
+    ) -> batch._Part:
+        """What these documents are read as, together and in this order. What no layout knows is not remembered."""
+        if complete is not None:
+            return read_with(layout, documents, complete)
         parts = [hashlib.sha256(layout.file.read_bytes()).hexdigest(), *(document.sha256 for document in documents)]
         key = hashlib.sha256("".join(parts).encode()).hexdigest()
         if key not in self._known:

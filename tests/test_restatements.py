@@ -182,6 +182,8 @@ def test_what_is_remembered_is_what_is_read(tmp_path: Path, text: str) -> None:
     read = read_with(layout, [other])
     for asked in (known, Remembered(tmp_path, learns=False)):
         found = asked(layout, [other])
+        assert found.identity is not None
+        assert read.identity is not None
         assert found.identity.equals(read.identity)
         assert found.rejections.equals(read.rejections)
         assert found.tables.keys() == read.tables.keys()
