@@ -237,7 +237,7 @@ def _different(name: str, expected: _Csv, frame: pl.DataFrame) -> Iterator[Diffe
     wrong = [column for column in expected.columns if column not in frame.columns]
     if wrong:
         raise UsageError(f"{expected.file}: table {name} has no column {wrong[0]!r}; see etl schema {name}")
-    key = _key_of(name)
+    key = [column for column in _key_of(name) if column in expected.columns or not _is_empty(frame, column)]
     if not set(key) <= set(expected.columns):
         raise UsageError(f"{expected.file}: a row is known by {', '.join(key)}; the file needs these columns")
     kinds = [frame.schema[column] for column in expected.columns]
@@ -272,6 +272,11 @@ def _by_key(
 def _key_of(name: str) -> tuple[str, ...]:
     """What tells a row of a table from the others of a report."""
     return tuple(column for column in table(name).key if column != "report_id")
+
+
+def _is_empty(frame: pl.DataFrame, column: str) -> bool:
+    """Whether a column that may be null has nothing in it: then it tells no rows apart."""
+    return column in frame.columns and frame[column].null_count() == frame.height > 0
 
 
 def spelled(value: object) -> str:

@@ -342,7 +342,9 @@ def test_the_committed_sample_is_what_the_kit_writes(tmp_path: Path) -> None:
     kit.write_expected(report, tmp_path)
     assert (FOLDER / "sample.txt").read_text(encoding="ascii") == kit.render(report)
     written = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
-    assert written == {file.name: file.read_bytes() for file in (FOLDER / "expected").iterdir()}
+    expected = {file.name: file.read_bytes() for file in (FOLDER / "expected").iterdir()}
+    assert expected.pop("checks.csv"), "what the checks say is no print of the kit"
+    assert written == expected
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -315,7 +315,7 @@ def test_a_wrong_layout_is_refused_with_its_key_and_mend(tmp_path: Path, kind: s
         assert line is None
     elif kind in AT_THE_BLOCK:
         assert line is not None
-        assert text.split("\n")[line - 1].startswith("[[") or kind == "no_codes"
+        assert text.split("\n")[line - 1].startswith("[") or kind in ("no_codes", "head_over_labels_and_groups")
     else:
         assert line is not None
         begins = text.count("\n", 0, text.index(new)) + 1
@@ -326,7 +326,10 @@ def test_a_wrong_layout_is_refused_with_its_key_and_mend(tmp_path: Path, kind: s
 NOWHERE = ("no_name", "no_identify")
 AT_THE_BLOCK = (
     *("two_blocks_of_one_name", "two_finds_of_one_name", "field_read_twice", "neither_row_nor_labels"),
-    *("row_and_labels", "row_without_a_head", "no_table", "no_pattern", "no_codes"),
+    *("row_and_labels", "row_without_a_head", "no_table", "no_pattern", "no_codes", "sparse_rows", "sparse_lines"),
+    # Of labels that do not go together, that of their table.
+    *("field_without_a_status", "field_beside_cells", "fields_without_columns", "fields_by_group"),
+    *("head_over_labels_and_groups", "label_of_a_table_alone"),
 )
 
 
@@ -461,7 +464,7 @@ def test_a_user_cannot_take_the_name_of_a_packaged_layout(tmp_path: Path) -> Non
 TOO_MUCH = {
     "file": ("version = 1", "version = 1\n" + "# much\n" * 50_000, "more than 262,144 bytes"),
     "deep": ("version = 1", "version = " + "[" * 2000, "nested too deep"),
-    "blocks": ("[[find]]", "[[block]]\nname = 'x'\n" * 300 + "[[find]]", "block has 307 entries; at most 200"),
+    "blocks": ("[[find]]", "[[block]]\nname = 'x'\n" * 300 + "[[find]]", "block has 308 entries; at most 200"),
     "marks": ("'Dist Date'", "'x', " * 60, "identify has 61 entries; at most 50"),
     "words": ('["Class", "Beg Bal"]', '["' + "Bal " * 20 + '"]', "'Bal' stands there 20 times; at most 12"),
     "pattern": ("'dated {", "'" + "x" * 5000 + " {", "5,0"),

@@ -36,6 +36,8 @@ def test_the_committed_sample_is_what_the_kit_writes(tmp_path: Path) -> None:
     write_statement(tmp_path)
     assert (FOLDER / "sample.txt").read_bytes() == (tmp_path / "sample.txt").read_bytes()
     for file in (FOLDER / "expected").iterdir():
+        if file.name == "checks.csv":  # what the checks say is no print of the kit
+            continue
         assert file.read_bytes() == (tmp_path / "expected" / file.name).read_bytes()
 
 
