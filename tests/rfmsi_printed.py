@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from .kit.report import Row
+
 # The last head line of each strip, and the columns of its figures.
 STRIPS = {
     "CLASS CUSIP FACE VALUE DISTRIBUTION RATE DISTRIBUTION": (
@@ -24,6 +26,7 @@ STRIPS = {
         "deferred_interest_per_1000", "ending_balance_per_1000",
     ),
 }  # fmt: skip
+NAME = "rfmsi_2000-12-26_8-K_reports-001-100.txt"
 FIGURES = tuple(name for names in STRIPS.values() for name in names)
 CLASS_COLUMNS, CUSIP_COLUMNS = slice(0, 8), slice(8, 17)
 
@@ -94,3 +97,18 @@ def _figures(text: str) -> Iterator[Decimal]:
     for found in re.finditer(r"(?<![\w.])([\d,]+\.\d+)(\s+%)?", text):
         value = Decimal(found[1].replace(",", ""))
         yield value / 100 if found[2] else value
+
+
+def class_rows(text: str) -> list[Row]:
+    """The rows of table `classes` that a report prints. A class without a name, or with the name of another one, goes
+    by its CUSIP; the last row is the total."""
+    rows = printed_report(text).rows
+    names = [row["class_id"] for row in rows[:-1]]
+    keys = [
+        row["class_id"] if names.count(row["class_id"]) == 1 and row["class_id"] else row["cusip"] for row in rows[:-1]
+    ]
+    cells = ("class_id", "cusip", *FIGURES)
+    return [
+        {"section": None, "class_key": key, **{name: row.get(name) for name in cells}}
+        for key, row in zip([*keys, "TOTAL"], rows, strict=True)
+    ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,10 +19,21 @@ from etl.lake_checks import check_lake
 from etl.layout import PACKAGED
 from etl.movements import movements
 
+from .bankers_printed import (
+    DOLLARS,
+    FACTORS,
+    FILING,
+    GROUPS,
+    INTERESTS,
+    MEASURED,
+    printed_classes,
+    printed_delinquencies,
+    printed_pools,
+    statement,
+)
 from .kit import bankers_trust_dollars as kit
 from .reading import Outcome, differences, read_text, scan_numbers, wrong_spans
 
-FILING = "aames-1998-c_1998-12-15_8-K.txt"
 FOLDER = PACKAGED / "bankers_trust_dollars"
 
 
@@ -36,70 +46,12 @@ def exhibit(corpus: Path) -> str:
     file = corpus / FILING
     if not file.is_file():
         pytest.skip(f"needs the real filing {FILING}, which is not in {corpus}")
-    document = file.read_bytes().decode("cp1252").split("<DOCUMENT>")[2]
-    return document[document.index("<TEXT>") + len("<TEXT>") : document.index("</TEXT>")]
+    return statement(file)
 
 
 @pytest.fixture(scope="module")
 def read(exhibit: str) -> Outcome:
     return read_text(exhibit)
-
-
-def number(text: str) -> Decimal | None:
-    """What a printed number says, percentages as fractions."""
-    if not re.fullmatch(r"\(?[0-9][0-9,.]*%?\)?", text):
-        return None
-    value = Decimal(text.strip("()%").replace(",", ""))
-    value = value / 100 if "%" in text else value
-    return -value if text.startswith("(") else value
-
-
-def table(lines: list[str], first: str, last: str) -> Iterator[tuple[str, list[Decimal]]]:
-    """Label and numbers (the words at the end) of each line between two lines that begin with these words."""
-    start = next(at for at, line in enumerate(lines) if line.strip().startswith(first))
-    end = next(at for at in range(start + 1, len(lines)) if lines[at].strip().startswith(last))
-    for line in lines[start + 1 : end]:
-        words = line.split()
-        values: list[Decimal] = []
-        while words and (value := number(words[-1])) is not None:
-            values.insert(0, value)
-            words.pop()
-        if values:
-            yield " ".join(words), values
-
-
-DOLLARS = (
-    "original_balance", "beginning_balance", "interest_distribution", "principal_distribution", "total_distribution",
-    "realized_loss", "deferred_interest", "ending_balance",
-)  # fmt: skip
-FACTORS = (
-    "beginning_balance_per_1000", "interest_per_1000", "principal_per_1000", "total_per_1000",
-    "ending_balance_per_1000", "pass_through_rate", "next_pass_through_rate",
-)  # fmt: skip
-
-
-def printed_classes(lines: list[str]) -> dict[tuple[str, str], dict[str, object]]:
-    """The classes by section and key, by a plain parser that knows this filing alone."""
-    rows: dict[tuple[str, str], dict[str, object]] = {}
-    starts = [at for at, line in enumerate(lines) if line.strip() in ("REMIC I", "REMIC II")]
-    for start in starts:
-        section, page = lines[start].strip(), lines[start:]
-        for label, values in table(page, "CLASS  ", "</TABLE>"):
-            key = "TOTAL" if label == "TOTALS" else label
-            rows[section, key] = dict(zip(DOLLARS, values, strict=True)) | {"class_id": label}
-        for label, values in table(page[20:], "CLASS          CUSIP", "SELLER"):
-            name, *cusip = label.split()
-            if len(values) == len(FACTORS):
-                rows[section, name] |= dict(zip(FACTORS, values, strict=True)) | {"cusip": cusip[0] if cusip else None}
-    tables: tuple[tuple[str, tuple[str, ...]], ...] = (
-        ("ACCRUED CERTIFICATE INTEREST", ("prior_interest_accrued", "interest_accrued")),
-        ("INTEREST CARRY FORWARD", ("prior_interest_carryforward", "interest_carryforward")),
-    )
-    for first, names in tables:
-        for label, values in table(lines, first, "CERTIFICATE INSURER"):
-            row = rows["REMIC II", label.removeprefix("CLASS ")]
-            row |= {name: value for name, value in zip(names, values, strict=True) if name not in row}
-    return rows
 
 
 def test_every_class_is_as_printed(read: Outcome, exhibit: str) -> None:
@@ -113,9 +65,6 @@ def test_every_class_is_as_printed(read: Outcome, exhibit: str) -> None:
             assert row[name] == wanted.get(name), (row["section"], row["class_key"], name)
             compared += name in wanted
     assert compared == 403
-
-
-INTERESTS = ("prior_interest_accrued", "interest_accrued", "prior_interest_carryforward", "interest_carryforward")
 
 
 def test_some_cells_typed_by_hand(read: Outcome) -> None:
@@ -137,38 +86,6 @@ def test_some_cells_typed_by_hand(read: Outcome) -> None:
     assert rows["REMIC II", "TOTAL"]["ending_balance"] == Decimal("640393402.90")
 
 
-STATUSES = {"DELINQUENT": "delinquent", "FORECLOSURE": "foreclosure", "REO": "reo", "BANKRUPTCY": "bankruptcy"}
-MEASURED = {
-    "PRINCIPAL BALANCE": "balance",
-    "PERCENTAGE OF POOL BALANCE": "balance_fraction",
-    "NUMBER OF LOANS": "loan_count",
-    "PERCENTAGE OF POOL LOANS": "loan_count_fraction",
-}
-
-
-def printed_delinquencies(lines: list[str]) -> dict[tuple[str, str, str | None], dict[str, Decimal]]:
-    """The loans that are behind by group, status and bucket, by the same plain parsing."""
-    rows: dict[tuple[str, str, str | None], dict[str, Decimal]] = {}
-    start = next(at for at, line in enumerate(lines) if "DELINQUENT LOAN INFORMATION" in line)
-    end = next(at for at in range(start, len(lines)) if "Page 3 of 6" in lines[at])
-    status = group = ""
-    for line in lines[start:end]:
-        words = line.split()
-        if "LOAN INFORMATION" in line:
-            status = STATUSES[words[0]]
-        elif words == ["TOTAL"]:
-            status = "total"
-        values = [value for word in words[-4:] if (value := number(word)) is not None]
-        if len(values) == 4:
-            label = " ".join(words[:-4])
-            head = re.match(r"(Fixed|FIXED|ADJ) (Group|GROUP) ", label)
-            if head:
-                group, label = head[0].strip().upper(), label[head.end() :]
-            for bucket, value in zip(("30-59", "60-89", "90+", None), values, strict=True):
-                rows.setdefault((group, status, bucket), {})[MEASURED[label]] = value
-    return rows
-
-
 def test_every_delinquency_is_as_printed(read: Outcome, exhibit: str) -> None:
     printed = printed_delinquencies(exhibit.split("\n"))
     assert len(printed) == 40
@@ -178,46 +95,8 @@ def test_every_delinquency_is_as_printed(read: Outcome, exhibit: str) -> None:
     assert rows["ADJ GROUP", "total", None]["balance"] == Decimal("13718729.80")
 
 
-POOLS = (
-    ("SOURCES OF PRINCIPAL", {
-        "SCHEDULED PRINCIPAL RECEIVED": "scheduled_principal", "PREPAYMENTS & CURTAILMENTS": "prepayments",
-        "REPURCHASES/SUBSTITUTIONS": "repurchases", "NET LIQUIDATION PROCEEDS": "liquidation_proceeds",
-        "INSURANCE PROCEEDS": "insurance_proceeds", "OTHER PRINCIPAL": "other_principal",
-        "PREFUNDING ACCOUNT TERMINATION": "prefunding_principal", "LESS: REALIZED LOSSES": "realized_loss",
-        "TOTAL PRINCIPAL": "total_principal",
-    }),
-    ("SOURCES OF INTEREST", {
-        "SCHEDULED INTEREST": "scheduled_interest", "REPURCHASES/SUBSTITUTIONS": "repurchase_interest",
-        "LIQUIDATION PROCEEDS": "liquidation_interest", "INSURANCE PROCEEDS": "insurance_interest",
-        "OTHER INTEREST": "other_interest", "LESS: DELINQUENT INTEREST": "delinquent_interest",
-        "LESS: PPIS": "prepayment_interest_shortfall", "LESS: PPIS CIVIL RELIEF SHORTFALL": "relief_act_shortfall",
-        "LESS: CURRENT SERVICING FEES": "servicing_fee", "LESS: REALIZED LOSSES": "interest_realized_loss",
-        "PLUS: COMPENSATING INTEREST": "compensating_interest", "PLUS: INTEREST ADVANCED AMOUNT": "interest_advances",
-        "PLUS: CAPITALIZED INTEREST AMOUNT": "capitalized_interest",
-        "PLUS: CLOSING DATE DEPOSIT": "closing_date_deposit", "TOTAL INTEREST": "total_interest",
-    }),
-    ("PERMITTED WITHDRAWALS", {"": "permitted_withdrawals"}),
-    ("TOTAL SOURCES", {"": "total_sources"}),
-    ("POOL INFORMATION", {
-        "PRIOR PRINCIPAL BALANCE OF POOL:": "beginning_balance", "CURRENT PRINCIPAL BALANCE OF POOL:": "ending_balance",
-        "GROUP FACTOR": "factor", "PRIOR NUMBER OF LOANS:": "beginning_count",
-        "CURRENT NUMBER OF LOANS:": "ending_count",
-        "NUMBER OF LOANS PURCHASED FROM Mortgage Replacement": "purchased_count",
-        "CURRENT PRINCIPAL BAL. OF LOANS PURCHASED FROM MORT REPLACEMENT": "purchased_balance",
-        "NUMBER OF LOANS PAID IN FULL:": "paid_in_full_count",
-    }),
-)  # fmt: skip
-ENDS = ("SOURCES OF INTEREST", "PERMITTED", "TOTAL SOURCES", "CAPITALIZED INTEREST DEPOSIT", "TRIGGER EVENTS")
-GROUPS = ("FIXED GROUP", "ADJ GROUP", "TOTAL")
-
-
 def test_every_figure_of_the_pool_is_as_printed(read: Outcome, exhibit: str) -> None:
-    printed: dict[str, dict[str, Decimal]] = {group: {} for group in GROUPS}
-    for (title, fields), end in zip(POOLS, ENDS, strict=True):
-        for label, values in table(exhibit.split("\n"), title, end):
-            if label in fields:
-                for group, value in zip(GROUPS, values, strict=True):
-                    printed[group][fields[label]] = value
+    printed = printed_pools(exhibit.split("\n"))
     rows = read.tables["pools"].rows_by_key("group_id", named=True, unique=True)
     assert list(rows) == list(GROUPS)
     for group, cells in printed.items():

@@ -9,9 +9,7 @@ import polars as pl
 import pytest
 
 from .reading import Outcome, read_texts, scan_numbers, wrong_spans
-from .rfmsi_printed import FIGURES, PrintedReport, cut_reports, printed_report
-
-NAME = "rfmsi_2000-12-26_8-K_reports-001-100.txt"
+from .rfmsi_printed import FIGURES, NAME, PrintedReport, cut_reports, printed_report
 
 
 @pytest.fixture(scope="module")
