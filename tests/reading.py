@@ -18,12 +18,14 @@ from .kit.report import Row, Truth
 # What tells one row of a table from another, beside the report.
 KEYS: dict[str, tuple[str, ...]] = {
     "reports": (),
-    "classes": ("section", "class_key"),
+    "classes": ("class_key",),
     "pools": ("group_id",),
     "delinquencies": ("group_id", "status", "bucket"),
     "measures": ("group_id", "measure"),
-    "triggers": ("group_id", "trigger"),
+    "triggers": ("trigger",),
 }
+# What does so too, where a report prints it.
+MORE_KEYS = {"classes": "section", "triggers": "group_id"}
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def _table_differences(outcome: Outcome, table: str, rows: list[Row]) -> Iterabl
 
 
 def _by_key(table: str, rows: Iterable[Row]) -> dict[tuple[object, ...], Row]:
-    return {tuple(row.get(name) for name in KEYS[table]): row for row in rows}
+    more = MORE_KEYS.get(table, "")
+    return {(*(row[name] for name in KEYS[table]), row.get(more)): row for row in rows}
 
 
 def tidy(outcome: Outcome) -> Truth:

@@ -12,7 +12,7 @@ from etl.cells import VALUE, typed
 from etl.figures import figures, first_of_each, number_fields, wide
 from etl.formulas import error_column
 
-NOTHING = dict.fromkeys(("class_key", "group_id", "loan_status", "bucket"))
+NOTHING = dict.fromkeys(("section", "class_key", "group_id", "loan_status", "bucket"))
 
 
 def records(*cells: tuple[str, str, str, str], **keys: Any) -> pl.DataFrame:
@@ -83,6 +83,7 @@ def test_only_numbers_of_tables_are_figures() -> None:
     ("table", "keys", "key"),
     [
         ("classes", {"class_key": "M-1", "group_id": "GROUP 1"}, "M-1"),
+        ("classes", {"class_key": "A-1", "section": "REMIC II"}, "REMIC II A-1"),
         ("pools", {"group_id": "GROUP 2"}, "GROUP 2"),
         (
             "delinquencies",
