@@ -216,6 +216,8 @@ def document_from_bytes(
         text = text_of(content)
     except RejectedError as error:
         return Reject(source, sha256, len(content), error.reason_code, error.message, error.hint, file)
+    if is_html(content):  # its lines are those of the text that a person sees
+        first_line = 1
     return Document(source, sha256, len(content), text, content, file, first_line, header)
 
 
@@ -271,6 +273,11 @@ def _too_large_to_read(source: str, size: int, beginning: bytes, most: int) -> R
     kind = _kind(beginning)
     if kind is not None:
         return Reject(source, None, size, "binary", f"the file is {kind}", "give the report's text, as filed")
+    return too_large(source, size, most)
+
+
+def too_large(source: str, size: int, most: int) -> Reject:
+    """The reject for a file that has more bytes than are read."""
     return Reject(source, None, size, "too_large", f"{size:,} bytes; at most {most:,} are read", _SPLIT)
 
 
@@ -314,9 +321,12 @@ def not_a_file(path: Path, *, is_link: bool | None = None) -> Reject:
 
 
 def source_name(path: Path) -> str:
-    """The path as text, another for each path: bytes that are no UTF-8 are spelled out, and
-    backslashes are doubled."""
-    return os.fsencode(path).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    """The path as text, another for each path: bytes that are no UTF-8 are spelled out, and backslashes are doubled.
+
+    So are the marks that say where a document stands in a file: no name on the disk looks like a place in another file.
+    """
+    spelled = os.fsencode(path).replace(b"\\", b"\\\\").replace(b"#", b"\\x23").replace(b"!/", b"\\x21/")
+    return spelled.decode("utf-8", "backslashreplace")
 
 
 def source_path(source: str) -> Path:

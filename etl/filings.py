@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +27,7 @@ from etl.documents import (
     opened,
     read_whole,
     source_name,
+    too_large,
     unreadable,
 )
 from etl.errors import RejectedError
@@ -42,7 +44,7 @@ def documents_in(given: Path | Found) -> Iterator[Document | Reject]:
     source = source_name(found.path)
     if source == STANDARD_INPUT:
         with open(0, "rb", closefd=False) as stream:
-            yield from documents_of(source, stream.read(MAX_FILE_BYTES + 1))
+            yield from _standard_input(source, stream)
         return
     try:
         with opened(found) as file:
@@ -60,6 +62,17 @@ def documents_in(given: Path | Found) -> Iterator[Document | Reject]:
         yield unreadable(found.path, error)
 
 
+def _standard_input(source: str, stream: BufferedReader) -> Iterator[Document | Reject]:
+    if is_archive(stream.peek(KIND_BYTES)[:KIND_BYTES]):
+        yield from _unpacked(source, stream)
+        return
+    content = stream.read(MAX_FILE_BYTES + 1)
+    if len(content) > MAX_FILE_BYTES:
+        yield too_large(source, len(content), MAX_FILE_BYTES)
+    else:
+        yield from _taken_apart(source, content)
+
+
 def documents_of(source: str, content: bytes) -> Iterator[Document | Reject]:
     """The documents in these bytes of a file."""
     if not is_archive(content[:KIND_BYTES]):
@@ -73,7 +86,7 @@ def _unpacked(source: str, archive: bytes | BinaryIO) -> Iterator[Document | Rej
         if isinstance(member, Reject):
             yield replace(member, file=source)
         else:
-            yield from _taken_apart(member.source, member.content)
+            yield from _taken_apart(member.source, member.content, archive=source)
 
 
 def _archived(file: int, source: str) -> Iterator[Document | Reject]:
@@ -85,12 +98,12 @@ def _archived(file: int, source: str) -> Iterator[Document | Reject]:
         yield changed(source, before.st_size, after.st_size)
 
 
-def _taken_apart(source: str, content: bytes) -> Iterator[Document | Reject]:
-    """The documents of a submission; what is none is a document itself."""
+def _taken_apart(source: str, content: bytes, archive: str | None = None) -> Iterator[Document | Reject]:
+    """The documents of a submission; what is none is a document itself. `archive`: the file that it was found in."""
     try:
         submission = split_submission(content)
     except RejectedError as error:
-        yield Reject(source, None, len(content), error.reason_code, error.message, error.hint)
+        yield Reject(source, None, len(content), error.reason_code, error.message, error.hint, archive)
         return
     if submission is None:
         yield document_from_bytes(content, source)

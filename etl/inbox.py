@@ -44,6 +44,7 @@ class Copy:
     sha256: str
     size: int
     first: str
+    file: str | None
 
 
 @dataclass
@@ -167,7 +168,7 @@ class Inbox:
             elif self._holds(item, row):
                 yield item, row
             else:
-                if item.file is None:  # of a part, what else is said of it belongs to its own file
+                if item.file is None and row["file"] is None:  # what else is said of a part belongs to its own file
                     self._first_paths[item.sha256] = min(row["source"], item.source)
                 yield item, None
 
@@ -180,7 +181,7 @@ class Inbox:
             return
         first = self._seen.setdefault(item.sha256, item.source)
         if first != item.source:
-            batch.copies.append(Copy(item.source, item.sha256, item.size, first))
+            batch.copies.append(Copy(item.source, item.sha256, item.size, first, item.file))
         elif row is None:
             source = self._first_paths.pop(item.sha256, item.source)
             batch.documents.append(replace(item, source=source, text=""))  # a worker makes it again

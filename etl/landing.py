@@ -136,7 +136,8 @@ class Landing:
         refused = before.rows_by_key("source", include_key=True, named=True, unique=True) | here
         for copy in batch.copies:
             if (row := refused.get(copy.first)) is not None and row["sha256"] == copy.sha256:
-                yield {name: row.get(name) for name in SCHEMA} | {"source": copy.source}
+                own = {"source": copy.source, "file": copy.file, "outcome": REJECTED}
+                yield {name: row.get(name) for name in SCHEMA} | own
 
     def _attach(self, staged: Staged) -> None:
         """Parts that are no reports, of files in which reports were found, are no rejects: covers, pictures."""

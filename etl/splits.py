@@ -12,6 +12,8 @@ from etl.documents import Document, Reject, document_from_bytes
 from etl.html_text import is_html
 from etl.layout import Layout, choose_layout
 
+# The largest filings have some hundred in a document. Each costs some milliseconds, however short it is.
+MAX_REPORTS = 2000
 # The expression of a report's first line may go on over so many lines.
 _LINES = 3
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -35,6 +37,11 @@ def _split(document: Document, layout: Layout) -> Iterator[Document | Reject]:
     lines, begins = _begins(document, layout)
     if len(begins) < 2:  # noqa: PLR2004 - several
         yield document
+        return
+    if len(begins) > MAX_REPORTS:
+        message = f"{len(begins):,} reports begin in it; at most {MAX_REPORTS:,} are read"
+        hint = "split the document into its reports"
+        yield Reject(document.source, document.sha256, document.size, "too_large", message, hint, document.file)
         return
     content = _content(document)
     ends = [0, *(found.end() for found in _LINE_END.finditer(content)), len(content)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import html
 import io
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import pytest
 
 import etl
 from etl.documents import Document, Reject
-from etl.filings import documents_in, documents_of
+from etl.filings import _standard_input, documents_in, documents_of
+from etl.html_text import html_text
 from etl.layout import Layout, load_layouts
 from etl.splits import split_reports
 from etl.summary import Summary
@@ -268,3 +270,90 @@ def test_what_is_read_of_a_submission_is_explained_by_its_own_line(reports: list
         [*command, deal, str(day), str(key), "beginning_balance", "--json"], capture_output=True, check=False
     )
     assert told.returncode == 0, told
+
+
+# --- nothing is lost, and nothing costs without end ---------------------------------------------------------
+
+
+def test_standard_input_that_is_too_large_is_no_shorter_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.filings.MAX_FILE_BYTES", 10)
+    (document,) = _standard_input("-", io.BufferedReader(io.BytesIO(b"x" * 11)))
+    assert isinstance(document, Reject)
+    assert document.reason_code == "too_large"
+
+
+def test_an_archive_on_standard_input_may_have_any_size(monkeypatch: pytest.MonkeyPatch, reports: list[str]) -> None:
+    monkeypatch.setattr("etl.filings.MAX_FILE_BYTES", 10)
+    archive = tarred({"a": reports[0].encode()}, "w:gz")
+    assert sources(_standard_input("-", io.BufferedReader(io.BytesIO(archive)))) == ["-!/a"]
+
+
+def test_a_submission_of_too_many_documents_stays_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.submissions.MAX_PARTS", 2)
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "a.zip").write_bytes(zipped({"a.txt": submission(["1", "2", "3"]).encode()}))
+    for _ in range(2):
+        assert etl.run([inbox], tmp_path / "out").rejected == 1
+        rejects = pl.read_parquet(tmp_path / "out/_rejects/rejects.parquet")
+        assert rejects.select("source", "reason_code").rows() == [(f"{inbox}/a.zip!/a.txt", "too_large")]
+
+
+def test_a_document_of_too_many_reports_is_one_reject(layouts: list[Layout], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("etl.splits.MAX_REPORTS", 2)
+    text = several(["STATEMENT TO CERTIFICATEHOLDERS Distribution Date: AMOUNTS PER $1,000 UNIT Orig"] * 3)
+    (document,) = split_reports(list(documents_of("a", text.encode())), layouts)
+    assert isinstance(document, Reject)
+    assert (document.reason_code, document.source) == ("too_large", "a")
+
+
+@pytest.mark.parametrize("with_report", ["a.txt", "b.txt"])
+def test_a_cover_that_two_filings_share_is_attached_where_its_own_has_a_report(
+    reports: list[str], tmp_path: Path, with_report: str
+) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (inbox / name).write_text(submission([COVER, reports[0]] if name == with_report else [COVER]))
+    for _ in range(2):
+        summary = etl.run([inbox], tmp_path / "out")
+        rejects = pl.read_parquet(tmp_path / "out/_rejects/rejects.parquet")
+        other = "b.txt" if with_report == "a.txt" else "a.txt"
+        assert rejects["source"].to_list() == [f"{inbox}/{other}#1"]
+        assert (summary.rejected, summary.attached) == (1, 1)
+
+
+def test_what_is_said_of_a_part_is_of_its_own_file(reports: list[str], tmp_path: Path) -> None:
+    one, other = tmp_path / "a.txt", tmp_path / "z.txt"
+    one.write_text(submission([f"{reports[0]}"]))
+    other.write_text(f"{reports[0]}\n")
+    query = "select source, accession_number is null, source_line from reports"
+    etl.run([one], tmp_path / "out")
+    ((source, _, line),) = lake_rows(tmp_path / "out", query)
+    assert (source, line) != (str(other), 1)
+    etl.run([other], tmp_path / "out", force=True)
+    assert lake_rows(tmp_path / "out", query) == [(str(other), True, 1)]
+
+
+def test_a_name_on_the_disk_is_no_place_in_a_file(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    (inbox / "a.zip!").mkdir(parents=True)
+    (inbox / "s.txt").write_text(submission(["Dear Sirs"]))
+    (inbox / "s.txt#1").write_text("Dear Sir")
+    (inbox / "a.zip!" / "x").write_text("Dear")
+    (inbox / "a.zip").write_bytes(zipped({"x": b"Madam"}))
+    assert etl.run([inbox], tmp_path / "out").rejected == 4
+    assert pl.read_parquet(tmp_path / "out/_rejects/rejects.parquet").height == 4
+
+
+def test_a_report_as_a_page_is_read_and_explained_by_the_lines_of_its_text(reports: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "filing.txt"
+    page = f"<html><body><pre>{html.escape(reports[0])}</pre></body></html>"
+    file.write_text(submission([COVER, page]))
+    assert etl.run([file], tmp_path / "out").reports_read == 1
+    text = html_text(page.encode()).split("\n")
+    query = "select line, column_start, column_end, raw from records"
+    for line, start, end, raw in lake_rows(tmp_path / "out", query):
+        assert text[int(str(line)) - 1][int(str(start)) : int(str(end))] == raw
+    plain = etl.read_report(reports[0].encode()).tables["classes"].drop("report_id")
+    assert etl.read_report(file).tables["classes"].drop("report_id").equals(plain)
