@@ -2,7 +2,7 @@
 
 FOLDER keeps the inputs that reached something new; a new one is filled with generated reports. An input for which a
 promise does not hold ends the run and is left as a file `broken-*`; with --keep-going the run goes on. Such as
-`python -m tests.fuzz /tmp/inputs -max_total_time=1200`. Needs `pip install 'trustee-etl[fuzz]'`.
+`python -m tests.fuzz FOLDER -max_total_time=1200`. Needs `pip install 'trustee-etl[fuzz]'`.
 """
 
 from __future__ import annotations
