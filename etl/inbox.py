@@ -65,6 +65,7 @@ class InboxBatch:
     own_paths: dict[str, str] = field(default_factory=dict)
     share: float = 0.0
     last_file: str | None = None
+    files_with_reports: set[str | None] = field(default_factory=set)
 
     def has_room(self, share: float, file: str | None) -> bool:
         """Whether a document that costs so much may be read together with those of the batch.
@@ -189,6 +190,8 @@ class Inbox:
             batch.share += share
         else:
             read = row["outcome"] == READ
+            if read:
+                batch.files_with_reports.add(item.file)
             batch.settled.append(self._skipped(item, row) if read else unread_outcome(item.source, row))
 
     def _holds(self, item: Document, row: _Row) -> bool:

@@ -123,7 +123,7 @@ class Landing:
                 row["source"] = batch.own_paths[row["sha256"]]
         staged.documents += [reject_row(reject) for reject in batch.rejects]
         staged.documents += list(self._rejected_copies(batch, staged))
-        self._attach(staged)
+        self._attach(batch, staged)
         changes = self._commit(batch, folder, staged)
         return Landed(batch, staged, changes, time.perf_counter() - begun)
 
@@ -139,11 +139,19 @@ class Landing:
                 own = {"source": copy.source, "file": copy.file, "outcome": REJECTED}
                 yield {name: row.get(name) for name in SCHEMA} | own
 
-    def _attach(self, staged: Staged) -> None:
-        """Parts that are no reports, of files in which reports were found, are no rejects: covers, pictures."""
+    def _attach(self, batch: InboxBatch, staged: Staged) -> None:
+        """Parts that are no reports, of files in which reports were found, are no rejects: covers, pictures. Nor are
+        they where another part is a report that could not be read: its reject tells of the file."""
         files = {row["file"] for row in staged.documents if row["outcome"] == REJECTED and row["file"]}
         with_reports = {row["file"] for row in staged.documents if row["outcome"] == READ and row["file"]}
-        with_reports |= set(self._manifest.parts(files, READ)["file"])
+        with_reports |= set(self._manifest.parts(files, READ)["file"]) | batch.files_with_reports
+        copied = {copy.sha256 for copy in batch.copies}
+        read = {row["sha256"] for row in staged.documents if row["outcome"] == READ}
+        read |= set(self._manifest.reports(copied)["sha256"])
+        with_reports |= {copy.file for copy in batch.copies if copy.sha256 in read}
+        told = [row for row in staged.documents if row["outcome"] == REJECTED]
+        with_reports |= {row["file"] for row in told if row["reason_code"] not in ATTACHED_FOR}
+        with_reports.discard(None)
         for row in staged.documents:
             if row["outcome"] == REJECTED and row["reason_code"] in ATTACHED_FOR and row["file"] in with_reports:
                 row["outcome"] = ATTACHED

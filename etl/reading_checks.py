@@ -11,6 +11,7 @@ from etl.layout import Layout
 from etl.outcomes import MAX_LINES, SCHEMA, shaped
 from etl.records import Extraction
 from etl.rules import TOTAL
+from etl.schema import find_field
 
 _DATES = ("distribution_date", "report_date", "record_date", "determination_date")
 # Wording that may differ between two places of a report without saying anything else.
@@ -37,17 +38,20 @@ def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def check_reading(extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+def check_reading(
+    extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFrame, reports: pl.DataFrame, layout: Layout
+) -> pl.DataFrame:
     """The checks of the reading: the columns of `outcomes.SCHEMA`.
 
-    `said` as `tables.field_values`, `numbers` as `count_claimed` with `numbers_found`.
+    `said` as `tables.field_values`, `numbers` as `count_claimed` with `numbers_found`, `reports` with `document` and
+    the columns of its table.
     """
     return shaped(
         [
             _joined_blocks(extraction.joins),
             _every_number_claimed(numbers, extraction.records),
             _repeated_fields(said),
-            _expected_lines(extraction, numbers.select("document"), layout),
+            _without_cover(_expected_lines(extraction, numbers.select("document"), layout), reports, layout),
             _same_groups(extraction.records, layout),
         ]
     )
@@ -141,6 +145,28 @@ def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Lay
     )
     found = pl.when(pl.col("missing") != "").then(pl.format("not found: {}", "missing")).otherwise(pl.lit("all found"))
     return _compared(counted, "expected_lines_found", found)
+
+
+def _without_cover(checks: pl.DataFrame, reports: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+    """What a document of a submission lacks of its cover is none of its lines: the cover is a document of its own."""
+    covers = [block.name for block in layout.blocks if block.table == "reports"]
+    covers += [find.name for find in layout.finds if all(_is_said_of_a_report(name) for name in find.pattern.fields)]
+    exhibits = reports.filter(pl.col("accession_number").is_not_null())["document"]
+    elsewhere = (
+        (pl.col("outcome") == "fail") & pl.col("subject").is_in(covers) & pl.col("document").is_in(exhibits.implode())
+    )
+    told = pl.format("{}; the cover of a submission is a document of its own", "explanation")
+    return checks.with_columns(
+        outcome=pl.when(elsewhere).then(pl.lit("not_applicable")).otherwise("outcome"),
+        difference=pl.when(~elsewhere).then("difference"),
+        explanation=pl.when(elsewhere).then(told).otherwise("explanation"),
+    )
+
+
+def _is_said_of_a_report(name: str) -> bool:
+    """Whether a field is a column of `reports`, or of no table."""
+    known = find_field(name)
+    return known is None or known[0] == "reports"
 
 
 def _wanted_lines(layout: Layout) -> list[tuple[str, str | None]]:

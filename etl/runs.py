@@ -28,6 +28,7 @@ from etl.inbox import Inbox
 from etl.landing import Landed, Landing
 from etl.layout import Layouts, usable_layouts
 from etl.manifest import (
+    ATTACHED,
     MERGED_FILE,
     READ,
     REJECTED,
@@ -203,7 +204,7 @@ class _Teller:
             summary.numbers_claimed += row["numbers_claimed"]
             yield read_outcome(row["source"], row, "read")
         for copy in landed.batch.copies:
-            if (REJECTED, copy.sha256, copy.source) not in mine:
+            if not {(outcome, copy.sha256, copy.source) for outcome in (REJECTED, ATTACHED)} & mine:
                 message = f"the same bytes as {copy.first}"
                 yield Outcome(copy.source, copy.sha256, copy.size, "duplicate", message=message)
 

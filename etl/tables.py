@@ -184,7 +184,8 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     return (
         frame.join(items, on="document", how="left", maintain_order="left")
         .with_columns(
-            *(date(pl.col(name)) for name in ("report_date", "record_date", "determination_date")),
+            *(date(pl.col(name)) for name in ("record_date", "determination_date")),
+            pl.coalesce(date(pl.col("report_date")), _event_day()),
             *(pl.coalesce(f"header_{name}", name).alias(name) for name in ("form_type", "items")),
             *(pl.coalesce(name, f"header_{name}").alias(name) for name in _PRINTED_FIRST),
             deal_name=pl.coalesce("deal_name", "registrant"),
@@ -194,6 +195,12 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
             is_amendment=pl.coalesce("header_is_amendment", pl.col("form_type").str.to_uppercase().str.ends_with("/A"))
         )
     )
+
+
+def _event_day() -> pl.Expr:
+    """Of a Form 8-K the header's period of report is the date of the earliest event, which its cover prints as the Date
+    of Report (EDGAR Filer Manual: Period)."""
+    return pl.when(pl.col("header_form_type").str.starts_with("8-K")).then("period_of_report")
 
 
 def _header_columns(documents: Sequence[Document]) -> dict[str, list[object]]:

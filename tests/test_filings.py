@@ -357,3 +357,39 @@ def test_a_report_as_a_page_is_read_and_explained_by_the_lines_of_its_text(repor
         assert text[int(str(line)) - 1][int(str(start)) : int(str(end))] == raw
     plain = etl.read_report(reports[0].encode()).tables["classes"].drop("report_id")
     assert etl.read_report(file).tables["classes"].drop("report_id").equals(plain)
+
+
+def test_what_stands_on_the_cover_of_a_submission_is_not_missing(reports: list[str], tmp_path: Path) -> None:
+    exhibit = reports[0][reports[0].index("Item 7") :] if "Item 7" in reports[0] else reports[0]
+    file = tmp_path / "filing.txt"
+    file.write_text(submission([COVER, exhibit]))
+    etl.run([file], tmp_path / "out")
+    ((form, day),) = lake_rows(tmp_path / "out", "select form_type, report_date from reports")
+    assert (form, day) == ("8-K", date(2003, 11, 17)) or "Date of Report" in exhibit
+    checks = etl.read_report(file).tables["checks"].filter(check="expected_lines_found")
+    assert "fail" not in checks["outcome"]
+
+
+def test_a_cover_is_attached_where_its_reports_came_with_another_file(reports: list[str], tmp_path: Path) -> None:
+    one, other = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text(submission([COVER, reports[0]]))
+    other.write_text(submission([f"{COVER} again", reports[0]], form="8-K/A"))
+    assert etl.run([one], tmp_path / "out").rejected == 0
+    for files in ([other], [one, other], [other]):
+        summary = etl.run(files, tmp_path / "out")
+        assert (summary.rejected, summary.attached) == (0, len(files))
+
+
+def test_a_cover_is_no_second_reject_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "filing.txt"
+    file.write_text(submission([COVER, "STATEMENT TO CERTIFICATEHOLDERS\nDistribution Date: 17-Nov-03\n"]))
+    summary = etl.run([file], tmp_path / "out")
+    assert (summary.rejected, summary.attached) == (1, 1)
+    assert [reject["source"] for reject in summary.rejects] == [f"{file}#2"]
+
+
+def test_each_document_counts_once(reports: list[str], tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text(submission([COVER, reports[0]]))
+    summary = etl.run([tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "out")
+    assert (summary.documents, summary.reports_read, summary.duplicates, summary.attached) == (4, 1, 1, 2)
