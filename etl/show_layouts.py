@@ -101,7 +101,7 @@ def _sample(layout: Layout, sample: SampleResult, width: int) -> Iterator[Text]:
 
 def _difference(found: Difference) -> str:
     """Such as: classes A-1 ending_balance: expected 100, read 200."""
-    row = " ".join([found.table, *found.key])
+    row = " ".join([found.table, *filter(None, found.key)])
     if found.column is None:
         return (
             f"{row}: {'is expected, and was not read' if found.expected == A_ROW else 'was read, and is not expected'}"
