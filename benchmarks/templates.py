@@ -95,8 +95,7 @@ def verify_template(records: pl.DataFrame, read: Sequence[Strips]) -> int:
 
 def compare(documents: Sequence[Document], repeat: int) -> str:
     """The measurements, as the Markdown that the page holds."""
-    layouts = load_layouts()
-    layout = next(known for known in layouts if known.name == "us-bank-text")
+    (layout,) = layouts = [layout for layout in load_layouts() if layout.name == "us-bank-text"]
     texts = [document.text for document in documents]
     parser = ttp(template=TEMPLATE.read_text(encoding="utf-8"), log_level="ERROR")
     batch = read_batch(documents, layouts)
