@@ -27,7 +27,7 @@ def compared(batch: Batch) -> dict[int, Compared]:
     frames = {
         "reports": batch.identity.select("document", "distribution_date", "report_id").join(sources, on="document"),
         "records": tables["records"].select("document", *RECORD_COLUMNS).filter(_is_compared()),
-        "classes": tables["classes"].select("document", "class_key", "class_type", "ending_balance"),
+        "classes": tables["classes"].select("document", "section", "class_key", "class_type", "ending_balance"),
         "checks": tables["checks"].select("document", "check", "subject", "outcome", "actual", "explanation"),
     }
     texts = {name: frame.with_columns(pl.col(pl.Enum).cast(pl.String)) for name, frame in frames.items()}
