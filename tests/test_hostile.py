@@ -150,7 +150,7 @@ def test_a_file_of_two_gigabytes_is_refused_without_being_read(tmp_path: Path) -
     begun = time.perf_counter()
     summary = run([tmp_path], tmp_path / "output")
     assert time.perf_counter() - begun < 5
-    assert _reasons(summary) == {"text": "too_large", "zip": "binary"}
+    assert _reasons(summary) == {"text": "too_large", "zip": "archive_damaged"}
     assert summary.rejects[0]["message"] == "2,147,483,648 bytes; at most 8,388,608 are read"
 
 
@@ -589,7 +589,7 @@ def test_an_empty_zip_is_an_archive_too() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w"):
         pass
-    assert _reason(file.getvalue())[0] == "binary"
+    assert _reason(file.getvalue())[0] == "empty"
 
 
 # --- encodings --------------------------------------------------------------------------------------------
