@@ -151,7 +151,7 @@ def test_a_file_of_two_gigabytes_is_refused_without_being_read(tmp_path: Path) -
     summary = run([tmp_path], tmp_path / "output")
     assert time.perf_counter() - begun < 5
     assert _reasons(summary) == {"text": "too_large", "zip": "archive_damaged"}
-    assert summary.rejects[0]["message"] == "2,147,483,648 bytes; at most 8,388,608 are read"
+    assert summary.rejects[0]["message"] == "2,147,483,648 bytes; at most 67,108,864 are read"
 
 
 def test_documents_say_their_share_of_what_may_be_read_at_once() -> None:
