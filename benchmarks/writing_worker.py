@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from etl.batch import Batch, read_batch
-from etl.documents import Document, read_document
+from etl.documents import Document
+from etl.filings import documents_in
 from etl.layout import load_layouts
 from etl.partitions import PartitionBy
 from etl.schema import TABLES
@@ -42,7 +43,8 @@ def held_frames(files: Sequence[str]) -> dict[str, pl.DataFrame]:
 
 
 def _read(files: Sequence[str]) -> Batch:
-    documents = [document for file in files if isinstance(document := read_document(Path(file)), Document)]
+    inside = (item for file in files for item in documents_in(Path(file)))
+    documents = [item for item in inside if isinstance(item, Document)]
     batch = read_batch(documents, load_layouts())
     _ = batch.arrow
     return batch

@@ -154,23 +154,6 @@ def _lies_in(source: str, folders: Iterable[Path]) -> bool:
     return any(path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts for folder in folders)
 
 
-def read_document(given: Path | Found) -> Document | Reject:
-    """The document in a file, or the reason why it is none.
-
-    What was a file when the inbox was looked through may be anything by now. So a link is not followed to it, a
-    pipe is not waited for, and a file that is written to while it is read is no document.
-    """
-    found = given if isinstance(given, Found) else Found(given)
-    try:
-        with opened(found) as file:
-            if file is None:
-                return not_a_file(found.path)
-            content = read_whole(file, source_name(found.path), MAX_BYTES)
-    except OSError as error:
-        return unreadable(found.path, error)
-    return content if isinstance(content, Reject) else document_from_bytes(content, source_name(found.path))
-
-
 def size_of(found: Found) -> int:
     """The size of a file; 0 where that cannot be known."""
     try:

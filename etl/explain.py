@@ -16,9 +16,8 @@ from typing import Any
 import polars as pl
 
 from etl.cells import date as printed_day
-from etl.documents import Document, document_from_bytes, source_path
+from etl.documents import STANDARD_INPUT, Document, document_from_bytes, source_path
 from etl.errors import LakeError, UsageError
-from etl.filings import documents_in
 from etl.identities import ANY_SUBJECT, between_checks_on, checks_on
 from etl.lake import Lake, listed, quoted
 from etl.lake_checks import read_reports
@@ -26,7 +25,7 @@ from etl.layout import load_layouts
 from etl.month_checks import check_months
 from etl.schema import Table, table, unit_of
 from etl.sources import read_source, source_file
-from etl.splits import split_reports
+from etl.splits import reports_in
 
 # Tables whose values a report prints.
 EXPLAINED = ("reports", "classes", "pools", "delinquencies", "measures", "triggers")
@@ -468,16 +467,14 @@ def _document(lake: Lake, path: str, sha256: str) -> tuple[Document | None, str 
 
 
 def _original(path: str, sha256: str) -> Document | None:
-    file = re.split("!/|#[0-9]", path, maxsplit=1)[0]
-    for given in dict.fromkeys((path, file)):
-        try:
-            documents = split_reports(list(documents_in(source_path(given))), load_layouts())
-            found = (item for item in documents if isinstance(item, Document) and item.sha256 == sha256)
-            if (document := next(found, None)) is not None:
-                return document
-        except ValueError:  # no path at all
-            continue
-    return None
+    file = re.split("!/|#", path, maxsplit=1)[0]  # no name on the disk has these marks, see source_name
+    if file == STANDARD_INPUT:
+        return None
+    try:
+        inside = reports_in(source_path(file), load_layouts())
+    except ValueError:  # no path at all
+        return None
+    return next((item for item in inside if isinstance(item, Document) and item.sha256 == sha256), None)
 
 
 # --- the checks ---------------------------------------------------------------------------------------------

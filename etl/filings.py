@@ -42,7 +42,7 @@ def documents_in(given: Path | Found) -> Iterator[Document | Reject]:
     """
     found = given if isinstance(given, Found) else Found(given)
     source = source_name(found.path)
-    if source == STANDARD_INPUT:
+    if source == STANDARD_INPUT and found.below is None:
         with open(0, "rb", closefd=False) as stream:
             yield from _standard_input(source, stream)
         return

@@ -22,10 +22,9 @@ import polars as pl
 from etl.batch import Batch, read_batch
 from etl.documents import Document, Reject
 from etl.errors import UsageError
-from etl.filings import documents_in
 from etl.layout import Layout, choose_layout
 from etl.schema import TABLES, table
-from etl.splits import split_reports
+from etl.splits import reports_in
 
 SAMPLE, SAMPLES, EXPECTED = "sample.txt", "samples", "expected"
 # What stands in a difference for a row that is there on one side alone.
@@ -126,7 +125,7 @@ def accept(result: SampleResult, *, force: bool = False) -> list[Path]:
 
 
 def _check(sample: Path, expected: Path, layout: Layout, known: Sequence[Layout]) -> SampleResult:
-    documents = list(split_reports(list(documents_in(sample)), [layout]))
+    documents = reports_in(sample, [layout])
     if len(documents) != 1:
         names = ", ".join(item.source for item in documents[:3])
         problem = f"{len(documents)} documents stand in it ({names}, ...); a sample is one report"

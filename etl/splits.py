@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import polars as pl
 
-from etl.documents import Document, Reject, document_from_bytes
+from etl.documents import Document, Found, Reject, document_from_bytes
+from etl.filings import documents_in
 from etl.html_text import is_html
 from etl.layout import Layout, choose_layout
 
@@ -17,6 +19,11 @@ MAX_REPORTS = 2000
 # The expression of a report's first line may go on over so many lines.
 _LINES = 3
 _LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+def reports_in(given: Path | Found, layouts: Sequence[Layout]) -> list[Document | Reject]:
+    """The documents in a file, those of many reports taken apart."""
+    return list(split_reports(list(documents_in(given)), layouts))
 
 
 def split_reports(items: Sequence[Document | Reject], layouts: Sequence[Layout]) -> Iterator[Document | Reject]:

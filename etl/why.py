@@ -18,7 +18,6 @@ from etl.blocks import find_heads, label_lines
 from etl.cells import NUMBER, NUMERIC_UNITS
 from etl.documents import STANDARD_INPUT, Document, Reject, source_name
 from etl.errors import UsageError
-from etl.filings import documents_in
 from etl.layout import Block, Layout, choose_layout, find_named
 from etl.lines import lines_frame
 from etl.near_heads import ENOUGH, NearHead, nearest_head
@@ -26,7 +25,7 @@ from etl.patterns import fitting_start
 from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract
 from etl.schema import unit_of
-from etl.splits import split_reports
+from etl.splits import reports_in
 
 # Of the documents of a file, so many are named; of the lines below a head that are no rows, so many are told.
 NAMED = 10
@@ -131,7 +130,7 @@ def named_document(given: str, layouts: Sequence[Layout]) -> Document | Reject:
     """
     path = Path(given)
     file = path if path.is_file() or given == STANDARD_INPUT else _holder(given)
-    items = list(split_reports(list(documents_in(file)), layouts))
+    items = reports_in(file, layouts)
     if file != path:
         place = given[len(str(file)) :]
         source = source_name(file) + place

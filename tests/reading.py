@@ -6,12 +6,14 @@ import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
 from etl import Layout, load_layouts
 from etl.batch import Batch, read_batch
-from etl.documents import Document, Reject, document_from_bytes
+from etl.documents import Document, Found, Reject, document_from_bytes
+from etl.filings import documents_in
 
 from .kit.report import Row, Truth
 
@@ -56,6 +58,12 @@ class Outcome:
     def failed_checks(self) -> list[tuple[str, str]]:
         """Check and subject of those that failed."""
         return self.tables["checks"].filter(outcome="fail").select("check", "subject").rows()
+
+
+def only_document(given: Path | Found) -> Document | Reject:
+    """The only document in a file, as a run reads it."""
+    (item,) = documents_in(given)
+    return item
 
 
 def read_text(text: str | bytes) -> Outcome:

@@ -10,10 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import etl.documents
+import etl.filings
 from etl import Summary, UsageError, run
-from etl.documents import Document, Reject, document_from_bytes, find_inputs, read_document
+from etl.documents import Document, Reject, document_from_bytes, find_inputs
 
 from .kit import absc_2003_he2, render
+from .reading import only_document
 
 REPORT = render(absc_2003_he2.report()).encode()
 
@@ -102,10 +104,11 @@ def test_a_report_is_known_by_its_bytes() -> None:
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(etl.documents, "MAX_BYTES", 10)
+    monkeypatch.setattr(etl.filings, "MAX_FILE_BYTES", 10)
     for name, content in (("fits", b"0123456789"), ("large", b"0123456789a")):
         (tmp_path / name).write_bytes(content)
-    assert isinstance(read_document(tmp_path / "fits"), Document)
-    reject = read_document(tmp_path / "large")
+    assert isinstance(only_document(tmp_path / "fits"), Document)
+    reject = only_document(tmp_path / "large")
     assert isinstance(reject, Reject)
     assert (reject.reason_code, reject.size, reject.sha256) == ("too_large", 11, None)
     assert _reject(b"0123456789a").reason_code == "too_large"
@@ -123,7 +126,7 @@ def test_a_file_that_may_not_be_read_is_a_reject(tmp_path: Path) -> None:
 
 
 def test_a_file_that_vanishes_is_a_reject(tmp_path: Path) -> None:
-    reject = read_document(tmp_path / "gone.txt")
+    reject = only_document(tmp_path / "gone.txt")
     assert isinstance(reject, Reject)
     assert (reject.reason_code, reject.message) == ("unreadable", "No such file or directory")
 

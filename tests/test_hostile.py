@@ -36,13 +36,12 @@ from etl.documents import (
     count_numbers,
     document_from_bytes,
     find_inputs,
-    read_document,
 )
 from etl.schema import TABLES
 
 from .kit import absc_2003_he2, make_deal, render, simulate
 from .processes import call_etl
-from .reading import Outcome, read_texts, scan_numbers
+from .reading import Outcome, only_document, read_texts, scan_numbers
 
 REPORT = render(absc_2003_he2.report()).encode()
 SECRET = render(simulate(make_deal(5), 1)[0]).encode()
@@ -406,7 +405,7 @@ def _found(inbox: Path) -> Found:
 def _after(found: Found, change: Callable[[Path], None]) -> Reject:
     """What is said of a file that was found, and then changed."""
     change(found.path)
-    item = read_document(found)
+    item = only_document(found)
     assert isinstance(item, Reject)
     return item
 
@@ -461,7 +460,7 @@ def test_a_pipe_that_comes_at_the_last_moment_is_not_waited_for(one: Found, monk
         return status
 
     monkeypatch.setattr(os, "stat", then_change)
-    item = read_document(one)
+    item = only_document(one)
     assert isinstance(item, Reject)
     assert item.reason_code == "not_a_file"
 
@@ -479,7 +478,7 @@ def test_a_link_that_comes_at_the_last_moment_is_not_followed(
         return status
 
     monkeypatch.setattr(os, "stat", then_change)
-    item = read_document(one)
+    item = only_document(one)
     assert isinstance(item, Reject)
     assert item.reason_code == "not_a_file"
 
@@ -576,9 +575,7 @@ def test_an_archive_is_named_and_not_opened(tmp_path: Path, kind: str) -> None:
     (tmp_path / "inbox" / "nested").write_bytes(pack(pack(bomb)))
     (tmp_path / "inbox" / "tarred").write_bytes(pack(_tar(bomb)))
     begun = time.perf_counter()
-    items = [
-        read_document(item) if isinstance(item, Found) else item for item in find_inputs([str(tmp_path / "inbox")])
-    ]
+    items = [document_from_bytes(file.read_bytes(), file.name) for file in (tmp_path / "inbox").iterdir()]
     assert time.perf_counter() - begun < 1
     rejects = [item for item in items if isinstance(item, Reject)]
     assert len(items) == len(rejects) == 4
