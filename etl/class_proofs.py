@@ -10,7 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from etl.drafting import DOLLAR_DECIMALS, Draft, DraftCell, DraftRow, DraftTable, decimals, is_cusip
+from etl.drafting import DOLLAR_DECIMALS, Draft, DraftCell, DraftRow, DraftTable, decimals
+from etl.identifiers import is_cusip
 from etl.patterns import NOT_APPLICABLE
 
 # Without these nothing can be proved.

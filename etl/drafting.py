@@ -15,6 +15,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
+from etl.identifiers import is_cusip
 from etl.patterns import NOT_APPLICABLE
 
 SYNONYMS = Path(__file__).parent / "synonyms.toml"
@@ -181,21 +182,6 @@ def _cells_at_end(line: str, tokens: Sequence[DraftCell]) -> list[DraftCell]:
         else:
             break
     return [] if percent is not None else cells[::-1]
-
-
-def is_cusip(text: str) -> bool:
-    """Whether a text is a CUSIP: nine letters and digits, the last of which checks the others.
-
-    >>> is_cusip("04541GDP4"), is_cusip("04541GDP5")
-    (True, False)
-    """
-    if len(text) != _CUSIP_LENGTH or not (text.isascii() and text.isalnum() and text[-1].isdigit()):
-        return False
-    values = [int(character, 36) * (1 + place % 2) for place, character in enumerate(text[:-1])]
-    return text == text.upper() and (sum(value // 10 + value % 10 for value in values) + int(text[-1])) % 10 == 0
-
-
-_CUSIP_LENGTH = 9
 
 
 def _is_cell(word: str) -> bool:

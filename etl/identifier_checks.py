@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 
 import polars as pl
 
 from etl.cells import is_not_applicable
 from etl.figures import class_row
+from etl.identifiers import LENGTHS, check_digit
 from etl.identities import CheckDigit
 from etl.rules import TOTAL
-
-# ANSI X9.6: digits count as themselves, letters from 10 on, then these three.
-_VALUES = {character: value for value, character in enumerate(string.digits + string.ascii_uppercase + "*@#")}
-_LENGTHS = {"cusip": 9, "isin": 12}
 
 
 def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequence[CheckDigit]) -> pl.DataFrame:
@@ -38,7 +34,7 @@ def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
     printed = (
         classes.filter(code.is_not_null()).select("document", "section", "class_key", code).rechunk()
     )  # see rejections
-    length = _LENGTHS[check.method]
+    length = LENGTHS[check.method]
     built = printed.filter(code.str.contains(rf"^[0-9A-Z*@#]{{{length - 1}}}[0-9]$"))[check.column].unique()
     digits = [check_digit(text, check.method) for text in built]
     wanted = pl.DataFrame({check.column: built, "digit": pl.Series(digits, dtype=pl.String)})
@@ -71,21 +67,3 @@ def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
         actual=pl.when(~no_identifier).then(last.cast(pl.Int64, strict=False)),
         explanation=explanation,
     )
-
-
-def check_digit(code: str, method: str) -> str:
-    """The check digit that `code` should end in; `code` has the form of its kind.
-
-    A CUSIP doubles the value of each second character; an ISIN spells letters as numbers first and then
-    doubles each second digit from the right. The digits of the results are added up.
-
-    >>> check_digit("037833100", "cusip")
-    '0'
-    >>> check_digit("US0378331005", "isin")
-    '5'
-    """
-    values = [_VALUES[character] for character in code[:-1]]
-    if method == "isin":
-        values = [0, *map(int, reversed("".join(map(str, values))))]  # the zero makes the last digit a second one
-    doubled = [value * (1 + place % 2) for place, value in enumerate(values)]
-    return str(-sum(number // 10 + number % 10 for number in doubled) % 10)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from etl.blocks import find_heads
-from etl.drafting import draft, is_cusip, layout_text, normal_head, synonyms
+from etl.drafting import draft, layout_text, normal_head, synonyms
+from etl.identifiers import is_cusip
 from etl.layout import load_layout
 from etl.lines import lines_frame
 from etl.schema import unit_of

@@ -20,6 +20,7 @@ ORDER = [
     "version",
     "schema",
     "deals",
+    "identifiers",
     "partitions",
     "commits",
     "decoding",

@@ -14,6 +14,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
 from .expected import cell
+from .model import check_digit
 
 D = Decimal
 ISSUER, SERVICER = "EXAMPLE MORTGAGE SECURITIES I, INC.", "EXAMPLE FUNDING CORPORATION"
@@ -98,15 +99,6 @@ AVAILABLE = (
 DELINQUENT = (("ONE MONTHLY PAYMENT:", 4, "802,117.36"), ("TWO MONTHLY PAYMENTS:", 1, "96,440.05"),
               ("THREE OR MORE MONTHLY PAYMENTS:", 0, "0.00"))  # fmt: skip
 BUCKETS = ("30-59", "60-89", "90+")
-
-
-def check_digit(code: str) -> str:
-    """The ninth character of a CUSIP."""
-    total = 0
-    for place, character in enumerate(code):
-        value = int(character, 36) * (1 + place % 2)
-        total += value // 10 + value % 10
-    return str(-total % 10)
 
 
 def cusip(bond: Class) -> str:
