@@ -64,7 +64,7 @@ def read_reports(source: str | os.PathLike[str] | bytes, layouts: Layouts = None
     reports = [report for batch in batches for report in _reports(batch)]
     if not reports:
         rejects = [item for item in items if isinstance(item, Reject)]
-        raise _rejected([*(reject for batch in batches for reject in batch.rejects), *rejects][0])
+        raise [*(reject for batch in batches for reject in batch.rejects), *rejects][0].error
     return reports
 
 
@@ -82,7 +82,3 @@ def _reports(batch: Batch) -> Iterator[Report]:
             for name, frame in batch.tables.items()
         }
         yield Report(deal, date, report_id, tables)
-
-
-def _rejected(reject: Reject) -> RejectedError:
-    return RejectedError(reject.reason_code, f"{reject.source}: {reject.message}", reject.hint)

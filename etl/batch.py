@@ -12,13 +12,13 @@ import pyarrow as pa
 from etl.checks import evaluate
 from etl.documents import Document, Reject
 from etl.errors import first_line
-from etl.generic import Refusal, completed, propose
+from etl.generic import completed, propose
 from etl.layout import Layout, choose_layout
 from etl.lines import lines_frame
 from etl.outcomes import counted
 from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract, without
-from etl.rejections import SCHEMA, reject
+from etl.rejections import SCHEMA, Refusal, reject
 from etl.schema import TABLES, conform
 from etl.tables import (
     IDENTITY,

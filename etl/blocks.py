@@ -94,7 +94,7 @@ _RUN = [f"line_{back}" for back in range(MAX_HEAD_LINES - 1, -1, -1)]
 
 def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[_HeadLine]]:
     """Lines all of whose words are words of heads, as numbers into the list of distinct head lines."""
-    words = {layout.folded(word) for block in layout.blocks for word in _words(block)}
+    words = {layout.folded(word) for block in layout.blocks for word in block.head_words}
     plain = lines.filter(~pl.col("text").str.contains(_AMOUNT)).select("document", "position", "text")
     distinct = plain.select(pl.col("text").unique(maintain_order=True))
     groups = list(dict.fromkeys(block.groups for block in layout.blocks if block.groups))
@@ -104,7 +104,7 @@ def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list
     found = distinct.with_columns(
         rest.alias("rest"), *(pl.col("text").str.extract_all(group).alias(group) for group in groups)
     )
-    longest = MAX_GROUPS * max((len(_words(block)) for block in layout.blocks), default=0)
+    longest = MAX_GROUPS * max((len(block.head_words) for block in layout.blocks), default=0)
     head_lines: list[_HeadLine] = []
     known: dict[tuple[object, ...], int] = {}  # lines that differ in their blanks alone are one
     numbers: list[tuple[str, int]] = []
@@ -119,11 +119,6 @@ def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list
             numbers.append((text, number))
     numbered = pl.DataFrame(numbers, schema={"text": pl.String, "line_0": pl.Int32}, orient="row")
     return plain.join(numbered, on="text", how="inner", maintain_order="left").drop("text"), head_lines
-
-
-def _words(block: Block) -> list[str]:
-    """The words of the block's head, without its groups."""
-    return [word for head in (*block.columns, block.title or "") for word in head.split()]
 
 
 def _runs(candidates: pl.DataFrame) -> pl.DataFrame:

@@ -379,8 +379,8 @@ def _doubled(block: Block, keys: pl.DataFrame) -> pl.DataFrame:
 
 def _missing_block(block: Block, documents: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
     missing = documents.join(keys, on="document", how="anti", maintain_order="left")
-    heads = " ".join((*block.columns, block.title or "")).strip()
-    message = pl.format("no rows of block {} were found; its head reads: {}", pl.lit(block.name), pl.lit(heads))
+    head = pl.lit(" ".join(block.heads).strip())
+    message = pl.format("no rows of block {} were found; its head reads: {}", pl.lit(block.name), head)
     return reject(missing, "missing_block", message, "check that the report is whole and that its head reads so")
 
 

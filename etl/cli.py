@@ -21,7 +21,7 @@ from rich.text import Text
 from etl.compaction import compact
 from etl.dictionary import checks_page, described, dictionary_page
 from etl.documents import Document, Reject
-from etl.errors import EtlError, LayoutError, RejectedError, UsageError, first_line
+from etl.errors import EtlError, LayoutError, UsageError, first_line
 from etl.explain import explain
 from etl.identities import catalogue
 from etl.lake import Lake
@@ -392,7 +392,7 @@ def _document(report: str, layouts: Sequence[Layout]) -> Document:
     """The document that a command names. Raises RejectedError where it is no text."""
     document = named_document(report, layouts)
     if isinstance(document, Reject):
-        raise RejectedError(document.reason_code, f"{document.source}: {document.message}", document.hint)
+        raise document.error
     return document
 
 

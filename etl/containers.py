@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, BinaryIO, Protocol
 
-from etl.documents import MAX_FILE_BYTES, Reject
+from etl.documents import EMPTY_ZIP, GZIP, MAX_FILE_BYTES, TAR, TAR_AT, ZIP, Reject
 
 # A tar of zips of gzipped files is as deep as archives are in practice. A tar.gz counts as one archive.
 MAX_DEPTH = 3
@@ -42,8 +42,6 @@ MAX_DIRECTORY_BYTES = 16 * 1024**2
 
 _CHUNK = 64 * 1024
 _BLOCK = 512  # of a tar
-_GZIP, _ZIP, _EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
-_USTAR, _USTAR_AT = b"ustar", 257
 # What stands before a member of a tar, about it: long names and attributes. There are two or three of them.
 _MAX_NOTES, _MAX_NOTE_BYTES = 8, 64 * 1024
 _UNIX = 3  # the system that made a member of a zip
@@ -252,11 +250,11 @@ def _whole(stream: _Stream) -> bytes | None:
 
 
 def _kind(beginning: bytes) -> str | None:
-    if beginning.startswith(_GZIP):
+    if beginning.startswith(GZIP):
         return "gzip"
-    if beginning.startswith((_ZIP, _EMPTY_ZIP)):
+    if beginning.startswith((ZIP, EMPTY_ZIP)):
         return "zip"
-    return "tar" if beginning.startswith(_USTAR, _USTAR_AT) else None
+    return "tar" if beginning.startswith(TAR, TAR_AT) else None
 
 
 # --- archives ---------------------------------------------------------------------------------------------
@@ -366,7 +364,7 @@ class _Gunzipped:
                 self._ended = True
                 return
         self._given = begin if len(begin) > 1 else begin + self._stream.read(_CHUNK)
-        if not self._given.startswith(_GZIP):
+        if not self._given.startswith(GZIP):
             raise _DamagedError(self._archive.source, "something else follows the gzip data")
         self._archive.budget.count()
         self._inflate = zlib.decompressobj(wbits=31)

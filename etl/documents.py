@@ -37,15 +37,20 @@ MAX_FILE_BYTES = 64 * 1024 * 1024
 # As the name of an input: what comes in on standard input.
 STANDARD_INPUT = "-"
 
+# How archives begin that are opened; a tar has its mark further on, as it begins with the name of a file.
+GZIP, ZIP, EMPTY_ZIP = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
+TAR, TAR_AT = b"ustar", 257
+KIND_BYTES = 512
+
 # How files begin that are no text. Here archives are not opened: `containers` does that, within its bounds.
 _MAGIC = {
     b"%PDF": "a PDF",
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8\xff": "a JPEG picture",
     b"GIF8": "a GIF picture",
-    b"PK\x03\x04": "a ZIP archive or an Office file",
-    b"PK\x05\x06": "an empty ZIP archive",
-    b"\x1f\x8b": "a gzip archive",
+    ZIP: "a ZIP archive or an Office file",
+    EMPTY_ZIP: "an empty ZIP archive",
+    GZIP: "a gzip archive",
     b"BZh": "a bzip2 archive",
     b"\xfd7zXZ": "an xz archive",
     b"(\xb5/\xfd": "a Zstandard archive",
@@ -53,9 +58,6 @@ _MAGIC = {
     b"Rar!": "a RAR archive",
     b"\xd0\xcf\x11\xe0": "an old Office file",
 }
-# A tar archive has its mark here; it begins with the name of a file.
-_TAR, _TAR_AT = b"ustar", 257
-KIND_BYTES = 512
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,11 @@ class Reject:
     message: str
     hint: str
     file: str | None = None  # of a part of a file: the source of the file
+
+    @property
+    def error(self) -> RejectedError:
+        """The error to raise where the document is all that was asked for."""
+        return RejectedError(self.reason_code, f"{self.source}: {self.message}", self.hint)
 
 
 @dataclass(frozen=True)
@@ -246,7 +253,7 @@ _SPLIT = "split the file into its reports"
 
 def _kind(content: bytes) -> str | None:
     """What the file is that begins so, if it is known to be no text."""
-    if content.startswith(_TAR, _TAR_AT):
+    if content.startswith(TAR, TAR_AT):
         return "a tar archive"
     return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
 

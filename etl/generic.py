@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.cells import NUMBER
+from etl.cells import NUMBER, date
 from etl.class_proofs import Proof, Unproved, prove
 from etl.deals import deal_slug
 from etl.drafting import Draft, DraftColumn, DraftRow, DraftTable, draft, escaped
@@ -25,7 +25,7 @@ from etl.lookalikes import looks_like
 from etl.near_misses import nearest
 from etl.patterns import Pattern, PatternError, compile_find, compile_row
 from etl.records import Extraction
-from etl.rejections import SCHEMA, reject
+from etl.rejections import SCHEMA, Refusal, reject
 from etl.rules import TOTAL
 from etl.schema import find_field, unit_of
 
@@ -37,15 +37,6 @@ MAX_LABEL = 200
 _MAX_OTHERS = 60
 _HINT = "a report of another family, or a damaged copy: its family needs a layout"
 _NO_REPORT_HINT = "take it out of the inbox if it is no distribution report; else its family needs a layout"
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a document is not read: as `rejections.SCHEMA` has it."""
-
-    reason_code: str
-    message: str
-    hint: str
 
 
 @dataclass(frozen=True)
@@ -176,29 +167,19 @@ _DATED = re.compile(
 _OTHER_DAY = re.compile(
     r"\b(?:next|prior|previous|preceding|last|first|following|final|expected|scheduled|initial)\s*$", re.IGNORECASE
 )
-_FORMS = ("%d-%b-%y", "%d-%b-%Y", "%d-%B-%y", "%d-%B-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d %Y", "%b %d %Y")
 _BEFORE = 30
 
 
 def _dates(text: str) -> list[_Day]:
     """The distribution dates that the text prints behind their label."""
-    days = []
-    for found in _DATED.finditer(text):
-        day = _day(found[2])
-        before = text[max(found.start() - _BEFORE, 0) : found.start()]
-        if day is not None and not _OTHER_DAY.search(before):
-            days.append(_Day(found[1], found[2], day))
-    return days
-
-
-def _day(printed: str) -> dt.date | None:
-    plain = " ".join(printed.replace(",", " ").split())
-    for form in _FORMS:
-        try:
-            return dt.datetime.strptime(plain, form).date()  # noqa: DTZ007 - a day, of no zone
-        except ValueError:
-            continue
-    return None
+    found = [
+        match
+        for match in _DATED.finditer(text)
+        if not _OTHER_DAY.search(text[max(match.start() - _BEFORE, 0) : match.start()])
+    ]
+    printed = pl.DataFrame({"printed": [match[2] for match in found]}, schema={"printed": pl.String})
+    days = printed.select(date(pl.col("printed"))).to_series()
+    return [_Day(match[1], match[2], day) for match, day in zip(found, days, strict=True) if day is not None]
 
 
 # --- the deal ------------------------------------------------------------------------------------------------------

@@ -101,6 +101,16 @@ class Block:
     footnote: Footnote | None = None
 
     @property
+    def heads(self) -> tuple[str, ...]:
+        """What stands in its head: the heads of its columns, and its title."""
+        return (*self.columns, self.title) if self.title else self.columns
+
+    @property
+    def head_words(self) -> list[str]:
+        """The words of its head, without its groups."""
+        return [word for head in self.heads for word in head.split()]
+
+    @property
     def has_head(self) -> bool:
         """Whether the block starts at a head; without one its lines may stand anywhere."""
         return bool(self.columns or self.title or self.groups)

@@ -32,7 +32,7 @@ def nearest_head(lines: pl.DataFrame, block: Block) -> NearHead | None:
 
     `lines` as `lines.lines_frame` gives them for one document.
     """
-    wanted = Counter(word for head in (*block.columns, block.title or "") for word in head.split())
+    wanted = Counter(block.head_words)
     if not wanted:
         return None
     text = pl.col("text").str.replace_all(block.groups, " ") if block.groups else pl.col("text")

@@ -43,9 +43,7 @@ def nearest(text: str, layouts: Sequence[Layout]) -> NearMiss | None:
 
 
 def _near_miss(words: set[str], text: str, layout: Layout) -> NearMiss:
-    heads = dict.fromkeys(
-        head for block in layout.blocks for head in (*block.columns, block.title or "") if head.strip()
-    )
+    heads = dict.fromkeys(head for block in layout.blocks for head in block.heads if head.strip())
     labels = dict.fromkeys(label for block in layout.blocks for label in block.labels if label.strip())
     missing = [head for head in heads if not words.issuperset(head.split())]
     missing += [label for label in labels if " ".join(label.split()) not in text]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
 SCHEMA = pl.Schema({"document": pl.UInt32, "reason_code": pl.String, "message": pl.String, "hint": pl.String})
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A reason for which one document is not read, or would not be."""
+
+    reason_code: str
+    message: str
+    hint: str
 
 
 def reject(documents: pl.DataFrame, reason_code: str, message: pl.Expr, hint: str) -> pl.DataFrame:

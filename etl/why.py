@@ -24,6 +24,7 @@ from etl.near_heads import ENOUGH, NearHead, nearest_head
 from etl.patterns import fitting_start
 from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract
+from etl.rejections import Refusal
 from etl.schema import unit_of
 from etl.splits import reports_in
 
@@ -85,15 +86,6 @@ class BlockSeen:
     rows: tuple[int, ...]
     nearest: NearHead | None
     misfits: tuple[Misfit, ...]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A reason for which a run rejects the document, or would if its marks were there."""
-
-    reason_code: str
-    message: str
-    hint: str
 
 
 @dataclass(frozen=True)
@@ -164,7 +156,8 @@ def why(document: Document, layouts: Sequence[Layout], name: str | None = None) 
     whole = scores.filter(pl.col("found") == pl.col("wanted"))["layout"].to_list()
     layout = find_named(name, layouts) if name is not None else _nearest(scores, layouts)
     by_run = len(whole) == 1 and layout is layouts[whole[0]]
-    refusals = [Refusal(*_said(reject)) for reject in read_batch([document], layouts).rejects]
+    as_run = read_batch([document], layouts)
+    refusals = [Refusal(*_said(reject)) for reject in as_run.rejects]
     marks = tuple(_marks(layouts[row["layout"]], row["missing"]) for row in scores.iter_rows(named=True))
     text_lines = lines_frame([document.text], [document.first_line])
     heads = None if layout is None else find_heads(text_lines, layout)
@@ -174,7 +167,7 @@ def why(document: Document, layouts: Sequence[Layout], name: str | None = None) 
         return Why(document.source, None, False, marks, lines, found, 0, (), {}, (), tuple(refusals))
     labelled = label_lines(text_lines, heads)
     extraction = extract(text_lines, layout)
-    batch = read_batch([document], [replace(layout, identify={"": ""})])  # whatever marks are missing
+    batch = as_run if by_run else read_batch([document], [replace(layout, identify={"": ""})])  # whatever marks lack
     checks = batch.tables["checks"] if batch.tables else None
     lines = tuple(_lines(document, labelled, extraction, layout))
     return Why(
