@@ -86,7 +86,10 @@ def real_samples(corpus: Path) -> Iterator[Sample]:
     yield Sample("us-bank-text", REAL, "typed by hand", {"a": text}, {"a": truth(seed_report())})
     text = (corpus / rfmsi_printed.NAME).read_text(encoding="ascii")
     texts = {f"{number:03}": report for number, report in enumerate(rfmsi_printed.cut_reports(text))}
-    printed = {name: {"classes": rfmsi_printed.class_rows(report)} for name, report in texts.items()}
+    printed = {
+        name: {"classes": rfmsi_printed.class_rows(rfmsi_printed.printed_report(report))}
+        for name, report in texts.items()
+    }
     yield Sample("residential-funding-text", REAL, "a second parser", texts, printed)
     text = bankers_printed.statement(corpus / bankers_printed.FILING)
     yield Sample(

@@ -142,18 +142,19 @@ class Landing:
     def _attach(self, batch: InboxBatch, staged: Staged) -> None:
         """Parts that are no reports, of files in which reports were found, are no rejects: covers, pictures. Nor are
         they where another part is a report that could not be read: its reject tells of the file."""
-        files = {row["file"] for row in staged.documents if row["outcome"] == REJECTED and row["file"]}
-        with_reports = {row["file"] for row in staged.documents if row["outcome"] == READ and row["file"]}
-        with_reports |= set(self._manifest.parts(files, READ)["file"]) | batch.files_with_reports
-        copied = {copy.sha256 for copy in batch.copies}
-        read = {row["sha256"] for row in staged.documents if row["outcome"] == READ}
-        read |= set(self._manifest.reports(copied)["sha256"])
-        with_reports |= {copy.file for copy in batch.copies if copy.sha256 in read}
-        told = [row for row in staged.documents if row["outcome"] == REJECTED]
-        with_reports |= {row["file"] for row in told if row["reason_code"] not in ATTACHED_FOR}
-        with_reports.discard(None)
-        for row in staged.documents:
-            if row["outcome"] == REJECTED and row["reason_code"] in ATTACHED_FOR and row["file"] in with_reports:
+        rejected = [row for row in staged.documents if row["outcome"] == REJECTED and row["file"]]
+        parts = [row for row in rejected if row["reason_code"] in ATTACHED_FOR]
+        if not parts:
+            return
+        read = [row for row in staged.documents if row["outcome"] == READ]
+        known = {row["sha256"] for row in read}
+        known |= set(self._manifest.reports(copy.sha256 for copy in batch.copies)["sha256"])
+        with_reports = batch.files_with_reports | {row["file"] for row in read}
+        with_reports |= {copy.file for copy in batch.copies if copy.sha256 in known}
+        with_reports |= {row["file"] for row in rejected if row["reason_code"] not in ATTACHED_FOR}
+        with_reports |= set(self._manifest.parts({row["file"] for row in parts}, READ)["file"])
+        for row in parts:
+            if row["file"] in with_reports:
                 row["outcome"] = ATTACHED
 
     def _attached_now(self, read: pl.DataFrame) -> pl.DataFrame:

@@ -99,10 +99,10 @@ def _figures(text: str) -> Iterator[Decimal]:
         yield value / 100 if found[2] else value
 
 
-def class_rows(text: str) -> list[Row]:
+def class_rows(report: PrintedReport) -> list[Row]:
     """The rows of table `classes` that a report prints. A class without a name, or with the name of another one, goes
     by its CUSIP; the last row is the total."""
-    rows = printed_report(text).rows
+    rows = report.rows
     names = [row["class_id"] for row in rows[:-1]]
     keys = [
         row["class_id"] if names.count(row["class_id"]) == 1 and row["class_id"] else row["cusip"] for row in rows[:-1]

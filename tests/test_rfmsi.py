@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from .reading import Outcome, read_texts, scan_numbers, wrong_spans
-from .rfmsi_printed import FIGURES, NAME, PrintedReport, cut_reports, printed_report
+from .rfmsi_printed import FIGURES, NAME, PrintedReport, class_rows, cut_reports, printed_report
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +31,6 @@ def printed(texts: dict[str, str]) -> dict[str, PrintedReport]:
     return {name: printed_report(text) for name, text in texts.items()}
 
 
-def _key(row: dict[str, object], rows: list[dict[str, object]], *, last: bool) -> object:
-    if last:
-        return "TOTAL"
-    names = [other["class_id"] for other in rows]
-    return row["class_id"] if row["class_id"] and names.count(row["class_id"]) == 1 else row["cusip"]
-
-
 def test_all_reports_are_read(outcomes: dict[str, Outcome]) -> None:
     assert len(outcomes) == 100
     assert [outcome.message for outcome in outcomes.values() if outcome.reject] == []
@@ -48,15 +41,13 @@ def test_every_class_cell_is_as_printed(outcomes: dict[str, Outcome], printed: d
     compared, wrong = 0, []
     for name, report in printed.items():
         read = {row["class_key"]: row for row in outcomes[name].tables["classes"].iter_rows(named=True)}
-        keys = [
-            _key(row, report.rows[:-1], last=number == len(report.rows)) for number, row in enumerate(report.rows, 1)
-        ]
-        assert list(read) == keys, report.series
-        for key, row in zip(keys, report.rows, strict=True):
+        rows = class_rows(report)
+        assert list(read) == [row["class_key"] for row in rows], report.series
+        for key, row in zip(read, rows, strict=True):
             for column in ("class_id", "cusip", *FIGURES):
                 compared += 1
-                if read[key][column] != row.get(column):
-                    wrong.append((report.series, key, column, read[key][column], row.get(column)))
+                if read[key][column] != row[column]:
+                    wrong.append((report.series, key, column, read[key][column], row[column]))
     assert wrong == []
     assert sum(len(report.rows) - 1 for report in printed.values()) == 1_449
     assert compared == 1_549 * 17
