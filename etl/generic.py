@@ -27,7 +27,7 @@ from etl.patterns import Pattern, PatternError, compile_find, compile_row
 from etl.records import Extraction
 from etl.rejections import SCHEMA, Refusal, reject
 from etl.rules import TOTAL
-from etl.schema import find_field, unit_of
+from etl.schema import unit_of
 
 NAME = "generic"
 # A report is not larger; a file of many is, and needs a layout that says where each begins.
@@ -268,8 +268,7 @@ def _layout(proof: Proof, tables: Draft, name: _Name, day: _Day) -> Layout:
 
 
 def _find(name: str, pattern: str) -> Find:
-    unit: Callable[[str], str | None] = lambda field: (find_field(field) or (None, None))[1]  # noqa: E731
-    return Find(name, compile_find(pattern, unit))
+    return Find(name, compile_find(pattern, partial(unit_of, "reports")))
 
 
 def _heads(table: DraftTable) -> Iterator[str]:

@@ -31,9 +31,8 @@ def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequenc
 
 def _checked(classes: pl.DataFrame, check: CheckDigit) -> pl.DataFrame:
     code = pl.col(check.column)
-    printed = (
-        classes.filter(code.is_not_null()).select("document", "section", "class_key", code).rechunk()
-    )  # see rejections
+    printed = classes.filter(code.is_not_null()).select("document", "section", "class_key", code)
+    printed = printed.rechunk()  # see rejections
     length = LENGTHS[check.method]
     built = printed.filter(code.str.contains(rf"^[0-9A-Z*@#]{{{length - 1}}}[0-9]$"))[check.column].unique()
     digits = [check_digit(text, check.method) for text in built]

@@ -21,7 +21,7 @@ import polars as pl
 
 from etl.errors import LayoutError, UsageError
 from etl.layout_lines import line_of
-from etl.patterns import UNSIGNED, Pattern, PatternError, compile_find, compile_row, compile_search
+from etl.patterns import Pattern, PatternError, compile_find, compile_row, compile_search, printed_unit
 from etl.schema import find_field, unit_of
 from etl.schema import table as declared_table
 
@@ -371,7 +371,7 @@ class _Reader:
     def _unit_in(self, table: str, name: str) -> str | None:
         """The unit of a field of a table, or that its percentages are printed without a sign."""
         unit = unit_of(table, name)
-        return UNSIGNED if unit == "fraction" and name in self.unsigned else unit
+        return unit and printed_unit(unit, name, self.unsigned)
 
     def _unit_anywhere(self, name: str) -> str | None:
         known = find_field(name)

@@ -16,7 +16,7 @@ cell stands on its line, for a whole column of lines at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -70,6 +70,11 @@ ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, f'(?:{_PERCENT})?')}|YES|NO|Yes|No|{
 MAX_LENGTH = 4000
 MAX_DEPTH = 40
 MAX_SHARE = 1 / 4
+
+
+def printed_unit(unit: str, name: str, unsigned: Collection[str]) -> str:
+    """How a field of a unit is printed: as its unit, but for those whose percentages have no sign."""
+    return UNSIGNED if unit == "fraction" and name in unsigned else unit
 
 
 class PatternError(ValueError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from etl.layout import Block, Find
-from etl.patterns import UNSIGNED
+from etl.patterns import printed_unit
 from etl.schema import find_field, unit_of
 
 # Key of the total over classes or groups, and of figures of the whole deal.
@@ -68,11 +68,11 @@ class RuleBook:
 
     def look(self, number: int) -> str:
         """What the cells of a rule look like."""
-        return self._look(self.rules[number].unit, self.rules[number].field)
+        return printed_unit(self.rules[number].unit, self.rules[number].field, self.unsigned)
 
     def look_of(self, table: str, name: str) -> str:
         """What the cells of a field look like."""
-        return self._look(unit_of(table, name) or "text", name)
+        return printed_unit(unit_of(table, name) or "text", name, self.unsigned)
 
     def frame(self) -> pl.DataFrame:
         """The rules, a row each, in the order of their numbers; names as an Enum each."""
@@ -82,9 +82,6 @@ class RuleBook:
             categories = pl.Enum(list(dict.fromkeys(value for value in values if value is not None)))
             columns.append(pl.Series(name, values, dtype=categories))
         return pl.DataFrame(columns)
-
-    def _look(self, unit: str, name: str) -> str:
-        return UNSIGNED if unit == "fraction" and name in self.unsigned else unit
 
     def _number(self, rule: Rule) -> int:
         if rule not in self.numbers:
