@@ -251,6 +251,8 @@ def _untold(near: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """`place` of classes that break, and the `untold` days that each fits all the same, where it is too small to tell
     them alone and no other class does. Days so many months long come first."""
     asked = near.filter(pl.col("accrues") & pl.col("days").is_null() & (pl.col("outcome") == "fail"))
+    if asked.is_empty():  # the expressions alone take long
+        return pl.DataFrame(schema={"place": near.schema["place"], "untold": pl.Int64()})
     tried = [
         length + put_off
         for put_off in sorted(range(-_DAYS_PUT_OFF, _DAYS_PUT_OFF + 1), key=abs)

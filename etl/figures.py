@@ -82,12 +82,12 @@ def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
         maintain_order=True,
     )
     # Numbers of cells are moved about, not wide decimals.
-    value, error = cells["value"], cells["error"]
+    value, error = pl.lit(cells["value"]), pl.lit(cells["error"])
     return place.select(
         "document",
         "key",
-        *(value.gather(place[field]).alias(field) for field in fields),
-        *(error.gather(place[field]).fill_null(0).alias(error_column(field)) for field in fields),
+        *(value.gather(pl.col(field)).alias(field) for field in fields),
+        *(error.gather(pl.col(field)).fill_null(0).alias(error_column(field)) for field in fields),
     )
 
 

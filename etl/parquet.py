@@ -21,6 +21,8 @@ from etl.partitions import DATE_COLUMN
 
 # Below so many rows a compressed column is no smaller than a plain one, and takes ten times as long.
 COMPRESSED_ROWS = 8
+# Below so many rows dictionaries of the values save no bytes, and take a quarter of the time.
+DICTIONARY_ROWS = 1000
 # In files of several reports: whether a class is among them (the first and the last say little of the others).
 _CLASSES = {"class_key": {"ndv": 64, "fpp": 0.01}}
 # What mends a file that cannot be read. While it stands there, a run that must keep other reports of it cannot go on.
@@ -35,7 +37,11 @@ def parquet_bytes(data: pa.Table, schema: pa.Schema) -> bytes:
     several = data.num_rows and DATE_COLUMN in schema.names and "class_key" in schema.names
     sink = pa.BufferOutputStream()
     with pq.ParquetWriter(
-        sink, schema, compression=compression, bloom_filter_options=_CLASSES if several else None
+        sink,
+        schema,
+        compression=compression,
+        use_dictionary=data.num_rows >= DICTIONARY_ROWS,
+        bloom_filter_options=_CLASSES if several else None,
     ) as writer:
         for rows in _row_groups(data):
             writer.write_table(rows, ROW_GROUP_ROWS)

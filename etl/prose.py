@@ -104,29 +104,38 @@ def _claim(
     for below it.
     """
     cells: list[pl.DataFrame] = []
-    done: list[pl.DataFrame] = []
+    rest = texts["rest"]
     pending = texts.filter(fitting)
     for repeat in range(MAX_REPEATS):
         scanned = pl.col("rest").str.len_bytes().cast(pl.Int64) * repeat
-        done.append(pending.filter(scanned > MAX_SCANNED).select("number", "rest"))
-        pending = pending.filter(scanned <= MAX_SCANNED)
+        read = _captured(pattern, pending.lazy().filter(scanned <= MAX_SCANNED), len(rules)).collect()
+        read = read.rechunk()  # see rejections
+        if read.is_empty():
+            break
+        rest.scatter(read["number"], read["rest"])
+        cells += [_cells(read, index, rule) for index, rule in enumerate(rules)]
+        pending = read.select("number", "text", "rest").filter(read["again"])
         if pending.is_empty():
             break
-        captured = pattern.capture(pending.lazy(), "rest").collect().rechunk()  # see rejections
-        # A loose pattern fits the blanks of a claim again; that is no cell.
-        printed = pl.all_horizontal(pl.col(str(index)).str.contains(r"\S") for index in range(len(rules)))
-        cell = printed & pl.all_horizontal(_is_free(index) & ~_cuts_a_number(index) for index in range(len(rules)))
-        done.append(captured.filter(~cell).select("number", "rest"))
-        captured = captured.filter(cell)
-        rest = pl.col("rest")
-        for index, rule in enumerate(rules):
-            cells.append(_captured(captured, index, rule))
-            rest = _blanked(rest, pl.col(f"{index}_start"), pl.col(str(index)))
-        read = captured.select("number", "text", rest.alias("rest"), again=pattern.matches(rest))
-        done.append(read.filter(~pl.col("again")).select("number", "rest"))
-        pending = read.filter("again").drop("again")
-    done.append(pending.select("number", "rest"))
-    return texts.update(pl.concat(done), on="number", maintain_order="left"), cells
+    return texts.with_columns(rest), cells
+
+
+def _captured(pattern: Pattern, texts: pl.LazyFrame, fields: int) -> pl.LazyFrame:
+    """The texts in which the next place where the pattern fits is one, with its cells: what `Pattern.capture` says of
+    each, and `<i>_label`, what the pattern fits before it. In `rest` the cells are blanked; `again` says whether the
+    pattern fits that."""
+    captured = pattern.capture(texts, "rest")
+    # A loose pattern fits the blanks of a claim again; that is no cell.
+    printed = [pl.col(str(index)).str.contains(r"\S") for index in range(fields)]
+    cell = [_is_free(index) & ~_cuts_a_number(index) for index in range(fields)]
+    rest = pl.col("rest")
+    for index in range(fields):
+        rest = _blanked(rest, pl.col(f"{index}_start"), pl.col(str(index)))
+    return (
+        captured.filter(pl.all_horizontal(*printed, *cell))
+        .with_columns(rest, *(_label(index).alias(f"{index}_label") for index in range(fields)))
+        .with_columns(again=pattern.matches(pl.col("rest")))
+    )
 
 
 def _is_free(index: int) -> pl.Expr:
@@ -143,17 +152,23 @@ def _cuts_a_number(index: int) -> pl.Expr:
     return pl.any_horizontal(place.str.contains(_WITHIN_NUMBER) for place in around)
 
 
-def _captured(captured: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:
-    """Cell `index` of a pattern; its label is what the pattern fits before it."""
-    start = pl.col(f"{index}_start")
-    label = pl.col("rest").str.slice(pl.col("match_start"), start - pl.col("match_start"))
+def _label(index: int) -> pl.Expr:
+    """What a pattern fits before its cell `index`."""
+    label = pl.col("rest").str.slice(pl.col("match_start"), pl.col(f"{index}_start") - pl.col("match_start"))
     label = label.str.strip_chars().str.replace_all(r"\s+", " ")
-    return captured.select(
-        "number",
-        start=start,
-        raw=pl.col(str(index)),
-        rule=pl.lit(rule, pl.Int32),
-        row_label=pl.when(label != "").then(label),
+    return pl.when(label != "").then(label)
+
+
+def _cells(read: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:
+    """Cell `index` of each place, as `_TEXT_CELLS`."""
+    return pl.DataFrame(
+        {
+            "number": read["number"],
+            "start": read[f"{index}_start"],
+            "raw": read[str(index)],
+            "rule": pl.repeat(rule, read.height, dtype=pl.Int32, eager=True),
+            "row_label": read[f"{index}_label"],
+        }
     )
 
 

@@ -379,9 +379,10 @@ def _kind_sets(members: pl.DataFrame) -> pl.DataFrame:
         .select("document", "family", "keys", label=pl.format("{} ({})", "names", pl.lit(_KIND_NAMES[kind])))
         for kind in _KINDS
     ]
+    there = [sets for sets in by_kind if not sets.is_empty()]
     found = [pl.DataFrame(schema=_SETS)]
-    for count in range(1, len(_KINDS) + 1):
-        found += [_ranked(reduce(_joined, chosen), count) for chosen in combinations(by_kind, count)]
+    for count in range(1, len(there) + 1):
+        found += [_ranked(reduce(_joined, chosen), count) for chosen in combinations(there, count)]
     return pl.concat(found)
 
 
