@@ -18,6 +18,7 @@ import polars as pl
 from etl.cells import Cells
 from etl.layout import Block, Classes, Layout
 from etl.patterns import Pattern
+from etl.rejections import SCHEMA as REJECTIONS
 from etl.rejections import reject
 from etl.rules import TOTAL, RuleBook
 
@@ -299,6 +300,8 @@ def _different_counts(
     """Reports in which the block has more or fewer rows than the one whose labels it takes. `counts` has
     the spans of both."""
     wrong = counts.filter(pl.col("rows") != pl.col("rows_ref"))
+    if wrong.is_empty():
+        return pl.DataFrame(schema=REJECTIONS)
     for lines, rows, suffix in ((region, keys, ""), (neighbour.region, neighbour.keys, "_ref")):
         unread = _unread_line(lines, rows, wrong.select(*_TABLE, last=f"last{suffix}"))
         wrong = wrong.join(unread, on=_TABLE, how="left", suffix="_ref", maintain_order="left")

@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from typing import Literal
 
 import polars as pl
@@ -168,17 +168,18 @@ def compare(formula: Formula) -> Comparison:
     )
 
 
-def compared(rows: pl.LazyFrame, formula: Formula, name: str) -> pl.LazyFrame:
-    """`rows` with the columns `<name> actual`, `expected`, `tolerance`, `lacking` and `outcome`.
+@cache
+def compared(formula: Formula, name: str) -> tuple[list[pl.Expr], list[pl.Expr]]:
+    """The columns `<name> actual`, `expected`, `exact`, `tolerance` and `lacking`, and of a frame with them `<name>
+    outcome`.
 
     Each side is computed once; an expression that only refers to others would be computed each time.
     """
     sides = compare(formula)
     parts = ("actual", "expected", "exact", "tolerance", "lacking")
-    staged = rows.with_columns(getattr(sides, part).alias(f"{name} {part}") for part in parts)
     actual, expected, exact, tolerance, lacking = (pl.col(f"{name} {part}") for part in parts)
     known = Comparison(actual, expected, exact, tolerance, lacking, sides.relation)
-    return staged.with_columns(known.outcome.alias(f"{name} outcome"))
+    return [getattr(sides, part).alias(f"{name} {part}") for part in parts], [known.outcome.alias(f"{name} outcome")]
 
 
 def beyond(actual: pl.Expr, relation: Relation, expected: pl.Expr) -> pl.Expr:

@@ -53,7 +53,7 @@ class Otherwise:
     not_zero: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Identity(Check):
     """A formula over the rows of a table, or (table `report`) over the figures of a report."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import polars as pl
 
@@ -151,34 +151,46 @@ def _all_figures(identity: Identity) -> tuple[str, tuple[Figure, ...]]:
 
 
 def _checked(rows: pl.LazyFrame, identity: Identity) -> pl.LazyFrame:
-    rows = compared(rows, identity.formula, "main")
-    for number, condition in enumerate(identity.only_if):
-        rows = compared(rows, condition, f"only if {number}")
-    for number, other in enumerate(identity.otherwise):
-        rows = compared(rows, other.formula, f"otherwise {number}")
+    for step in _steps(identity):
+        rows = rows.with_columns(step)
+    speaks_of = pl.col(KIND).is_in(identity.only_for) if identity.only_for else pl.lit(value=True)
+    return rows.filter(speaks_of).select(_outcomes(identity))
+
+
+@cache
+def _steps(identity: Identity) -> list[list[pl.Expr]]:
+    """The columns that an identity needs, step by step: its formulas, and why another reading holds or none."""
     # What divides by nothing has no expected value; that it is printed all the same is to be told.
     missed = pl.col("main outcome").fill_null(pl.when(pl.col("main actual") != 0).then(pl.lit("fail")))
-    told = rows.with_columns(missed=missed).with_columns(
-        reason=pl.coalesce(_reasons(identity)), because=pl.coalesce(_because(identity))
-    )
+    return [
+        *compared(identity.formula, "main"),
+        *(step for n, condition in enumerate(identity.only_if) for step in compared(condition, f"only if {n}")),
+        *(step for n, other in enumerate(identity.otherwise) for step in compared(other.formula, f"otherwise {n}")),
+        [missed.alias("missed")],
+        [pl.coalesce(_reasons(identity)).alias("reason"), pl.coalesce(_because(identity)).alias("because")],
+    ]
+
+
+@cache
+def _outcomes(identity: Identity) -> list[pl.Expr]:
+    """The columns of `outcomes.SCHEMA`, of rows that have those of `_steps`."""
     outcome = (
         pl.when(pl.col("reason").is_not_null()).then(pl.lit("not_applicable"))
         .when(pl.col("because").is_not_null()).then(pl.lit("explained"))
         .otherwise("missed")
     )  # fmt: skip
     applies = pl.col("reason").is_null()
-    speaks_of = pl.col(KIND).is_in(identity.only_for) if identity.only_for else pl.lit(value=True)
-    return told.filter(speaks_of).select(
-        "document",
-        check=pl.lit(identity.name),
-        subject="key",
-        outcome=outcome,
-        expected=pl.when(applies).then("main expected"),
-        actual=pl.when(applies).then("main actual"),
-        difference=pl.when(applies).then(pl.col("main actual") - pl.col("main expected")),
-        tolerance=pl.when(applies).then("main tolerance"),
-        explanation=pl.coalesce("reason", "because"),
-    )
+    return [
+        pl.col("document"),
+        pl.lit(identity.name).alias("check"),
+        pl.col("key").alias("subject"),
+        outcome.alias("outcome"),
+        pl.when(applies).then("main expected").alias("expected"),
+        pl.when(applies).then("main actual").alias("actual"),
+        pl.when(applies).then(pl.col("main actual") - pl.col("main expected")).alias("difference"),
+        pl.when(applies).then("main tolerance").alias("tolerance"),
+        pl.coalesce("reason", "because").alias("explanation"),
+    ]
 
 
 def _reasons(identity: Identity) -> Iterator[pl.Expr]:

@@ -165,7 +165,8 @@ def _formula(given: Reports, check: Between, table: str, formula: Formula) -> pl
         .join(here, on="document", how="inner", maintain_order="left_right")
         .join(before, on=["previous_document", "key"], how="inner", maintain_order="left")
     )
-    sides = compared(rows.rechunk().lazy(), formula, "main").collect()
+    parts, outcome = compared(formula, "main")
+    sides = rows.rechunk().lazy().with_columns(parts).with_columns(outcome).collect()
     lacking = pl.when(pl.col("main lacking") != "").then(pl.format("not printed: {}", "main lacking"))
     judged = sides.select(
         "document",

@@ -20,6 +20,8 @@ class Refusal:
 
 def reject(documents: pl.DataFrame, reason_code: str, message: pl.Expr, hint: str) -> pl.DataFrame:
     """A rejection for each row of `documents`, whose columns `message` may use."""
+    if documents.is_empty():  # as nearly always
+        return pl.DataFrame(schema=SCHEMA)
     # polars 2.1 panics when it joins texts of a frame with an empty chunk; so in one chunk.
     return documents.rechunk().select(
         pl.col("document"),

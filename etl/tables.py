@@ -146,11 +146,14 @@ def declared_columns(frame: pl.DataFrame, name: str, identity: pl.DataFrame) -> 
     """`document` and the declared columns of table `name`, typed; those that `frame` lacks are null."""
     ids = identity.select("document", "report_id")
     identified = frame.drop("report_id", strict=False).join(ids, on="document", how="left", maintain_order="left")
+    given = identified.schema
     columns = []
     for column in table(name).columns:
-        value = pl.col(column.name) if column.name in identified.columns else pl.lit(None)
-        named = isinstance(identified.schema.get(column.name), pl.Enum)  # names stay the small numbers that they are
-        columns.append((value if named else value.cast(polars_type(column))).alias(column.name))
+        kind, wanted = given.get(column.name), polars_type(column)
+        value = pl.lit(None) if kind is None else pl.col(column.name)
+        # names stay the small numbers that they are
+        fits = kind == wanted or isinstance(kind, pl.Enum)
+        columns.append((value if fits else value.cast(wanted)).alias(column.name))
     return identified.select("document", *columns)
 
 
@@ -178,8 +181,8 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     texts = ["deal_name", "series", "form_type", "report_date", "record_date", "registrant", "state_of_incorporation"]
     texts += ["commission_file_number", "irs_number", "trustee", "servicer", "seller", "underwriter", "administrator"]
     texts += ["revision_mark", "issuer", "pool_number", "determination_date"]
-    for field in texts:
-        frame = frame.join(_first(said, field), on="document", how="left", maintain_order="left")
+    first = _pivot(said, ["document"], "text", texts)
+    frame = frame.join(first, on="document", how="left", maintain_order="left")
     items = said.filter(pl.col("field") == "items").group_by("document").agg(items="text")
     return (
         frame.join(items, on="document", how="left", maintain_order="left")
