@@ -39,8 +39,9 @@ _TEXT_CELLS = pl.Schema(
 
 def line_spacing(lines: pl.DataFrame) -> pl.DataFrame:
     """`document` and `spacing`: the smallest distance between two of its non-blank lines."""
-    distance = (pl.col("line") - pl.col("line").shift(1)).filter(pl.col("line").shift(1) < pl.col("line"))
-    return lines.group_by("document", maintain_order=True).agg(spacing=distance.min())
+    same = pl.col("document") == pl.col("document").shift(1)
+    distance = pl.when(same & (pl.col("line").shift(1) < pl.col("line"))).then(pl.col("line") - pl.col("line").shift(1))
+    return lines.select("document", spacing=distance).group_by("document", maintain_order=True).agg(pl.min("spacing"))
 
 
 def read_prose(

@@ -81,8 +81,11 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
 
 def _checked_over(figures: ReportFigures, total: Total, over: str) -> pl.DataFrame:
     """Buckets, or statuses, against the total over them, wherever a report prints both."""
-    cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(total.columns)).rechunk()
-    group, status, bucket = (pl.col("key").str.extract(LOANS, part) for part in (1, 2, 3))
+    cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(total.columns))
+    group, status, bucket = (pl.col(part) for part in ("group", "status", "bucket"))
+    keys = cells.select(pl.col("key").unique())  # of many thousand cells a few dozen
+    parts = {name: pl.col("key").str.extract(LOANS, part) for part, name in enumerate(("group", "status", "bucket"), 1)}
+    cells = cells.join(keys.with_columns(**parts), on="key", how="left", maintain_order="left").rechunk()
     of_all = bucket.is_null() if over == "buckets" else status == "total"
     added = ~of_all if over == "buckets" else status.is_in(ADDED_STATUSES)
     common = [group, status, pl.col("field")] if over == "buckets" else [group, bucket, pl.col("field")]
@@ -115,7 +118,26 @@ def _judged(compared: pl.DataFrame) -> pl.DataFrame:
 
 
 def _told(judged: pl.DataFrame) -> pl.DataFrame:
-    """The columns of `outcomes.SCHEMA`, with what was added up and what was left out in words."""
+    """The columns of `outcomes.SCHEMA`; where it is to be told, what was added up and left out in words."""
+    rows = judged.with_row_index("row")
+    told = rows.filter(pl.col("outcome").is_in(["rounding", "explained", "fail"])).rechunk().select("row", **_words())
+    outcome = pl.col("outcome")
+    nothing = pl.when(outcome == "not_applicable").then(pl.lit("no total is printed"))
+    return rows.join(told, on="row", how="left", maintain_order="left").select(
+        "document",
+        subject="column",
+        outcome="outcome",
+        expected="expected",
+        actual="total",
+        difference=pl.col("total") - pl.col("expected"),
+        tolerance=pl.when(pl.col("total").is_not_null()).then("tolerance"),
+        explanation=pl.coalesce("explanation", nothing),
+        lines="lines",
+    )
+
+
+def _words() -> dict[str, pl.Expr]:
+    """What was added up and what was left out, and in which lines that stands."""
     outcome = pl.col("outcome")
     known = pl.col("label").is_not_null() & (outcome == "fail")
     without = pl.when(known).then(pl.format(" without {}, as in other totals,", "label")).otherwise(pl.lit(""))
@@ -124,21 +146,10 @@ def _told(judged: pl.DataFrame) -> pl.DataFrame:
     where = lines.otherwise(pl.format("lines {} to {}", "first", "last"))
     rows_text = pl.format("rows in {}{} add up to {}, printed: {} (line {})", where, without, added, "raw", "line")
     left_out = pl.format("the total leaves out {}, together {}; {}", "label", plain(pl.col("omitted")), rows_text)
-    return judged.select(
-        "document",
-        subject="column",
-        outcome="outcome",
-        expected="expected",
-        actual="total",
-        difference=pl.col("total") - pl.col("expected"),
-        tolerance=pl.when(pl.col("total").is_not_null()).then("tolerance"),
-        explanation=pl.when(outcome == "not_applicable").then(pl.lit("no total is printed"))
-        .when(outcome == "explained").then(left_out)
-        .when(outcome != "pass").then(rows_text),
-        lines=pl.when(outcome.is_in(["rounding", "explained", "fail"])).then(
-            pl.concat_list("first", "last", "line").list.unique(maintain_order=True)
-        ),
-    )  # fmt: skip
+    return {
+        "explanation": pl.when(outcome == "explained").then(left_out).otherwise(rows_text),
+        "lines": pl.concat_list("first", "last", "line").list.unique(maintain_order=True),
+    }
 
 
 def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame, *, must_have_rows: bool) -> pl.DataFrame:
