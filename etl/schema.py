@@ -14,12 +14,14 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 
 from etl.errors import SchemaError
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as pads
 
 CONTRACT_VERSION = 1
 
@@ -136,6 +138,8 @@ def find_field(field: str) -> tuple[str, str] | None:
 def partitioning() -> pads.Partitioning:
     """The Hive partitioning of every table, typed: without it pyarrow reads the date as text."""
     fields = [pa.field("deal", pa.string()), pa.field("distribution_date", pa.date32())]
+    import pyarrow.dataset as pads  # noqa: PLC0415 - it brings pandas, where that is installed, and takes half of the start
+
     return pads.partitioning(pa.schema(fields), flavor="hive")
 
 
