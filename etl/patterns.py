@@ -16,7 +16,7 @@ cell stands on its line, for a whole column of lines at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import polars as pl
@@ -198,24 +198,25 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
     parts = _parse(source, unit_of)
     if "|" in _top_level(source):
         raise PatternError("alternatives stand in a group: (?:a|b)")
-    blanks = r"\s*" if whole_line else ""
-    search, captures, fields, optional, starts = blanks, f"({blanks}", [], [], []
-    for part in parts:
-        if isinstance(part, _Cell):
-            fields.append(part.field)
-            if part.optional and not whole_line:
-                raise PatternError("only a row may lack a field; write two finds")
-            times = "?" if part.optional else ""
-            optional += [part.field] if part.optional else []
-            search += f"(?:{part.expression}){times}"
-            captures += f")({part.expression}){times}("
-            starts.append(_optional_blanks(f"{flags}^{search}"))
+    cells = [part for part in parts if isinstance(part, _Cell)]
+    if not whole_line and any(part.optional for part in cells):
+        raise PatternError("only a row may lack a field; write two finds")
+    gaps = _gaps(parts)
+    if whole_line:
+        gaps[0], gaps[-1] = rf"\s*{gaps[0]}", rf"{gaps[-1]}\s*$"
+    search, captures, starts = gaps[0], f"({gaps[0]})", []
+    for part, gap in zip(cells, gaps[1:], strict=True):
+        starts.append(_optional_blanks(f"{flags}^{search}(?:{part.expression}){'?' if part.optional else ''}"))
+        found, captured = f"(?:{part.expression})", f"({part.expression})"
+        if part.optional and gap == _BLANKS:  # which stand there only if the cell does
+            search, captures = f"{search}(?:{found}{gap})?", f"{captures}(?:{captured}({gap}))?"
         else:
-            search += part
-            captures += part
-    end = rf"{blanks}$" if whole_line else ""
-    search = _optional_blanks(f"{flags}{'^' if whole_line else ''}{search}{end}")
-    expression = _optional_blanks(f"{flags}^({'' if whole_line else '.*?'}){captures}{end})")
+            times = "?" if part.optional else ""
+            search, captures = f"{search}{found}{times}{gap}", f"{captures}{captured}{times}({gap})"
+    search = _optional_blanks(f"{flags}{'^' if whole_line else ''}{search}")
+    expression = _optional_blanks(f"{flags}^({'' if whole_line else '.*?'}){captures}")
+    fields = [part.field for part in cells]
+    optional = [part.field for part in cells if part.optional]
     _check(search)
     _check(expression)
     if not fields:
@@ -223,6 +224,17 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
     if len(set(fields)) < len(fields):
         raise PatternError("the pattern has a field twice; each cell needs its own")
     return Pattern(source, search, expression, tuple(fields), whole_line, tuple(optional), tuple(starts))
+
+
+def _gaps(parts: Sequence[str | _Cell]) -> list[str]:
+    """What stands before, between and after the cells."""
+    gaps = [""]
+    for part in parts:
+        if isinstance(part, _Cell):
+            gaps.append("")
+        else:
+            gaps[-1] += part
+    return gaps
 
 
 _FIELD = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -308,9 +320,12 @@ def _end_of_group(source: str, at: int, depth: int = 1) -> int:
     return end + 1
 
 
+_BLANKS = r"\s+"
+
+
 def _blanks(text: str) -> str:
     r"""Runs of blanks as `\s+`; a blank in a character class stays what it is."""
-    return re.sub(r"(\[(?:\\.|[^\]])*\])|(\\.)| +", lambda found: found[1] or found[2] or r"\s+", text)
+    return re.sub(r"(\[(?:\\.|[^\]])*\])|(\\.)| +", lambda found: found[1] or found[2] or _BLANKS, text)
 
 
 def _optional_blanks(expression: str) -> str:
