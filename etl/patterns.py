@@ -205,11 +205,15 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
     if whole_line:
         gaps[0], gaps[-1] = rf"\s*{gaps[0]}", rf"{gaps[-1]}\s*$"
     search, captures, starts = gaps[0], f"({gaps[0]})", []
-    for part, gap in zip(cells, gaps[1:], strict=True):
+    for before, part, gap in zip(gaps, cells, gaps[1:], strict=False):
         starts.append(_optional_blanks(f"{flags}^{search}(?:{part.expression}){'?' if part.optional else ''}"))
         found, captured = f"(?:{part.expression})", f"({part.expression})"
-        if part.optional and gap == _BLANKS:  # which stand there only if the cell does
+        # Blanks beside a cell that may be missing stand there only if it does: those behind it, or before the last one.
+        if part.optional and gap == _BLANKS:
             search, captures = f"{search}(?:{found}{gap})?", f"{captures}(?:{captured}({gap}))?"
+        elif part.optional and part is cells[-1] and search.endswith(before) and before == _BLANKS:
+            search = f"{search.removesuffix(before)}(?:{before}{found})?{gap}"
+            captures = f"{captures.removesuffix(f'({before})')}(?:({before}){captured})?({gap})"
         else:
             times = "?" if part.optional else ""
             search, captures = f"{search}{found}{times}{gap}", f"{captures}{captured}{times}({gap})"

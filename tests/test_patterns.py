@@ -48,6 +48,20 @@ def _fits(pattern: Pattern, text: str) -> bool:
         ("{day} {met}", "17-Nov-03 YES", {"day": ("17-Nov-03", 0), "met": ("YES", 10)}),
         ("{day}", "November 17, 2003", {"day": ("November 17, 2003", 0)}),
         ("{cusip}", "04541GDP4", {"cusip": ("04541GDP4", 0)}),
+        ("{class_id}? {amount}", " 5", {"class_id": (None, 1), "amount": ("5", 1)}),
+        ("{class_id} {cusip}? {amount}", "A-1 5", {"class_id": ("A-1", 0), "cusip": (None, 4), "amount": ("5", 4)}),
+        (
+            "{class_id}? {cusip}? {amount}",
+            "04541GDP4\t5",
+            {"class_id": (None, 0), "cusip": ("04541GDP4", 0), "amount": ("5", 10)},
+        ),
+        (
+            "{class_id} {cusip}? {amount}",
+            "A-1 04541GDP4 5",
+            {"class_id": ("A-1", 0), "cusip": ("04541GDP4", 4), "amount": ("5", 14)},
+        ),
+        ("{class_id} {cusip}?", "A-1", {"class_id": ("A-1", 0), "cusip": (None, 3)}),
+        ("{class_id} {cusip}?", "A-1 04541GDP4", {"class_id": ("A-1", 0), "cusip": ("04541GDP4", 4)}),
     ],
 )
 def test_cells_are_captured_with_their_places(source: str, text: str, cells: dict[str, tuple[str | None, int]]) -> None:
@@ -73,6 +87,8 @@ def test_cells_are_captured_with_their_places(source: str, text: str, cells: dic
         ("{met}", "MAYBE"),
         ("{cusip}", "04541GDP"),
         ("Fee {amount}", "Fee12"),
+        ("{class_id} {cusip}? {amount}", "A-1 04541GDP45"),
+        ("{class_id} {cusip}? {amount}", "A-15,000,"),
     ],
 )
 def test_a_row_fits_the_whole_line_or_not_at_all(source: str, text: str) -> None:
