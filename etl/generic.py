@@ -2,24 +2,26 @@
 
 The draft of its tables becomes a layout named `generic`, and the engine reads the document by it. What the engine
 reads must be, cell by cell, what the draft says. All other numbers of the document stand in the records as unclaimed,
-with the text that stands before them.
+with the label of their row and the head of their column.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 
-from etl.cells import NUMBER, date
+from etl.cells import VALUE, date
 from etl.class_proofs import Proof, Unproved, prove
 from etl.deals import deal_slug
 from etl.drafting import Draft, DraftColumn, DraftRow, DraftTable, draft, escaped
+from etl.label_paths import Number, numbers_in
 from etl.layout import Block, Classes, Find, Layout
 from etl.lookalikes import looks_like
 from etl.near_misses import nearest
@@ -32,9 +34,10 @@ from etl.schema import unit_of
 NAME = "generic"
 # A report is not larger; a file of many is, and needs a layout that says where each begins.
 MAX_CHARACTERS = 500_000
-MAX_LABEL = 200
 # Heads of other tables that end the class table.
 _MAX_OTHERS = 60
+# Behind the end of every line.
+_ENDLESS = 2**31
 _HINT = "a report of another family, or a damaged copy: its family needs a layout"
 _NO_REPORT_HINT = "take it out of the inbox if it is no distribution report; else its family needs a layout"
 
@@ -57,6 +60,7 @@ class Proposal:
     layout: Layout
     cells: frozenset[Cell]
     heads: Mapping[str, str]  # block and field → the printed head
+    tables: tuple[DraftTable, ...]
 
 
 def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | None) -> Proposal | Refusal:
@@ -81,7 +85,7 @@ def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | 
         layout = _layout(proof, tables, names[0], days[0])
     except PatternError as error:
         return _refusal(text, layouts, marks, f"its class table is no pattern: {error}", near=True)
-    return Proposal(layout, frozenset(_wanted(proof)), dict(_printed_heads(proof, layout)))
+    return Proposal(layout, frozenset(_wanted(proof)), dict(_printed_heads(proof, layout)), tables.tables)
 
 
 def completed(extraction: Extraction, text: str, first_line: int, proposal: Proposal) -> Extraction:
@@ -93,7 +97,8 @@ def completed(extraction: Extraction, text: str, first_line: int, proposal: Prop
     place = pl.concat_str(pl.col("block", "field").cast(pl.String), separator=" ")
     heads = place.replace_strict(dict(proposal.heads), default=None, return_dtype=pl.String)
     kept = kept.with_columns(column_label=heads)
-    left = pl.DataFrame(_left(text, first_line, kept), schema=_LEFT, orient="row")
+    numbers = numbers_in(text, first_line, proposal.tables)
+    left = pl.DataFrame(_left(numbers, kept), schema=_LEFT, orient="row")
     records = (
         pl.concat([kept, left.cast({"status": kept.schema["status"]})], how="diagonal")
         .sort("line", "column_start", maintain_order=True)
@@ -368,45 +373,37 @@ def _read(records: pl.DataFrame) -> frozenset[Cell]:
 
 # --- the numbers that are left ---------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(NUMBER)
-_LEFT = {
-    "document": pl.UInt32,
-    "line": pl.Int32,
-    "column_start": pl.Int32,
-    "column_end": pl.Int32,
-    "raw": pl.String,
-    "row_label": pl.String,
-    "status": pl.String,
-    "piece": pl.Int32,
-}
+_LEFT = pl.Schema(
+    {
+        "document": pl.UInt32(),
+        "line": pl.Int32(),
+        "column_start": pl.Int32(),
+        "column_end": pl.Int32(),
+        "raw": pl.String(),
+        "row_label": pl.String(),
+        "column_label": pl.String(),
+        "value": VALUE,
+        "printed_decimals": pl.Int32(),
+        "status": pl.String(),
+        "piece": pl.Int32(),
+    }
+)
 
 
-def _left(text: str, first_line: int, records: pl.DataFrame) -> Iterator[tuple[object, ...]]:
-    """The numbers that lie in no record, each with the text that stands before it on its line."""
+def _left(numbers: Iterable[Number], records: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+    """The numbers that lie in no record. Those in the line of a class bear its label, also if the line does not."""
     claimed: dict[int, list[tuple[int, int]]] = {}
-    for line, start, end in records.select("line", "column_start", "column_end").iter_rows():
+    labels: dict[int, str] = {}
+    for line, start, end, label in records.select("line", "column_start", "column_end", "row_label").iter_rows():
         claimed.setdefault(line, []).append((start, end))
-    for number, line_text in enumerate(text.split("\n"), first_line):
-        spans = iter([*sorted(claimed.get(number, [])), (len(line_text) + 1, len(line_text) + 1)])
+        labels[line] = label
+    for line, several in groupby(numbers, lambda number: number.line):
+        spans = iter([*sorted(claimed.get(line, [])), (_ENDLESS, _ENDLESS)])
         span = next(spans)
-        label, end = "", 0
-        for found in _NUMBER.finditer(line_text):
-            label = _label(label, line_text[end : found.start()])
-            end = found.end()
-            first, last = _digits(found)
+        for number in several:
+            first, last = number.digits
             while span[1] <= first:
                 span = next(spans)
             if not (span[0] <= first and last <= span[1]):
-                told = label or None
-                yield 0, number, found.start(), found.end(), found.group(), told, "unclaimed", 0
-
-
-def _digits(found: re.Match[str]) -> tuple[int, int]:
-    """Where a number stands, without the signs around it."""
-    first = found.end() - len(found.group().lstrip("(-$"))
-    return first, found.start() + len(found.group().rstrip("%)"))
-
-
-def _label(before: str, text: str) -> str:
-    """The label of a number: all text of its line before it, the numbers left out."""
-    return f"{before} {' '.join(text.split())}".strip()[-MAX_LABEL:]
+                path = number.row_label or labels.get(line), number.column_label
+                yield 0, *number.place, number.raw, *path, number.value, number.decimals, "unclaimed", 0

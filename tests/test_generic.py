@@ -91,18 +91,45 @@ def test_all_other_numbers_stand_as_unclaimed_with_their_labels(readings: dict[i
     unclaimed = records.filter(status="unclaimed")
     assert unclaimed["field"].null_count() == unclaimed.height > 0
     lines = unknown_report(seed).text.split("\n")
-    for line, start, end, raw, label in unclaimed.select(
-        "line", "column_start", "column_end", "raw", "row_label"
-    ).iter_rows():
-        assert lines[line - 1][start:end] == raw
-        assert label is None or label.split()[-1] in lines[line - 1][:start]
+    columns = ("line", "column_start", "column_end", "raw")
+    assert all(lines[line - 1][start:end] == raw for line, start, end, raw in unclaimed.select(columns).iter_rows())
+    labels = dict(unclaimed.select("line", "row_label").iter_rows())
+    assert all(label is None or label in " ".join(lines[line - 1].split()) for line, label in labels.items())
     assert records["record_no"].to_list() == list(range(1, records.height + 1))
 
 
-def test_a_label_is_the_text_before_the_number(readings: dict[int, Outcome]) -> None:
-    labels = dict(readings[0].tables["records"].filter(status="unclaimed").select("raw", "row_label").iter_rows())
-    assert labels["8.123456%"] == "Weighted Average Coupon"
-    assert labels["1,234"] == "Beginning Loan Count"
+def test_numbers_that_are_left_have_their_values(readings: dict[int, Outcome]) -> None:
+    unclaimed = readings[0].tables["records"].filter(status="unclaimed")
+    values = {raw: rest for raw, *rest in unclaimed.select("raw", "row_label", "value", "printed_decimals").iter_rows()}
+    assert values["8.123456%"] == ["Weighted Average Coupon", Decimal("0.08123456"), 6]
+    assert values["1,234"] == ["Beginning Loan Count", Decimal(1234), 0]
+    assert unclaimed["unit"].null_count() == unclaimed.height
+
+
+def test_numbers_of_other_tables_have_the_label_of_their_row_and_the_head_of_their_column(
+    readings: dict[int, Outcome],
+) -> None:
+    lines = unknown_report(1).text.split("\n")
+    (head,) = [at for at, line in enumerate(lines, 1) if line.split() == ["CLASS", "PRINCIPAL", "INTEREST", "BALANCE"]]
+    records = readings[1].tables["records"].filter(pl.col("line") > head, pl.col("raw").str.contains(r"[.]"))
+    first = records.head(3).select("row_label", "column_label", "status").rows()
+    assert first == [("A-1", label, "unclaimed") for label in ("PRINCIPAL", "INTEREST", "BALANCE")]
+    classes = readings[1].tables["classes"].filter(pl.col("class_key") != "TOTAL")
+    assert records["row_label"].unique(maintain_order=True).to_list() == classes["class_key"].to_list()
+
+
+def test_a_number_in_the_line_of_a_class_bears_its_label_though_the_line_does_not_print_it() -> None:
+    text = unknown_report(2).text
+    strip = next(line for line in text.split("\n") if line.split() == ["Int", "Total", "Dist"])
+    (before, inside, after) = text.partition(strip + "\n")
+    rows, blank, rest = after.partition("\n\n")
+    odd = "\n".join(f"{row}{7 + number:>12}" for number, row in enumerate(rows.split("\n")))
+    outcome = _read(before + inside.replace("Total Dist", "Total Dist         Odd") + odd + blank + rest)
+    assert outcome.reason is None, outcome.message
+    left = outcome.tables["records"].filter(status="unclaimed", column_label="Odd")
+    named = [key for key in outcome.tables["classes"]["class_key"] if key != "TOTAL"]
+    assert left["raw"].to_list() == [str(7 + number) for number in range(len(named) + 1)]
+    assert left["row_label"].to_list()[:-1] == named
 
 
 def test_what_no_equation_confirms_is_not_given(readings: dict[int, Outcome]) -> None:

@@ -45,6 +45,7 @@ ORDER = [
     "labelled_rows",
     "prose",
     "records",
+    "label_paths",
     "class_proofs",
     "lookalikes",
     "near_misses",
