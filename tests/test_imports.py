@@ -51,6 +51,7 @@ ORDER = [
     "near_misses",
     "generic",
     "tables",
+    "rejected_records",
     "formulas",
     "identities",
     "dictionary",
