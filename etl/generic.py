@@ -118,6 +118,11 @@ def completed(extraction: Extraction, text: str, first_line: int, proposal: Prop
     return Extraction(records, extraction.rules, extraction.numbers, extraction.joins, rejections)
 
 
+def all_numbers(text: str, first_line: int) -> Iterator[Number]:
+    """All numbers of a document that is not read. One that is too long to be a report has no tables."""
+    return numbers_in(text, first_line, draft(text, first_line).tables if len(text) <= MAX_CHARACTERS else ())
+
+
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 

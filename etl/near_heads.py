@@ -39,7 +39,7 @@ def nearest_head(lines: pl.DataFrame, block: Block) -> NearHead | None:
     split = lines.select("line", words=text.str.split(" ")).iter_rows()
     rows = [(line, [word for cell in words for word in cell.split()]) for line, words in split]
     if block.groups:  # which stand there once for each group
-        wanted = Counter(set(wanted))
+        wanted = Counter(dict.fromkeys(wanted, 1))
         rows = [(line, list(dict.fromkeys(words))) for line, words in rows]
     found = (_compared(run, wanted, once=bool(block.groups)) for run in _runs(rows, wanted))
     near = [head for head in found if head.found >= ENOUGH * head.wanted]
@@ -64,7 +64,7 @@ def _runs(rows: Sequence[_Row], wanted: Iterable[str]) -> Iterator[Sequence[_Row
 def _compared(run: Sequence[_Row], wanted: Counter[str], *, once: bool) -> NearHead:
     there = Counter(word for _, words in run for word in words)
     if once:
-        there = Counter(set(there))
+        there = Counter(dict.fromkeys(there, 1))
     common = there & wanted
     return NearHead(
         lines=tuple(line for line, _ in run),

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.drafting import draft
-from etl.generic import MAX_CHARACTERS
-from etl.label_paths import numbers_in
+from etl.generic import all_numbers
 from etl.schema import table
 from etl.tables import polars_type
 
@@ -28,11 +26,10 @@ _SAID = (
 
 
 def rejected_records(text: str, sha256: str) -> pl.DataFrame:
-    """The numbers of a text, with the declared columns. One that is too long to be a report has no tables."""
-    tables = draft(text).tables if len(text) <= MAX_CHARACTERS else ()
+    """The numbers of a text, with the declared columns."""
     rows = (
         (count, *number.place, number.raw, number.row_label, number.column_label, number.value, number.decimals)
-        for count, number in enumerate(numbers_in(text, 1, tables), 1)
+        for count, number in enumerate(all_numbers(text, 1), 1)
     )
     said = pl.DataFrame(rows, schema={name: _SCHEMA[name] for name in _SAID}, orient="row")
     whole = said.with_columns(source_sha256=pl.lit(sha256), status=pl.lit("unclaimed"))
