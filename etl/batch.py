@@ -148,7 +148,7 @@ def _choose(
     best = scores.sort("found", descending=True, maintain_order=True).unique(
         "document", keep="first", maintain_order=True
     )
-    missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\", ""))
+    missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\|\(\?i\)", ""))
     marks = pl.format("{} of {} marks of {} were found; missing: {}", "found", "wanted", "name", missing)
     near = best.with_columns(name=names).select("document", marks=pl.when(pl.col("found") > 0).then(marks))
     unknown = (

@@ -337,7 +337,7 @@ def _blocks(
             required=block.required,
             heads=found,
             rows=rows,
-            nearest=None if found or not block.has_head else nearest_head(text_lines, block),
+            nearest=None if found or not block.has_head else nearest_head(text_lines, block, layout),
             misfits=tuple(_misfits(below, block)),
         )
 
