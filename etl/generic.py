@@ -23,7 +23,7 @@ from etl.deals import deal_slug
 from etl.drafting import Draft, DraftColumn, DraftRow, DraftTable, draft, escaped
 from etl.label_paths import Number, numbers_in
 from etl.layout import Block, Classes, Find, Layout
-from etl.lookalikes import looks_like
+from etl.lookalikes import looks_like, may_be_report
 from etl.near_misses import nearest
 from etl.patterns import Pattern, PatternError, compile_find, compile_row
 from etl.records import Extraction
@@ -77,6 +77,9 @@ def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | 
     days = _dates(text)
     if isinstance(proof, Unproved):
         return _refusal(text, layouts, marks, proof.message, near=proof.near or bool(days and tables.tables))
+    other = _other_figures(text, first_line, proof)
+    if other is not None:
+        return _refusal(text, layouts, marks, other, near=True)
     names = _deal_names(text)
     problem = _identity_problem(names, days)
     if problem is not None:
@@ -132,7 +135,7 @@ def _refusal(text: str, layouts: Sequence[Layout], marks: str | None, why: str, 
     if alike is not None:
         return Refusal("not_a_report", f"it looks like {alike}", _NO_REPORT_HINT)
     miss = nearest(text, layouts)
-    if marks is None and miss is None and not near:
+    if marks is None and miss is None and not near and not may_be_report(text):
         return Refusal("not_a_report", "no mark of any known report layout stands in the text", _NO_REPORT_HINT)
     said = [*([marks] if marks is not None else []), *([str(miss)] if miss is not None else [])]
     return Refusal("no_layout", "; ".join([*said, f"without a layout it is not read: {why}"]), _HINT)
@@ -151,6 +154,39 @@ def _identity_problem(names: Sequence[_Name], days: Sequence[_Day]) -> Refusal |
     if len({name.slug for name in names}) > 1:
         several = "; ".join(dict.fromkeys(name.printed for name in names))
         return Refusal("conflicting_values", f"the report names several deals: {several}", hint)
+    return None
+
+
+# --- figures of something else -----------------------------------------------------------------------------------
+
+
+_OTHER_UNIT = re.compile(
+    r"(?<![0-9A-Za-z,.])(?:in\s+(?:thousands|millions)|\$?000'?s|\(\$?000\)|euros?|pounds?\s+sterling"
+    r"|canadian\s+dollars|yen)(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+_OTHER_PERIOD = re.compile(
+    r"(?<![0-9A-Za-z,.])(?:per\s+\$?1,?000|(?:year-|life-)?to[-\s]date|since\s+(?:closing|inception|issuance)"
+    r"|annual\s+(?:totals?|statements?|reports?|summary)|year\s+ended|twelve\s+months"
+    r"|(?:prior|previous)\s+(?:period|month)|projected|hypothetical)(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+# So many lines above a strip may be its titles, and so many of them are looked at where lines are blank.
+_TITLE_LINES = 4
+_LINES_ABOVE = 20
+
+
+def _other_figures(text: str, first_line: int, proof: Proof) -> str | None:
+    """What the text says its figures are, where they are not the dollars of one distribution: all equations would hold
+    for them too."""
+    if said := _OTHER_UNIT.search(text):
+        return f"the text says of amounts {' '.join(said[0].split())!r}"
+    lines = text.split("\n")
+    for strip in proof.strips:
+        begins = strip.first_line - first_line
+        above = [line for line in lines[max(begins - _LINES_ABOVE, 0) : begins] if line.strip()]
+        if said := _OTHER_PERIOD.search("\n".join(above[-_TITLE_LINES:])):
+            return f"the words above the table in line {strip.first_line} say {' '.join(said[0].split())!r}"
     return None
 
 

@@ -254,6 +254,69 @@ def test_the_nearest_layout_is_named_with_its_missing_heads(seed_report: Report)
     assert "without a layout it is not read: " in outcome.message
 
 
+@pytest.mark.parametrize(
+    "said", ["(in thousands)", "Amounts in millions", "$000's omitted", "($000)", "all amounts are in Euros"]
+)
+def test_amounts_that_are_no_dollars_are_not_read(said: str) -> None:
+    outcome = _read(f"{said}\n\n{unknown_report(0).text}")
+    assert outcome.reason == "no_layout"
+    assert "without a layout it is not read: the text says of amounts " in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Year-to-Date", "Year-to-Date"),
+        ("Distribution to date:", "to date"),
+        ("ANNUAL TOTALS", "ANNUAL TOTALS"),
+        ("Prior  Period", "Prior Period"),
+        ("PER $1,000", "PER $1,000"),
+    ],
+)
+def test_figures_of_another_period_are_not_read(said: str, words: str) -> None:
+    title = "Certificateholder Distribution Summary\n\n"
+    outcome = _read(unknown_report(0).text.replace(title, f"{title}{said}\n\n", 1))
+    assert outcome.reason == "no_layout"
+    assert f"the words above the table in line 11 say '{words}'" in outcome.message
+
+
+def test_words_of_another_period_elsewhere_keep_nothing_from_being_read() -> None:
+    assert (
+        _read(unknown_report(0).text + "\nLosses to date, and of the prior period, per $1,000: 5.00\n").reason is None
+    )
+
+
+PER_UNIT = """\
+Example Trust, Series 2001-1
+Distribution Date: March 25, 2001
+
+     Class     Beginning Balance    Principal    Ending Balance
+     A-1                  900.00        10.00            890.00
+     A-2                  800.00        20.00            780.00
+
+     Class         Rate       Factor
+     A-1       5.00000%     0.900000
+     A-2       6.00000%     0.800000
+"""
+
+
+def test_balances_per_unit_are_no_balances() -> None:
+    assert "no balance is more than 1,000: the amounts may be per 1,000" in _read(PER_UNIT).message
+    dollars = PER_UNIT.replace("     900.00", "  90,900.00").replace("     890.00", "  90,890.00")
+    assert _read(dollars).reason is None
+
+
+def test_a_table_of_factors_that_repeats_the_classes_is_no_strip_of_their_table() -> None:
+    report = unknown_report(0)
+    labels = [label for label in report.printed if label != "TOTAL"]
+    rows = "\n".join(f"{label:<10}{'1,000,000.00':>20}{'0.90000000':>20}" for label in labels)
+    outcome = _read(f"{report.text}\n\nClass          Original Face     Ending Factor\n{rows}\n")
+    assert outcome.reason is None, outcome.message
+    assert outcome.tables["classes"]["original_balance"].null_count() == len(report.printed)
+    left = outcome.tables["records"].filter(status="unclaimed", column_label="Original Face")
+    assert left["row_label"].to_list() == labels
+
+
 def test_a_letter_is_no_report() -> None:
     assert _read("Dear Sirs,\n\nthe statement follows by mail.\n").reason == "not_a_report"
 
