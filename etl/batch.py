@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 
 import polars as pl
@@ -18,6 +18,7 @@ from etl.lines import lines_frame
 from etl.outcomes import counted
 from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract, without
+from etl.rejected_records import OF_REPORTS, rejected_records
 from etl.rejections import SCHEMA, Refusal, reject
 from etl.schema import TABLES, conform
 from etl.tables import (
@@ -43,12 +44,13 @@ class Batch:
     `identity`: `document` (position in the batch), `deal`, `distribution_date` and `report_id` of the
     reports that were read. `tables`: one frame for each declared table, with `document` and the
     declared columns; rows of a report stand together, in printed order. `rejects`: the documents
-    that could not be read.
+    that could not be read. `rejected`: the numbers of those that may be reports, by SHA-256.
     """
 
     identity: pl.DataFrame
     tables: dict[str, pl.DataFrame]
     rejects: list[Reject]
+    rejected: Mapping[str, pl.DataFrame] = field(default_factory=dict)
 
     @cached_property
     def arrow(self) -> dict[str, pa.Table]:
@@ -89,12 +91,13 @@ def read_batch(documents: Sequence[Document], layouts: Sequence[Layout]) -> Batc
             parts.append(part.renumbered(numbers))
     parts += [_read_unknown(number, documents[number], layouts, marks) for number, marks in unknown]
     rejects = _rejects(documents, pl.concat([several, *(part.rejections for part in parts)]))
+    rejected = _numbers_of(documents, rejects)
     parts = [part for part in parts if part.tables]
     if not parts:
-        return Batch(pl.DataFrame(schema=IDENTITY), {}, rejects)
+        return Batch(pl.DataFrame(schema=IDENTITY), {}, rejects, rejected)
     tables = {name: _in_order([part.tables[name] for part in parts]) for name in TABLES}
     identities = [part.identity for part in parts if part.identity is not None]
-    return Batch(_in_order(identities), tables, rejects)
+    return Batch(_in_order(identities), tables, rejects, rejected)
 
 
 def read_safely(documents: Sequence[Document], layouts: Sequence[Layout]) -> list[Batch]:
@@ -145,7 +148,7 @@ def _choose(
     best = scores.sort("found", descending=True, maintain_order=True).unique(
         "document", keep="first", maintain_order=True
     )
-    missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\", ""))
+    missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\|\(\?i\)", ""))
     marks = pl.format("{} of {} marks of {} were found; missing: {}", "found", "wanted", "name", missing)
     near = best.with_columns(name=names).select("document", marks=pl.when(pl.col("found") > 0).then(marks))
     unknown = (
@@ -240,3 +243,10 @@ def _rejects(documents: Sequence[Document], rejections: pl.DataFrame) -> list[Re
         told = (document.sha256, document.size, reason_code, said + others, hint, document.file)
         rejects.append(Reject(document.source, *told))
     return rejects
+
+
+def _numbers_of(documents: Sequence[Document], rejects: Sequence[Reject]) -> dict[str, pl.DataFrame]:
+    """The numbers of the rejected documents that may be reports."""
+    refused = {reject.sha256 for reject in rejects if reject.reason_code in OF_REPORTS}
+    texts = {document.sha256: document.text for document in documents if document.sha256 in refused}
+    return {sha256: rejected_records(text, sha256) for sha256, text in texts.items()}

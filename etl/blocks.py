@@ -22,7 +22,7 @@ MAX_HEAD_LINES = 4
 MAX_GROUPS = 12
 
 # Lines with amounts are no heads; this spares most lines the closer look.
-_AMOUNT = r"[0-9][,.][0-9]|[0-9]{3}"
+AMOUNT = r"[0-9][,.][0-9]|[0-9]{3}"
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ _RUN = [f"line_{back}" for back in range(MAX_HEAD_LINES - 1, -1, -1)]
 def _candidates(lines: pl.DataFrame, layout: Layout) -> tuple[pl.DataFrame, list[_HeadLine]]:
     """Lines all of whose words are words of heads, as numbers into the list of distinct head lines."""
     words = {layout.folded(word) for block in layout.blocks for word in block.head_words}
-    plain = lines.filter(~pl.col("text").str.contains(_AMOUNT)).select("document", "position", "text")
+    plain = lines.filter(~pl.col("text").str.contains(AMOUNT)).select("document", "position", "text")
     distinct = plain.select(pl.col("text").unique(maintain_order=True))
     groups = list(dict.fromkeys(block.groups for block in layout.blocks if block.groups))
     rest = pl.col("text")

@@ -28,6 +28,8 @@ _EQUATIONS: tuple[Mapping[str, int], ...] = (
 _NOT_ADDITIVE = ("class_id", "cusip", "pass_through_rate")
 # A table in which nothing moves proves nothing.
 MIN_MOVING = 2
+# Where no class has more, the amounts may be per 1,000 dollars of original balance: the equations hold for these too.
+PER_UNIT = 1000
 # More rows are no table of classes.
 MAX_CLASSES = 400
 MAX_LABEL = 40
@@ -84,7 +86,11 @@ def prove(draft: Draft) -> Proof | Unproved:
     begins = _beginnings(draft)
     if not begins:
         return Unproved("no table of classes with known heads was found", near=False)
-    strips = tuple(table for number, table in enumerate(draft.tables) if begins[0] in (number, table.continues))
+    strips = tuple(
+        table
+        for number, table in enumerate(draft.tables)
+        if number == begins[0] or (table.continues == begins[0] and _belongs(table, draft.tables[begins[0]]))
+    )
     try:
         return _proved(strips, draft, [draft.tables[number] for number in begins[1:]])
     except _NotProvedError as error:
@@ -110,6 +116,13 @@ def _beginnings(draft: Draft) -> list[int]:
     ]
 
 
+def _belongs(strip: DraftTable, begun: DraftTable) -> bool:
+    """Whether a strip is a part of the table. One that repeats its labels, has a total where it has none or none where
+    it has one, and says nothing that is proved, is a table of its own, such as that of factors."""
+    as_many = len(strip.rows) == len(begun.rows) and strip.rows[-1].is_total == begun.rows[-1].is_total
+    return not strip.labelled or as_many or not _fields(strip).isdisjoint((*CORE, *_CHANGES, *_PAYMENTS))
+
+
 def _is_in_dollars(table: DraftTable) -> bool:
     """Whether a table has balances or principal of classes, with decimals as dollars have them."""
     indices = [index for index, column in enumerate(table.columns) if column.field in CORE]
@@ -133,6 +146,7 @@ def _proved(strips: Sequence[DraftTable], draft: Draft, others: Sequence[DraftTa
         raise _NotProvedError(f"no known head says which column is {' or '.join(lacking)}")
     classes = [row for row in range(len(table.rows)) if not table.rows[row].is_total]
     _readable(columns, classes)
+    _in_whole_dollars(columns, classes)
     _rolls_forward(columns, classes, table)
     _adds_up(columns, classes, table)
     paid = _payments(columns, classes, table)
@@ -203,6 +217,13 @@ def _readable(columns: Mapping[str, _Column], classes: Sequence[int]) -> None:
             nothing = cell.raw in NOT_APPLICABLE and column.field not in CORE
             if not nothing and (amount(cell.raw) is None or "%" in cell.raw or decimals(cell.raw) > DOLLAR_DECIMALS):
                 raise _NotProvedError(f"{where}: {cell.raw!r} below {column.head!r} is no amount in dollars")
+
+
+def _in_whole_dollars(columns: Mapping[str, _Column], classes: Sequence[int]) -> None:
+    """Some balance is more than a unit, so that the amounts are not per unit."""
+    largest = max((_number(columns, "beginning_balance", row) for row in classes), default=Decimal(0))
+    if largest <= PER_UNIT:
+        raise _NotProvedError(f"no balance is more than {PER_UNIT:,}: the amounts may be per {PER_UNIT:,}")
 
 
 # --- the equations ---------------------------------------------------------------------------------------------------

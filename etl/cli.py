@@ -102,7 +102,9 @@ def run_command(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Exit with 1 if a document was rejected, a number unclaimed, or reports conflict."
+            "--strict",
+            help="Exit with 1 if a document was rejected, a number unclaimed (as in every report read without a "
+            "layout), reports conflict, or rows of a report were lost.",
         ),
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Read unchanged documents anew.")] = False,

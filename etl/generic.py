@@ -2,26 +2,28 @@
 
 The draft of its tables becomes a layout named `generic`, and the engine reads the document by it. What the engine
 reads must be, cell by cell, what the draft says. All other numbers of the document stand in the records as unclaimed,
-with the text that stands before them.
+with the label of their row and the head of their column.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import polars as pl
 
-from etl.cells import NUMBER, date
+from etl.cells import VALUE, date
 from etl.class_proofs import Proof, Unproved, prove
 from etl.deals import deal_slug
 from etl.drafting import Draft, DraftColumn, DraftRow, DraftTable, draft, escaped
+from etl.label_paths import Number, numbers_in
 from etl.layout import Block, Classes, Find, Layout
-from etl.lookalikes import looks_like
+from etl.lookalikes import looks_like, may_be_report
 from etl.near_misses import nearest
 from etl.patterns import Pattern, PatternError, compile_find, compile_row
 from etl.records import Extraction
@@ -32,9 +34,10 @@ from etl.schema import unit_of
 NAME = "generic"
 # A report is not larger; a file of many is, and needs a layout that says where each begins.
 MAX_CHARACTERS = 500_000
-MAX_LABEL = 200
 # Heads of other tables that end the class table.
 _MAX_OTHERS = 60
+# Behind the end of every line.
+_ENDLESS = 2**31
 _HINT = "a report of another family, or a damaged copy: its family needs a layout"
 _NO_REPORT_HINT = "take it out of the inbox if it is no distribution report; else its family needs a layout"
 
@@ -57,6 +60,7 @@ class Proposal:
     layout: Layout
     cells: frozenset[Cell]
     heads: Mapping[str, str]  # block and field → the printed head
+    tables: tuple[DraftTable, ...]
 
 
 def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | None) -> Proposal | Refusal:
@@ -73,6 +77,9 @@ def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | 
     days = _dates(text)
     if isinstance(proof, Unproved):
         return _refusal(text, layouts, marks, proof.message, near=proof.near or bool(days and tables.tables))
+    other = _other_figures(text, first_line, proof)
+    if other is not None:
+        return _refusal(text, layouts, marks, other, near=True)
     names = _deal_names(text)
     problem = _identity_problem(names, days)
     if problem is not None:
@@ -81,7 +88,7 @@ def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | 
         layout = _layout(proof, tables, names[0], days[0])
     except PatternError as error:
         return _refusal(text, layouts, marks, f"its class table is no pattern: {error}", near=True)
-    return Proposal(layout, frozenset(_wanted(proof)), dict(_printed_heads(proof, layout)))
+    return Proposal(layout, frozenset(_wanted(proof)), dict(_printed_heads(proof, layout)), tables.tables)
 
 
 def completed(extraction: Extraction, text: str, first_line: int, proposal: Proposal) -> Extraction:
@@ -93,7 +100,8 @@ def completed(extraction: Extraction, text: str, first_line: int, proposal: Prop
     place = pl.concat_str(pl.col("block", "field").cast(pl.String), separator=" ")
     heads = place.replace_strict(dict(proposal.heads), default=None, return_dtype=pl.String)
     kept = kept.with_columns(column_label=heads)
-    left = pl.DataFrame(_left(text, first_line, kept), schema=_LEFT, orient="row")
+    numbers = numbers_in(text, first_line, proposal.tables)
+    left = pl.DataFrame(_left(numbers, kept), schema=_LEFT, orient="row")
     records = (
         pl.concat([kept, left.cast({"status": kept.schema["status"]})], how="diagonal")
         .sort("line", "column_start", maintain_order=True)
@@ -113,6 +121,11 @@ def completed(extraction: Extraction, text: str, first_line: int, proposal: Prop
     return Extraction(records, extraction.rules, extraction.numbers, extraction.joins, rejections)
 
 
+def all_numbers(text: str, first_line: int) -> Iterator[Number]:
+    """All numbers of a document that is not read. One that is too long to be a report has no tables."""
+    return numbers_in(text, first_line, draft(text, first_line).tables if len(text) <= MAX_CHARACTERS else ())
+
+
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
@@ -122,7 +135,7 @@ def _refusal(text: str, layouts: Sequence[Layout], marks: str | None, why: str, 
     if alike is not None:
         return Refusal("not_a_report", f"it looks like {alike}", _NO_REPORT_HINT)
     miss = nearest(text, layouts)
-    if marks is None and miss is None and not near:
+    if marks is None and miss is None and not near and not may_be_report(text):
         return Refusal("not_a_report", "no mark of any known report layout stands in the text", _NO_REPORT_HINT)
     said = [*([marks] if marks is not None else []), *([str(miss)] if miss is not None else [])]
     return Refusal("no_layout", "; ".join([*said, f"without a layout it is not read: {why}"]), _HINT)
@@ -141,6 +154,39 @@ def _identity_problem(names: Sequence[_Name], days: Sequence[_Day]) -> Refusal |
     if len({name.slug for name in names}) > 1:
         several = "; ".join(dict.fromkeys(name.printed for name in names))
         return Refusal("conflicting_values", f"the report names several deals: {several}", hint)
+    return None
+
+
+# --- figures of something else -----------------------------------------------------------------------------------
+
+
+_OTHER_UNIT = re.compile(
+    r"(?<![0-9A-Za-z,.])(?:in\s+(?:thousands|millions)|\$?000'?s|\(\$?000\)|euros?|pounds?\s+sterling"
+    r"|canadian\s+dollars|yen)(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+_OTHER_PERIOD = re.compile(
+    r"(?<![0-9A-Za-z,.])(?:per\s+\$?1,?000|(?:year-|life-)?to[-\s]date|since\s+(?:closing|inception|issuance)"
+    r"|annual\s+(?:totals?|statements?|reports?|summary)|year\s+ended|twelve\s+months"
+    r"|(?:prior|previous)\s+(?:period|month)|projected|hypothetical)(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+# So many lines above a strip may be its titles, and so many of them are looked at where lines are blank.
+_TITLE_LINES = 4
+_LINES_ABOVE = 20
+
+
+def _other_figures(text: str, first_line: int, proof: Proof) -> str | None:
+    """What the text says its figures are, where they are not the dollars of one distribution: all equations would hold
+    for them too."""
+    if said := _OTHER_UNIT.search(text):
+        return f"the text says of amounts {' '.join(said[0].split())!r}"
+    lines = text.split("\n")
+    for strip in proof.strips:
+        begins = strip.first_line - first_line
+        above = [line for line in lines[max(begins - _LINES_ABOVE, 0) : begins] if line.strip()]
+        if said := _OTHER_PERIOD.search("\n".join(above[-_TITLE_LINES:])):
+            return f"the words above the table in line {strip.first_line} say {' '.join(said[0].split())!r}"
     return None
 
 
@@ -368,45 +414,37 @@ def _read(records: pl.DataFrame) -> frozenset[Cell]:
 
 # --- the numbers that are left ---------------------------------------------------------------------------------------
 
-_NUMBER = re.compile(NUMBER)
-_LEFT = {
-    "document": pl.UInt32,
-    "line": pl.Int32,
-    "column_start": pl.Int32,
-    "column_end": pl.Int32,
-    "raw": pl.String,
-    "row_label": pl.String,
-    "status": pl.String,
-    "piece": pl.Int32,
-}
+_LEFT = pl.Schema(
+    {
+        "document": pl.UInt32(),
+        "line": pl.Int32(),
+        "column_start": pl.Int32(),
+        "column_end": pl.Int32(),
+        "raw": pl.String(),
+        "row_label": pl.String(),
+        "column_label": pl.String(),
+        "value": VALUE,
+        "printed_decimals": pl.Int32(),
+        "status": pl.String(),
+        "piece": pl.Int32(),
+    }
+)
 
 
-def _left(text: str, first_line: int, records: pl.DataFrame) -> Iterator[tuple[object, ...]]:
-    """The numbers that lie in no record, each with the text that stands before it on its line."""
+def _left(numbers: Iterable[Number], records: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+    """The numbers that lie in no record. Those in the line of a class bear its label, also if the line does not."""
     claimed: dict[int, list[tuple[int, int]]] = {}
-    for line, start, end in records.select("line", "column_start", "column_end").iter_rows():
+    labels: dict[int, str] = {}
+    for line, start, end, label in records.select("line", "column_start", "column_end", "row_label").iter_rows():
         claimed.setdefault(line, []).append((start, end))
-    for number, line_text in enumerate(text.split("\n"), first_line):
-        spans = iter([*sorted(claimed.get(number, [])), (len(line_text) + 1, len(line_text) + 1)])
+        labels[line] = label
+    for line, several in groupby(numbers, lambda number: number.line):
+        spans = iter([*sorted(claimed.get(line, [])), (_ENDLESS, _ENDLESS)])
         span = next(spans)
-        label, end = "", 0
-        for found in _NUMBER.finditer(line_text):
-            label = _label(label, line_text[end : found.start()])
-            end = found.end()
-            first, last = _digits(found)
+        for number in several:
+            first, last = number.digits
             while span[1] <= first:
                 span = next(spans)
             if not (span[0] <= first and last <= span[1]):
-                told = label or None
-                yield 0, number, found.start(), found.end(), found.group(), told, "unclaimed", 0
-
-
-def _digits(found: re.Match[str]) -> tuple[int, int]:
-    """Where a number stands, without the signs around it."""
-    first = found.end() - len(found.group().lstrip("(-$"))
-    return first, found.start() + len(found.group().rstrip("%)"))
-
-
-def _label(before: str, text: str) -> str:
-    """The label of a number: all text of its line before it, the numbers left out."""
-    return f"{before} {' '.join(text.split())}".strip()[-MAX_LABEL:]
+                path = number.row_label or labels.get(line), number.column_label
+                yield 0, *number.place, number.raw, *path, number.value, number.decimals, "unclaimed", 0

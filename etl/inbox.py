@@ -14,7 +14,9 @@ from etl.filings import documents_in
 from etl.generic import NAME as GENERIC_READING
 from etl.layout import Layout, choose_layout
 from etl.manifest import READ, Manifest, Readers, rows_stand
-from etl.partitions import PartitionBy
+from etl.parquet import has_end
+from etl.partitions import PartitionBy, rejected_file
+from etl.rejected_records import OF_REPORTS
 from etl.sources import source_file
 from etl.splits import split_reports
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
@@ -212,9 +214,11 @@ class Inbox:
 
     def _is_rejected_still(self, item: Document, row: _Row) -> bool:
         """Whether this program, with all these layouts, has rejected the same bytes at the same path: for what they
-        are, not for a defect or a process that was killed, which need not happen again."""
+        are, not for a defect or a process that was killed, which need not happen again. Its numbers must be there."""
         same = row["sha256"] == item.sha256 and row["read_by"] == self._readers.together
-        return not self._force and same and row["reason_code"] != INTERNAL_ERROR
+        if self._force or not same or row["reason_code"] == INTERNAL_ERROR:
+            return False
+        return row["reason_code"] not in OF_REPORTS or has_end(f"{self._output}/{rejected_file(item.sha256)}")
 
     def _stands(self, row: _Row) -> bool:
         """Whether the rows of a report and its source are where they belong."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,21 @@ from etl.errors import LakeError
 from etl.figures import RECORD_COLUMNS
 from etl.identities import REPORT
 from etl.lake import Lake
-from etl.manifest import READ, read_manifest, rows_stand
+from etl.manifest import READ, WITH_NUMBERS, read_manifest, rows_stand
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
-from etl.partitions import PLACES, SUPERSEDED_FOLDER, PartitionBy, date_of, deal_of, foreign_entries, partitioning_of
-from etl.schema import TABLES
+from etl.parquet import read_parquet
+from etl.partitions import (
+    PLACES,
+    REJECTED_RECORDS_FOLDER,
+    SUPERSEDED_FOLDER,
+    PartitionBy,
+    date_of,
+    deal_of,
+    foreign_entries,
+    partitioning_of,
+    rejected_file,
+)
+from etl.schema import TABLES, arrow_schema
 from etl.versions import SUPERSEDED
 
 # So many reports are compared at a time; a deal's reports stay together.
@@ -65,7 +76,8 @@ def check_lake(
     unlisted = list(lake.without_report("records", deals))
     result.breaks += [_without_report(*lost) for lost in unlisted]
     result.breaks += _lost_reports(lake, deals, found | {report_id for _, _, report_id in unlisted})
-    result.breaks[:0] = [*_damaged(lake), *_foreign(lake, deals)]
+    rejected = _rejected(lake) if deals is None else ()
+    result.breaks[:0] = [*_damaged(lake), *_foreign(lake, deals), *rejected]
     return result
 
 
@@ -80,6 +92,36 @@ def _foreign(lake: Lake, deals: Sequence[str] | None) -> list[dict[str, Any]]:
     told = "it is not the lake's, and readers may take it for a part of the table: take it out"
     places = [lake.output / f"{place}{name}" for place in PLACES for name in TABLES]
     return [_of_file(lake, path, told) for place in places for path in foreign_entries(place, deals)]
+
+
+def _rejected(lake: Lake) -> Iterator[dict[str, Any]]:
+    """The breaks that the numbers of a rejected document are lost or damaged, or that something else stands there."""
+    try:
+        rows = read_manifest(lake.output).rows.filter(WITH_NUMBERS).sort("source")
+    except LakeError:  # which is told where the reports are compared with it
+        return
+    folder = lake.output / REJECTED_RECORDS_FOLDER
+    sources = dict(rows.select("sha256", "source").reverse().iter_rows())
+    for sha256, source in sorted(sources.items()):
+        file = lake.output / rejected_file(sha256)
+        if said := _damage(file, sha256):
+            yield _of_file(lake, file, f"{said}; run `etl run --force` over {source}")
+    wanted = {rejected_file(sha256) for sha256 in sources}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.relative_to(lake.output).as_posix() not in wanted:
+            yield _of_file(lake, path, "no rejected document has it, and readers may take it for one's: take it out")
+
+
+def _damage(file: Path, sha256: str) -> str | None:
+    """What is wrong with the file of a rejected document's numbers."""
+    try:
+        data = read_parquet(file, arrow_schema("rejected_records"))
+    except LakeError as error:
+        return error.message
+    except (FileNotFoundError, NotADirectoryError):
+        return "the numbers of a rejected document are not there"
+    mine = data.column("source_sha256").unique().to_pylist()
+    return None if mine in ([], [sha256]) else "it has the numbers of another document"
 
 
 def _of_file(lake: Lake, file: Path, told: str) -> dict[str, Any]:

@@ -18,8 +18,19 @@ from etl.commits import Staging, stage_file
 from etl.errors import WorkerError
 from etl.inbox import InboxBatch
 from etl.layout import Layout
-from etl.manifest import ATTACHED, READ, REJECTED, SCHEMA, Manifest, Readers, document_rows, removed, with_folder
-from etl.partitions import PartitionBy, partition_files
+from etl.manifest import (
+    ATTACHED,
+    READ,
+    REJECTED,
+    SCHEMA,
+    WITH_NUMBERS,
+    Manifest,
+    Readers,
+    document_rows,
+    removed,
+    with_folder,
+)
+from etl.partitions import PartitionBy, partition_files, rejected_file
 from etl.staging import Rebuilt, Staged, rebuild, reject_row, stage_batch
 from etl.version import __version__
 from etl.workers import Workers, result_of
@@ -177,7 +188,8 @@ class Landing:
         unread = before.join(read, on="sha256", how="anti")
         rejected = rows.filter(pl.col("outcome") != READ)
         changes = pl.concat([self._attached_now(read), removed(mended), removed(unread), placed.rows, rejected])
-        self._change(folder, changes, placed.files, placed.removals)
+        had_numbers = refused.filter(WITH_NUMBERS)["sha256"].to_list()
+        self._change(folder, changes, placed.files, placed.removals, had_numbers)
         return changes
 
     def forget(self, sources: Sequence[str]) -> None:
@@ -185,13 +197,22 @@ class Landing:
         self._change(self._staging.next_folder(), removed(self._manifest.unread(sources)))
 
     def _change(
-        self, folder: Path, changes: pl.DataFrame, files: Sequence[str] = (), removals: Sequence[str] = ()
+        self,
+        folder: Path,
+        changes: pl.DataFrame,
+        files: Sequence[str] = (),
+        removals: Sequence[str] = (),
+        had_numbers: Sequence[str] = (),
     ) -> None:
-        """Commit changes of the manifest, with the files of the tables that they tell of."""
+        """Commit changes of the manifest, with the files of the tables that they tell of.
+
+        Of documents that had their numbers among those of rejects (SHA-256), the numbers go if no reject is left.
+        """
         if not changes.is_empty():
             name, content = self._manifest.update(changes)
             stage_file(folder, name, content)
-            self._staging.commit(folder, [*files, name], removals)
+            gone = sorted(set(had_numbers) - self._manifest.with_numbers(had_numbers))
+            self._staging.commit(folder, [*files, name], [*removals, *map(rejected_file, gone)])
 
     def _with_reader(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the manifest, with what read the document."""

@@ -1,4 +1,5 @@
-"""Documents that look like distribution reports and are none: what they are, by what only they say."""
+"""Documents that look like distribution reports and are none: what they are, by what only they say; and what speaks for
+a report where nothing in it could be read."""
 
 from __future__ import annotations
 
@@ -65,6 +66,25 @@ _KINDS = (
         least=3,
     ),
 )  # fmt: skip
+
+
+# What reports speak of; covers and letters do so too, but they print no amounts in cents and no factors.
+_SPOKEN_OF = (
+    "(?:distribution|payment|remittance) dates?", "certificateholders?", "noteholders?", "distribution report",
+    "servicing (?:report|certificate)", "(?:certificate|note|pool) balances?", "pass-through certificates",
+    "asset[- ]backed (?:notes|certificates)",
+)  # fmt: skip
+_FIGURE = r"[0-9],[0-9]{3}\.[0-9]{2}\b|[0-9]\.[0-9]{5}"
+_LEAST_FIGURES = 3
+
+
+def may_be_report(text: str) -> bool:
+    """Whether a document may be a report, though it has no table that could be read: it speaks of what reports do, and
+    has amounts in cents or factors."""
+    beginning = pl.Series([text[:LOOKED_AT]])
+    figures = beginning.str.count_matches(_FIGURE).item()
+    spoken = "|".join(compile_search(words) for words in _SPOKEN_OF)
+    return bool(figures >= _LEAST_FIGURES and beginning.str.contains(rf"(?i)\b(?:{spoken})\b").item())
 
 
 def looks_like(text: str) -> str | None:

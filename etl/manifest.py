@@ -29,6 +29,7 @@ from etl.partitions import (
     partition_file,
     partitioning_of,
 )
+from etl.rejected_records import OF_REPORTS
 from etl.schema import TABLES, conform, table
 from etl.tables import polars_type
 from etl.version import __version__
@@ -41,6 +42,8 @@ REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
 _STILL_THERE = f"{SOURCES_FOLDER} of this one has those that were kept, compressed with gzip"
 MERGED_UPDATES = 64
+# The rejects whose numbers stand in the lake.
+WITH_NUMBERS = (pl.col("outcome") == REJECTED) & pl.col("reason_code").is_in(list(OF_REPORTS))
 # What a document is known by.
 KEY = (
     pl.when(pl.col("report_id").is_not_null()).then("report:" + pl.col("sha256")).otherwise("path:" + pl.col("source"))
@@ -84,6 +87,13 @@ class Manifest:
         """The rows of what was rejected, or is attached to reports, at these paths."""
         unread = pl.col("outcome").is_in([REJECTED, ATTACHED])
         return self.rows.filter(unread & pl.col("source").is_in(list(sources)))
+
+    def with_numbers(self, hashes: Iterable[str]) -> set[str]:
+        """Those of these SHA-256 at which a rejected document stands whose numbers the lake has."""
+        wanted = list(hashes)
+        if not wanted:
+            return set()
+        return set(self.rows.filter(WITH_NUMBERS & pl.col("sha256").is_in(wanted))["sha256"])
 
     def parts(self, files: Iterable[str], outcome: str) -> pl.DataFrame:
         """The rows with this outcome of parts of these files."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from etl.blocks import MAX_HEAD_LINES
-from etl.layout import Block
+from etl.layout import Block, Layout
 
 # Of the words of a head so large a share must be there, or the lines are nothing like it.
 ENOUGH = 0.5
@@ -27,19 +27,19 @@ class NearHead:
     other: tuple[str, ...]
 
 
-def nearest_head(lines: pl.DataFrame, block: Block) -> NearHead | None:
-    """The run of lines that comes nearest to the head of a block, if any is like it.
+def nearest_head(lines: pl.DataFrame, block: Block, layout: Layout) -> NearHead | None:
+    """The run of lines that comes nearest to the head of a block of a layout, if any is like it.
 
     `lines` as `lines.lines_frame` gives them for one document.
     """
-    wanted = Counter(block.head_words)
+    wanted = Counter(map(layout.folded, block.head_words))
     if not wanted:
         return None
     text = pl.col("text").str.replace_all(block.groups, " ") if block.groups else pl.col("text")
     split = lines.select("line", words=text.str.split(" ")).iter_rows()
-    rows = [(line, [word for cell in words for word in cell.split()]) for line, words in split]
+    rows = [(line, [word for cell in words for word in layout.folded(cell).split()]) for line, words in split]
     if block.groups:  # which stand there once for each group
-        wanted = Counter(set(wanted))
+        wanted = Counter(dict.fromkeys(wanted, 1))
         rows = [(line, list(dict.fromkeys(words))) for line, words in rows]
     found = (_compared(run, wanted, once=bool(block.groups)) for run in _runs(rows, wanted))
     near = [head for head in found if head.found >= ENOUGH * head.wanted]
@@ -64,7 +64,7 @@ def _runs(rows: Sequence[_Row], wanted: Iterable[str]) -> Iterator[Sequence[_Row
 def _compared(run: Sequence[_Row], wanted: Counter[str], *, once: bool) -> NearHead:
     there = Counter(word for _, words in run for word in words)
     if once:
-        there = Counter(set(there))
+        there = Counter(dict.fromkeys(there, 1))
     common = there & wanted
     return NearHead(
         lines=tuple(line for line, _ in run),

@@ -31,13 +31,14 @@ SUPERSEDED_FOLDER = "_superseded"
 STAGING_FOLDER = "_staging"
 MANIFEST_FOLDER = "_manifest"
 REJECTS_FOLDER = "_rejects"
+REJECTED_RECORDS_FOLDER = "_rejected_records"
 RUNS_FOLDER = "_runs"
 SOURCES_FOLDER = "_sources"
 VIEWS_FOLDER = "_views"
 # All that an output folder holds.
 OUTPUT_FOLDERS = (
-    *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER, VIEWS_FOLDER,
-    STAGING_FOLDER,
+    *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, REJECTED_RECORDS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER,
+    VIEWS_FOLDER, STAGING_FOLDER,
 )  # fmt: skip
 # One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
 # known.
@@ -91,6 +92,11 @@ def partition_file(folder: str) -> str:
     """
     values = [part.partition("=")[2] for part in folder.split("/")]
     return f"{folder}/{'_'.join(values)}{SUFFIX}"
+
+
+def rejected_file(sha256: str) -> str:
+    """The file with the numbers of a rejected document, below the lake: named by what is in the document."""
+    return f"{REJECTED_RECORDS_FOLDER}/{sha256}{SUFFIX}"
 
 
 def partition_files(folder: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import groupby
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -33,16 +34,19 @@ def show_why(found: Why) -> None:
     console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
     width = max(MIN_WIDTH, console.width)
     console.print(printable(found.source))
+    read = ", and by which head" if found.without_layout and found.layout else ""
+    left = " (? says where it stands)" if found.without_layout else ""
     console.print(
-        f"below a line: {READ * 3} is read (= says as what), {UNCLAIMED * 3} is a number that nothing claims; "
-        "H marks heads, ! lines with such numbers"
+        f"below a line: {READ * 3} is read (= says as what{read}), {UNCLAIMED * 3} is a number that nothing claims"
+        f"{left}; H marks heads, ! lines with such numbers"
     )
     console.print()
     names = max((len(_by(line)) for line in found.lines), default=0)
     before: tuple[str, ...] = ()
     for line in found.lines:
-        rules = _rules(line)
-        for text in _line(line, min(names, _NAMES), told=rules == before):
+        rules = _rules(line, heads=found.without_layout)
+        paths = _paths(line) if found.without_layout else ""
+        for text in _line(line, min(names, _NAMES), () if rules == before else rules, paths):
             console.print(text)
         before = rules or before
     console.print()
@@ -53,8 +57,9 @@ def show_why(found: Why) -> None:
 # --- the lines ----------------------------------------------------------------------------------------------
 
 
-def _line(line: Line, names: int, *, told: bool) -> Iterator[Text]:
-    """A line with its gutter, the marks below it, and which rules read it, if that has not just been said."""
+def _line(line: Line, names: int, rules: Sequence[str], paths: str) -> Iterator[Text]:
+    """A line with its gutter, the marks below it, and, if that is to be said, which rules read it and where the numbers
+    stand that are left."""
     unclaimed = any(cell.block is None for cell in line.cells)
     mark = "!" if unclaimed else "H" if line.head_of else " "
     by = _by(line)
@@ -71,8 +76,10 @@ def _line(line: Line, names: int, *, told: bool) -> Iterator[Text]:
     marks = _marks_below(shown, line.cells)
     if marks:
         yield Text(gutter + marks)
-    if _rules(line) and not told:
-        yield Text(f"{gutter[:-2]}= {', '.join(_rules(line))}", style="dim")
+    if rules:
+        yield Text(f"{gutter[:-2]}= {printable(', '.join(rules))}", style="dim")
+    if paths:
+        yield Text(f"{gutter[:-2]}? {printable(paths)}", style="dim")
 
 
 def _style(cell: Cell) -> str:
@@ -87,12 +94,28 @@ def _by(line: Line) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _rules(line: Line) -> tuple[str, ...]:
+def _rules(line: Line, *, heads: bool) -> tuple[str, ...]:
     """What the cells of a line were read as, from left to right: the fields of a block, or rules where there are
-    several."""
+    several; with `heads` also the head that says so."""
     read = [cell for cell in line.cells if cell.block is not None]
     several = len({cell.block for cell in read}) > 1
-    return tuple(f"{cell.block}.{cell.field}" if several else cell.field or "" for cell in read)
+    rules = [f"{cell.block}.{cell.field}" if several else cell.field or "" for cell in read]
+    if heads:
+        rules = [
+            f"{rule} ('{cell.column_label}')" if cell.column_label else rule
+            for rule, cell in zip(rules, read, strict=True)
+        ]
+    return tuple(rules)
+
+
+def _paths(line: Line) -> str:
+    """Where the numbers of a line stand that nothing claims: the label of the row / the heads of the columns."""
+    left = [cell for cell in line.cells if cell.block is None]
+    paths = []
+    for label, cells in groupby(left, lambda cell: cell.row_label):
+        heads = ", ".join(dict.fromkeys(cell.column_label for cell in cells if cell.column_label))
+        paths.append(" / ".join(filter(None, (label or (heads and "-"), heads))))
+    return "; ".join(filter(None, paths))
 
 
 def _marks_below(text: str, cells: Sequence[Cell]) -> str:
@@ -108,14 +131,10 @@ def _marks_below(text: str, cells: Sequence[Cell]) -> str:
 
 def _summary(found: Why, width: int) -> Iterator[Text]:
     yield from _layout_lines(found, width)
-    left = found.numbers_found - found.numbers_claimed
-    said = f"{found.numbers_found:,} found, {found.numbers_claimed:,} claimed, {left:,} unclaimed"
-    places = [f"{cell.raw} (line {line.number})" for line in found.lines for cell in line.cells if cell.block is None]
-    more = f" and {len(places) - _NUMBERS_TOLD:,} more" if len(places) > _NUMBERS_TOLD else ""
-    listed = f": {', '.join(places[:_NUMBERS_TOLD])}{more}" if places else ""
-    yield from _item("numbers", said + listed, width)
     if found.layout is None:
         yield from _refusals(found, width)
+    yield from _item("numbers", _numbers(found), width)
+    if found.layout is None:
         return
     blocks = [line for block in found.blocks for line in _block(block, width)]
     yield from _bounded("blocks", blocks)
@@ -139,15 +158,37 @@ def _summary(found: Why, width: int) -> Iterator[Text]:
     yield from _refusals(found, width)
 
 
+def _numbers(found: Why) -> str:
+    """How many numbers were claimed, and the first that were not."""
+    left = found.numbers_found - found.numbers_claimed
+    said = f"{found.numbers_found:,} found, {found.numbers_claimed:,} claimed, {left:,} unclaimed"
+    places = [
+        f"{cell.raw} (line {line.number}{_path(cell) if found.without_layout else ''})"
+        for line in found.lines
+        for cell in line.cells
+        if cell.block is None
+    ]
+    more = f" and {len(places) - _NUMBERS_TOLD:,} more" if len(places) > _NUMBERS_TOLD else ""
+    return f"{said}: {printable(', '.join(places[:_NUMBERS_TOLD]))}{more}" if places else said
+
+
+def _path(cell: Cell) -> str:
+    labels = " / ".join(filter(None, (cell.row_label, cell.column_label)))
+    return f": {labels}" if labels else ""
+
+
 def _layout_lines(found: Why, width: int) -> Iterator[Text]:
     """Which layout it was read with, and the marks that decide."""
     if found.layout is None:
         said = "none comes near; --layout NAME shows what one would read all the same"
         yield from _item("layout", said, width)
-    name = (found.layout or "").partition("@")[0]
-    if found.layout is not None:
+    elif found.without_layout:
+        said = "none knows it; its class table is read as etl run reads it, by its heads and its own arithmetic"
+        yield from _item("layout", said, width)
+    else:
         chosen = "as etl run reads it" if found.by_run else "etl run does not read it so"
         yield from _item("layout", f"{found.layout}, {chosen}", width)
+    name = (found.layout or "").partition("@")[0]
     shown = [marks for marks in found.marks if marks.found or marks.layout == name]
     for marks in sorted(shown, key=lambda marks: marks.layout != name):
         yield from _item("marks", _marks(marks), width)

@@ -23,9 +23,18 @@ from etl.batch import Batch, read_safely
 from etl.commits import stage_file
 from etl.documents import Document, Reject, text_of
 from etl.layout import Layout
-from etl.manifest import READ, REJECTED
+from etl.manifest import READ, REJECTED, list_bytes
 from etl.parquet import parquet_bytes, read_parquet, stretches
-from etl.partitions import DATE_COLUMN, PLACES, PartitionBy, deal_of, file_schema, partition_file, partition_files
+from etl.partitions import (
+    DATE_COLUMN,
+    PLACES,
+    PartitionBy,
+    deal_of,
+    file_schema,
+    partition_file,
+    partition_files,
+    rejected_file,
+)
 from etl.schema import TABLES, arrow_schema
 from etl.sources import compressed, source_file
 from etl.versions import CURRENT, SUPERSEDED, Version, standings, version_of
@@ -98,6 +107,9 @@ def stage_batch(
         kept = {document.sha256: document for document in documents}
         wanted = (document for document in kept.values() if document.report_id in read)
         staged.files += [_stage_source(staging, document) for document in wanted]
+    staged.files += [
+        _stage_rejected(staging, sha256, numbers) for batch in batches for sha256, numbers in batch.rejected.items()
+    ]
     for batch in batches:
         _tell(batch, staged, standing, keep_sources=keep_sources)
     staged.seconds["write"] = time.perf_counter() - begun
@@ -262,6 +274,12 @@ def _dated(report: ReportRows, name: str, partition_by: PartitionBy) -> pa.Table
 def _stage_source(staging: Path, document: Document) -> str:
     file = source_file(Path(), document.sha256).as_posix()
     stage_file(staging, file, compressed(document.content))
+    return file
+
+
+def _stage_rejected(staging: Path, sha256: str, numbers: pl.DataFrame) -> str:
+    file = rejected_file(sha256)
+    stage_file(staging, file, list_bytes(numbers, "rejected_records"))
     return file
 
 

@@ -9,7 +9,13 @@ from pathlib import Path
 from etl.errors import OutputError, UsageError
 from etl.lake import Lake
 from etl.manifest import MERGED_FILE, REJECTS_FILE
-from etl.partitions import SUFFIX, SUPERSEDED_FOLDER, VIEWS_FOLDER, table_partitioning
+from etl.partitions import (
+    REJECTED_RECORDS_FOLDER,
+    SUFFIX,
+    SUPERSEDED_FOLDER,
+    VIEWS_FOLDER,
+    table_partitioning,
+)
 from etl.queries import View, duckdb_script, spark_script
 from etl.schema import TABLES
 
@@ -20,8 +26,8 @@ _PATTERN = re.compile(r"[*?\[\]{}\\]")
 
 
 def find_views(output: Path) -> list[View]:
-    """A view for each table of a lake, in the order of the contract: the tables, `rejects`, `documents`, and
-    `superseded_<table>` for the earlier versions of restated reports.
+    """A view for each table of a lake, in the order of the contract: the tables, `rejects`, `rejected_records`,
+    `documents`, and `superseded_<table>` for the earlier versions of restated reports.
 
     Raises UsageError where there is no lake or its path has characters that the engines take for a
     pattern, LakeError where a folder cannot be listed.
@@ -33,7 +39,8 @@ def find_views(output: Path) -> list[View]:
             " cannot be written down; rename the folder, or reach it by a link"
         )
     places = {name: (name, root / name) for name in TABLES}
-    places |= {"rejects": ("rejects", root / REJECTS_FILE), "documents": ("documents", root / MERGED_FILE)}
+    lists = {"rejects": REJECTS_FILE, "rejected_records": REJECTED_RECORDS_FOLDER, "documents": MERGED_FILE}
+    places |= {name: (name, root / place) for name, place in lists.items()}
     places |= {f"superseded_{name}": (name, root / SUPERSEDED_FOLDER / name) for name in TABLES}
     return [View(name, shown, str(folder), _partition(folder)) for name, (shown, folder) in places.items()]
 
@@ -70,8 +77,10 @@ def _replace(file: Path, text: str) -> None:
 
 
 def _partition(place: Path) -> tuple[str, ...] | None:
-    """The partitioning of a table, or of a list, which is one file; None where there is no file."""
+    """The partitioning of a table, or of a list, which is one file or a folder of them; None where there is no file."""
     if place.suffix == SUFFIX:
         return () if place.is_file() else None
+    if place.name == REJECTED_RECORDS_FOLDER:
+        return () if next(place.glob(f"*{SUFFIX}"), None) else None
     way = table_partitioning(place)
     return way.keys if way else None

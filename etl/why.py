@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from etl.batch import read_batch
+from etl.batch import Batch, read_batch
 from etl.blocks import find_heads, label_lines
-from etl.cells import NUMBER, NUMERIC_UNITS
+from etl.cells import NUMERIC_UNITS
 from etl.documents import STANDARD_INPUT, Document, Reject, source_name
 from etl.errors import UsageError
+from etl.generic import NAME as GENERIC_READING
+from etl.generic import Proposal, all_numbers, completed, propose
 from etl.layout import Block, Layout, choose_layout, find_named
 from etl.lines import lines_frame
 from etl.near_heads import ENOUGH, NearHead, nearest_head
@@ -35,7 +37,8 @@ MISFITS_TOLD = 2
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell that was read, with the rule that read it; or a number that none claims."""
+    """A cell that was read, with the rule that read it; or a number that none claims. The labels are those of its row
+    and its column."""
 
     start: int
     end: int
@@ -43,6 +46,8 @@ class Cell:
     block: str | None
     field: str | None
     status: str
+    row_label: str | None
+    column_label: str | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,10 @@ class Check:
 
 @dataclass(frozen=True)
 class Why:
-    """What a layout (None: none is near enough) reads in a document, and why not all of it."""
+    """What a layout reads in a document, and why not all of it.
+
+    Where no layout knows the document, `layout` is that which its own arithmetic proves, or None if nothing is read.
+    """
 
     source: str
     layout: str | None
@@ -113,6 +121,11 @@ class Why:
     outcomes: dict[str, int]
     failed_checks: tuple[Check, ...]
     refusals: tuple[Refusal, ...]
+
+    @property
+    def without_layout(self) -> bool:
+        """Whether no layout is shown: the labels in the document say all that is known of its numbers."""
+        return self.layout in (None, GENERIC_READING)
 
 
 def named_document(given: str, layouts: Sequence[Layout]) -> Document | Reject:
@@ -147,8 +160,9 @@ def _holder(given: str) -> Path:
 
 
 def why(document: Document, layouts: Sequence[Layout], name: str | None = None) -> Why:
-    """What the layout of a document claims in it: the named one, or that which has the most of its marks there, if
-    these are half of them and a head of it is there too.
+    """What the layout of a document claims in it: the named one; or that which knows it; or, where none does, what its
+    own arithmetic proves; or what the layout would claim which has the most of its marks there, if these are half of
+    them and a head of it is there too.
 
     Raises UsageError where no layout has the name.
     """
@@ -157,19 +171,37 @@ def why(document: Document, layouts: Sequence[Layout], name: str | None = None) 
     layout = find_named(name, layouts) if name is not None else _nearest(scores, layouts)
     by_run = len(whole) == 1 and layout is layouts[whole[0]]
     as_run = read_batch([document], layouts)
-    refusals = [Refusal(*_said(reject)) for reject in as_run.rejects]
     marks = tuple(_marks(layouts[row["layout"]], row["missing"]) for row in scores.iter_rows(named=True))
     text_lines = lines_frame([document.text], [document.first_line])
-    heads = None if layout is None else find_heads(text_lines, layout)
-    if layout is None or heads is None or (name is None and not by_run and heads.is_empty()):
-        lines = tuple(_lines(document, None, None, None))
-        found = sum(len(line.cells) for line in lines)
-        return Why(document.source, None, False, marks, lines, found, 0, (), {}, (), tuple(refusals))
-    labelled = label_lines(text_lines, heads)
-    extraction = extract(text_lines, layout)
+    if name is None and not whole and as_run.tables:
+        proposal = propose(document.text, document.first_line, layouts, None)
+        if isinstance(proposal, Proposal):
+            read = completed(extract(text_lines, proposal.layout), document.text, document.first_line, proposal)
+            return _claimed(document, text_lines, proposal.layout, read, marks, (as_run, as_run), by_run=True)
+    if layout is None or (name is None and not by_run and find_heads(text_lines, layout).is_empty()):
+        return _unread(document, marks, as_run)
     batch = as_run if by_run else read_batch([document], [replace(layout, identify={"": ""})])  # whatever marks lack
+    extraction = extract(text_lines, layout)
+    return _claimed(document, text_lines, layout, extraction, marks, (as_run, batch), by_run=by_run)
+
+
+def _claimed(
+    document: Document,
+    text_lines: pl.DataFrame,
+    layout: Layout,
+    extraction: Extraction,
+    marks: tuple[Marks, ...],
+    batches: tuple[Batch, Batch],
+    *,
+    by_run: bool,
+) -> Why:
+    """What a layout claims. `batches`: the document as a run reads it, and with this layout."""
+    as_run, batch = batches
+    heads = find_heads(text_lines, layout)
+    labelled = label_lines(text_lines, heads)
     checks = batch.tables["checks"] if batch.tables else None
-    lines = tuple(_lines(document, labelled, extraction, layout))
+    lines = tuple(_lines(document, _places(labelled, layout), _cells(extraction)))
+    refusals = [Refusal(*_said(reject)) for reject in as_run.rejects]
     return Why(
         source=document.source,
         layout=layout.label,
@@ -183,6 +215,18 @@ def why(document: Document, layouts: Sequence[Layout], name: str | None = None) 
         failed_checks=() if checks is None else tuple(_failed(checks)),
         refusals=tuple(_all_refusals(refusals, extraction, batch.rejects)),
     )
+
+
+def _unread(document: Document, marks: tuple[Marks, ...], as_run: Batch) -> Why:
+    """A document in which nothing is read: its numbers, and why."""
+    cells: dict[int, list[Cell]] = {}
+    for number in all_numbers(document.text, document.first_line):
+        labels = number.row_label, number.column_label
+        cell = Cell(number.start, number.end, number.raw, None, None, "unclaimed", *labels)
+        cells.setdefault(number.line, []).append(cell)
+    lines = tuple(_lines(document, {}, cells))
+    refusals = tuple(Refusal(*_said(reject)) for reject in as_run.rejects)
+    return Why(document.source, None, False, marks, lines, sum(map(len, cells.values())), 0, (), {}, (), refusals)
 
 
 def _nearest(scores: pl.DataFrame, layouts: Sequence[Layout]) -> Layout | None:
@@ -228,17 +272,17 @@ def _failed(checks: pl.DataFrame) -> Iterator[Check]:
 
 
 def _lines(
-    document: Document, labelled: pl.DataFrame | None, extraction: Extraction | None, layout: Layout | None
+    document: Document,
+    places: Mapping[int, tuple[str | None, str | None]],
+    cells: Mapping[int, Sequence[Cell]],
 ) -> Iterator[Line]:
     """All lines of the document, blank ones too."""
     texts = document.text.split("\n")
     if texts[-1] == "":
         texts.pop()
-    places = {} if labelled is None or layout is None else _places(labelled, layout)
-    cells = {} if extraction is None else _cells(extraction)
     for number, text in enumerate(texts, document.first_line):
         head_of, below = places.get(number, (None, None))
-        yield Line(number, text, head_of, below, cells.get(number, ()) if extraction else tuple(_numbers(text)))
+        yield Line(number, text, head_of, below, tuple(cells.get(number, ())))
 
 
 def _places(labelled: pl.DataFrame, layout: Layout) -> dict[int, tuple[str | None, str | None]]:
@@ -257,19 +301,13 @@ def _places(labelled: pl.DataFrame, layout: Layout) -> dict[int, tuple[str | Non
     return places
 
 
-def _cells(extraction: Extraction) -> dict[int, tuple[Cell, ...]]:
-    columns = ("line", "column_start", "column_end", "raw", "block", "field", "status")
+def _cells(extraction: Extraction) -> dict[int, list[Cell]]:
+    columns = ("line", "column_start", "column_end", "raw", "block", "field", "status", "row_label", "column_label")
     rows = extraction.records.select(columns).with_columns(pl.col(pl.Enum).cast(pl.String)).sort("line", "column_start")
     cells: dict[int, list[Cell]] = {}
     for line, *cell in rows.iter_rows():
         cells.setdefault(line, []).append(Cell(*cell))
-    return {line: tuple(several) for line, several in cells.items()}
-
-
-def _numbers(text: str) -> Iterator[Cell]:
-    """The numbers of a line of which no layout is known."""
-    for found in re.finditer(NUMBER, text):
-        yield Cell(found.start(), found.end(), found[0], None, None, "unclaimed")
+    return cells
 
 
 # --- the blocks ---------------------------------------------------------------------------------------------
@@ -285,6 +323,8 @@ def _blocks(
             read[cell.block].add(line.number)
     unclaimed = {line.number: sum(cell.block is None for cell in line.cells) for line in lines}
     for index, block in enumerate(layout.blocks):
+        if block.row is None and not block.labels:  # it only ends the block above
+            continue
         its = heads.filter(pl.col("block") == index).select("position", "head_lines").iter_rows()
         found = tuple(
             tuple(number_of[at] for at in range(position - count + 1, position + 1)) for position, count in its
@@ -297,7 +337,7 @@ def _blocks(
             required=block.required,
             heads=found,
             rows=rows,
-            nearest=None if found or not block.has_head else nearest_head(text_lines, block),
+            nearest=None if found or not block.has_head else nearest_head(text_lines, block, layout),
             misfits=tuple(_misfits(below, block)),
         )
 

@@ -15,6 +15,7 @@ from etl.schema import LISTS, TABLES
 
 from .kit import absc_2003_he2, make_deal, render, simulate
 from .processes import call_etl
+from .unknown_reports import unknown_report
 
 LETTER = "Dear Sirs, the statement follows."
 
@@ -60,6 +61,16 @@ def test_strict_tells_by_its_exit_code(inbox: Path, tmp_path: Path, name: str, c
     done = call_etl("run", inbox / name, "--out", tmp_path / "output", "--strict", *["--json"] * as_json)
     assert done.returncode == code
     assert done.stdout
+
+
+def test_a_report_read_without_a_layout_fails_a_strict_run(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text(unknown_report(0).text)
+    call = ("run", tmp_path / "a.txt", "--out", tmp_path / "output", "--json")
+    summary = json.loads(call_etl(*call).stdout)
+    assert (summary["reports_read"], summary["rejected"], summary["conflicts"]) == (1, 0, [])
+    assert summary["numbers_unclaimed"] > 0
+    done = call_etl(*call, "--strict")  # also where it is skipped
+    assert (done.returncode, json.loads(done.stdout)["skipped"]) == (1, 1)
 
 
 def test_an_empty_inbox_is_said(tmp_path: Path) -> None:

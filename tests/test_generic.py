@@ -91,18 +91,45 @@ def test_all_other_numbers_stand_as_unclaimed_with_their_labels(readings: dict[i
     unclaimed = records.filter(status="unclaimed")
     assert unclaimed["field"].null_count() == unclaimed.height > 0
     lines = unknown_report(seed).text.split("\n")
-    for line, start, end, raw, label in unclaimed.select(
-        "line", "column_start", "column_end", "raw", "row_label"
-    ).iter_rows():
-        assert lines[line - 1][start:end] == raw
-        assert label is None or label.split()[-1] in lines[line - 1][:start]
+    columns = ("line", "column_start", "column_end", "raw")
+    assert all(lines[line - 1][start:end] == raw for line, start, end, raw in unclaimed.select(columns).iter_rows())
+    labels = dict(unclaimed.select("line", "row_label").iter_rows())
+    assert all(label is None or label in " ".join(lines[line - 1].split()) for line, label in labels.items())
     assert records["record_no"].to_list() == list(range(1, records.height + 1))
 
 
-def test_a_label_is_the_text_before_the_number(readings: dict[int, Outcome]) -> None:
-    labels = dict(readings[0].tables["records"].filter(status="unclaimed").select("raw", "row_label").iter_rows())
-    assert labels["8.123456%"] == "Weighted Average Coupon"
-    assert labels["1,234"] == "Beginning Loan Count"
+def test_numbers_that_are_left_have_their_values(readings: dict[int, Outcome]) -> None:
+    unclaimed = readings[0].tables["records"].filter(status="unclaimed")
+    values = {raw: rest for raw, *rest in unclaimed.select("raw", "row_label", "value", "printed_decimals").iter_rows()}
+    assert values["8.123456%"] == ["Weighted Average Coupon", Decimal("0.08123456"), 6]
+    assert values["1,234"] == ["Beginning Loan Count", Decimal(1234), 0]
+    assert unclaimed["unit"].null_count() == unclaimed.height
+
+
+def test_numbers_of_other_tables_have_the_label_of_their_row_and_the_head_of_their_column(
+    readings: dict[int, Outcome],
+) -> None:
+    lines = unknown_report(1).text.split("\n")
+    (head,) = [at for at, line in enumerate(lines, 1) if line.split() == ["CLASS", "PRINCIPAL", "INTEREST", "BALANCE"]]
+    records = readings[1].tables["records"].filter(pl.col("line") > head, pl.col("raw").str.contains(r"[.]"))
+    first = records.head(3).select("row_label", "column_label", "status").rows()
+    assert first == [("A-1", label, "unclaimed") for label in ("PRINCIPAL", "INTEREST", "BALANCE")]
+    classes = readings[1].tables["classes"].filter(pl.col("class_key") != "TOTAL")
+    assert records["row_label"].unique(maintain_order=True).to_list() == classes["class_key"].to_list()
+
+
+def test_a_number_in_the_line_of_a_class_bears_its_label_though_the_line_does_not_print_it() -> None:
+    text = unknown_report(2).text
+    strip = next(line for line in text.split("\n") if line.split() == ["Int", "Total", "Dist"])
+    (before, inside, after) = text.partition(strip + "\n")
+    rows, blank, rest = after.partition("\n\n")
+    odd = "\n".join(f"{row}{7 + number:>12}" for number, row in enumerate(rows.split("\n")))
+    outcome = _read(before + inside.replace("Total Dist", "Total Dist         Odd") + odd + blank + rest)
+    assert outcome.reason is None, outcome.message
+    left = outcome.tables["records"].filter(status="unclaimed", column_label="Odd")
+    named = [key for key in outcome.tables["classes"]["class_key"] if key != "TOTAL"]
+    assert left["raw"].to_list() == [str(7 + number) for number in range(len(named) + 1)]
+    assert left["row_label"].to_list()[:-1] == named
 
 
 def test_what_no_equation_confirms_is_not_given(readings: dict[int, Outcome]) -> None:
@@ -225,6 +252,69 @@ def test_the_nearest_layout_is_named_with_its_missing_heads(seed_report: Report)
     assert outcome.reason == "no_layout"
     assert "heads of us-bank-text were found; missing: 'O/C Target Amt'" in outcome.message
     assert "without a layout it is not read: " in outcome.message
+
+
+@pytest.mark.parametrize(
+    "said", ["(in thousands)", "Amounts in millions", "$000's omitted", "($000)", "all amounts are in Euros"]
+)
+def test_amounts_that_are_no_dollars_are_not_read(said: str) -> None:
+    outcome = _read(f"{said}\n\n{unknown_report(0).text}")
+    assert outcome.reason == "no_layout"
+    assert "without a layout it is not read: the text says of amounts " in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("Year-to-Date", "Year-to-Date"),
+        ("Distribution to date:", "to date"),
+        ("ANNUAL TOTALS", "ANNUAL TOTALS"),
+        ("Prior  Period", "Prior Period"),
+        ("PER $1,000", "PER $1,000"),
+    ],
+)
+def test_figures_of_another_period_are_not_read(said: str, words: str) -> None:
+    title = "Certificateholder Distribution Summary\n\n"
+    outcome = _read(unknown_report(0).text.replace(title, f"{title}{said}\n\n", 1))
+    assert outcome.reason == "no_layout"
+    assert f"the words above the table in line 11 say '{words}'" in outcome.message
+
+
+def test_words_of_another_period_elsewhere_keep_nothing_from_being_read() -> None:
+    assert (
+        _read(unknown_report(0).text + "\nLosses to date, and of the prior period, per $1,000: 5.00\n").reason is None
+    )
+
+
+PER_UNIT = """\
+Example Trust, Series 2001-1
+Distribution Date: March 25, 2001
+
+     Class     Beginning Balance    Principal    Ending Balance
+     A-1                  900.00        10.00            890.00
+     A-2                  800.00        20.00            780.00
+
+     Class         Rate       Factor
+     A-1       5.00000%     0.900000
+     A-2       6.00000%     0.800000
+"""
+
+
+def test_balances_per_unit_are_no_balances() -> None:
+    assert "no balance is more than 1,000: the amounts may be per 1,000" in _read(PER_UNIT).message
+    dollars = PER_UNIT.replace("     900.00", "  90,900.00").replace("     890.00", "  90,890.00")
+    assert _read(dollars).reason is None
+
+
+def test_a_table_of_factors_that_repeats_the_classes_is_no_strip_of_their_table() -> None:
+    report = unknown_report(0)
+    labels = [label for label in report.printed if label != "TOTAL"]
+    rows = "\n".join(f"{label:<10}{'1,000,000.00':>20}{'0.90000000':>20}" for label in labels)
+    outcome = _read(f"{report.text}\n\nClass          Original Face     Ending Factor\n{rows}\n")
+    assert outcome.reason is None, outcome.message
+    assert outcome.tables["classes"]["original_balance"].null_count() == len(report.printed)
+    left = outcome.tables["records"].filter(status="unclaimed", column_label="Original Face")
+    assert left["row_label"].to_list() == labels
 
 
 def test_a_letter_is_no_report() -> None:

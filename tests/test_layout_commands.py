@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,8 @@ from etl.samples import accept, check_samples
 from etl.why import Why, named_document, why
 
 from .conftest import REPOSITORY
+from .reading import read_texts
+from .unknown_reports import unknown_report
 
 EXAMPLE = REPOSITORY / "examples" / "layouts" / "wells_fargo_text"
 NAME = "wells-fargo-text"
@@ -210,6 +212,65 @@ def test_a_text_that_no_layout_knows_is_shown_all_the_same(command: Command, min
     forced = _why(letter.read_text(), known_layouts(mine), NAME)
     assert forced.layout == f"{NAME}@1"
     assert {refusal.reason_code for refusal in forced.refusals} >= {"not_a_report", "missing_block"}
+
+
+def test_a_report_that_no_layout_knows_is_shown_as_it_is_read_without_one(command: Command, tmp_path: Path) -> None:
+    report = _written(tmp_path, unknown_report(0).text)
+    done = command("layout", "why", report)
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    (at,) = [number for number, line in enumerate(lines) if line.split()[:1] == ["13"]]
+    assert lines[at + 2].partition("= ")[2] == (
+        "class_id ('Class'), cusip ('CUSIP'), beginning_balance ('Beginning Certificate Balance'), "
+        "interest_distribution ('Interest Distribution'), principal_distribution ('Principal Distribution')"
+    )
+    assert set(lines[at + 1].partition("| ")[2]) == {"-", " "}
+    (left,) = [number for number, line in enumerate(lines) if "| Weighted Average Coupon" in line]
+    assert lines[left + 1].split()[-1] == "?" * len("8.123456%")
+    assert lines[left + 2].split("? ")[1] == "Weighted Average Coupon"
+    said = " ".join(done.out.split())
+    assert "layout none knows it; its class table is read as etl run reads it, by its heads and its own" in said
+    assert "4 unclaimed: 30 (line 4: Record Date: November)" in said
+    assert "class_table_1: head in lines 9-11; 10 lines read, lines 13-23" in said
+    assert "other_table" not in said
+    assert lines[-1] == "rejected   no"
+
+
+def test_what_is_shown_of_it_is_what_a_run_reads(layouts: tuple[Layout, ...]) -> None:
+    for seed in (0, 2, 3):
+        text = unknown_report(seed).text
+        found = _why(text, layouts)
+        assert (found.layout, found.by_run, found.refusals) == ("generic", True, ())
+        records = read_texts({"a": text}, layouts)["a"].tables["records"]
+        columns = ("line", "column_start", "column_end", "raw", "block", "field", "status", "row_label", "column_label")
+        shown = [(line.number, *astuple(cell)) for line in found.lines for cell in line.cells]
+        assert shown == records.sort("line", "column_start").select(columns).rows()
+        assert found.numbers_claimed < found.numbers_found
+        assert [block.name for block in found.blocks] == [f"class_table_{at + 1}" for at in range(len(found.blocks))]
+
+
+def test_a_report_that_is_not_proved_is_shown_with_the_reason_and_its_labels(command: Command, tmp_path: Path) -> None:
+    report = _written(tmp_path, unknown_report(0).text.replace("Ending", "Odd"))
+    done = command("layout", "why", report)
+    said = " ".join(done.out.split())
+    assert "without a layout it is not read: no known head says which column is ending_balance" in said
+    assert said.index("rejected no_layout: ") < said.index("numbers 112 found, 0 claimed, 112 unclaimed: ")
+    assert "? A-1 / Class, CUSIP, Beginning Certificate Balance, Interest Distribution" in said
+    assert "14,668,500.00 (line 13: A-1 / Beginning Certificate Balance)" in said
+    assert "? Beginning Loan Count" in said
+    found = json.loads(command("layout", "why", report, "--json").out)
+    cells = [cell for line in found["lines"] for cell in line["cells"]]
+    assert cells[-1]["row_label"] == "Beginning Loan Count"
+    assert {cell["column_label"] for cell in cells} >= {"Class", "Odd Certificate Balance", None}
+    assert {cell["block"] for cell in cells} == {None}
+
+
+def test_labels_are_shown_only_where_no_layout_says_more(command: Command, mine: Path, tmp_path: Path) -> None:
+    report = _written(tmp_path, REPORT.replace("All distributions", "All 17 distributions"))
+    out = command("layout", "why", report, "--layouts", mine).out
+    assert "says where it stands" not in out
+    assert "1 unclaimed: 17 (line 68)" in out
+    assert "('" not in out.partition("\nlayout ")[0]
 
 
 def test_all_of_it_as_json(command: Command, mine: Path) -> None:
