@@ -59,6 +59,9 @@ _MAGIC = {
     b"\xd0\xcf\x11\xe0": "an old Office file",
 }
 
+# A report is known by so many hex digits.
+_ID_DIGITS = 16
+
 
 @dataclass(frozen=True)
 class Document:
@@ -80,8 +83,19 @@ class Document:
 
     @property
     def report_id(self) -> str:
-        """Identifier of the report in the document: the first 16 hex digits of its SHA-256."""
-        return self.sha256[:16]
+        """What identifies the report in the document: its bytes, and the number of the filing that it came with.
+
+        So the same exhibit in two filings is two versions of a report. Where no number is known, the bytes alone do.
+        """
+        number = None if self.header is None else self.header.accession_number
+        if number is None:
+            return bare_report_id(self.sha256)
+        return hashlib.sha256(f"{self.sha256} {number}".encode()).hexdigest()[:_ID_DIGITS]
+
+    @property
+    def is_filed(self) -> bool:
+        """Whether it is known in which filing it came. Of such a document the same bytes without one are a copy."""
+        return self.report_id != bare_report_id(self.sha256)
 
     @property
     def share(self) -> float:
@@ -89,6 +103,11 @@ class Document:
         read together should not be more than 1."""
         lines, numbers = count_lines(self.content), count_numbers(self.content)
         return max(self.size / MAX_BYTES, lines / MAX_LINES, numbers / MAX_NUMBERS)
+
+
+def bare_report_id(sha256: str) -> str:
+    """The identifier of a report of which no filing is known: the first 16 hex digits of the SHA-256 of its bytes."""
+    return sha256[:_ID_DIGITS]
 
 
 @dataclass(frozen=True)

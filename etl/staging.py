@@ -95,9 +95,8 @@ def stage_batch(
     staged.files, standing = stage_reports(staging, batches, partition_by)
     if keep_sources:
         read = set(standing)
-        kept = {document.sha256: document for document in documents}
-        wanted = (document for document in kept.values() if document.report_id in read)
-        staged.files += [_stage_source(staging, document) for document in wanted]
+        kept = {document.sha256: document for document in documents if document.report_id in read}
+        staged.files += [_stage_source(staging, document) for document in kept.values()]
     for batch in batches:
         _tell(batch, staged, standing, keep_sources=keep_sources)
     staged.seconds["write"] = time.perf_counter() - begun

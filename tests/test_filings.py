@@ -323,16 +323,20 @@ def test_a_cover_that_two_filings_share_is_attached_where_its_own_has_a_report(
         assert (summary.rejected, summary.attached) == (1, 1)
 
 
-def test_what_is_said_of_a_part_is_of_its_own_file(reports: list[str], tmp_path: Path) -> None:
+def test_what_is_said_of_a_part_is_of_its_own_file(reports: list[str], layouts: list[Layout], tmp_path: Path) -> None:
+    """The same report in two files of many."""
     one, other = tmp_path / "a.txt", tmp_path / "z.txt"
-    one.write_text(submission([f"{reports[0]}"]))
-    other.write_text(f"{reports[0]}\n")
-    query = "select source, accession_number is null, source_line from reports"
-    etl.run([one], tmp_path / "out")
-    ((source, _, line),) = lake_rows(tmp_path / "out", query)
-    assert (source, line) != (str(other), 1)
-    etl.run([other], tmp_path / "out", force=True)
-    assert lake_rows(tmp_path / "out", query) == [(str(other), True, 1)]
+    one.write_text(several(reports[:2]))
+    other.write_text(several([reports[2], reports[1]], above="Dear Sirs\n"))
+    query = "select source, source_line from reports order by all"
+    etl.run([one], tmp_path / "out", layouts)
+    (_, first) = lake_rows(tmp_path / "out", query)
+    etl.run([other], tmp_path / "out", layouts, force=True)
+    (_, _, second) = lake_rows(tmp_path / "out", query)
+    assert first[0] == f"{one}#1/2"
+    assert second[0] == f"{other}#1/2"
+    assert first[1] != second[1]
+    assert_cut_out_again(tmp_path / "out", {str(file): file.read_text().split("\n") for file in (one, other)})
 
 
 def test_a_name_on_the_disk_is_no_place_in_a_file(tmp_path: Path) -> None:
