@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
@@ -23,7 +23,7 @@ from etl.decoding import count_lines, decode
 from etl.errors import RejectedError, UsageError
 from etl.html_text import html_text, is_html
 from etl.partitions import OUTPUT_MARKS
-from etl.submissions import Header
+from etl.submissions import Header, without_escapes
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
 # docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
@@ -69,7 +69,8 @@ class Document:
     alone; `content` has the bytes as they were given.
 
     Of a part, `file` is the source of the file, `first_line` the number of the part's first line there, and
-    `header` what the header of its submission says.
+    `header` what the header of its submission says. `is_page`: it is HTML, and `text` what a person sees of it.
+    `is_escaped`: it comes out of a message in which a hyphen at the beginning of a line is escaped.
     """
 
     source: str
@@ -80,6 +81,12 @@ class Document:
     file: str | None = None
     first_line: int = 1
     header: Header | None = None
+    is_page: bool = False
+    is_escaped: bool = False
+
+    def with_text(self) -> Document:
+        """The document with its text, which is made of its bytes once more. Raises RejectedError."""
+        return replace(self, text=_text(self.content, is_page=self.is_page, is_escaped=self.is_escaped))
 
     @property
     def report_id(self) -> str:
@@ -215,19 +222,37 @@ def unreadable(path: Path, error: OSError) -> Reject:
 
 
 def document_from_bytes(
-    content: bytes, source: str, *, file: str | None = None, first_line: int = 1, header: Header | None = None
+    content: bytes,
+    source: str,
+    *,
+    file: str | None = None,
+    first_line: int = 1,
+    header: Header | None = None,
+    is_escaped: bool = False,
 ) -> Document | Reject:
     """The document with these bytes, or the reason why it is none (too large, empty, binary). Of a part of a file:
     where it stands, and what is said of it, as `Document` has it."""
+    is_page = not _is_cut(source) and is_html(content)
+    if is_page:  # its lines are those of the text that a person sees: they have no place in the file to be true to
+        content, first_line, is_escaped = without_escapes(content, b"") if is_escaped else content, 1, False
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         _refuse_what_is_no_text(content)
-        text = text_of(content)
+        text = _text(content, is_page=is_page, is_escaped=is_escaped)
     except RejectedError as error:
         return Reject(source, sha256, len(content), error.reason_code, error.message, error.hint, file)
-    if is_html(content):  # its lines are those of the text that a person sees
-        first_line = 1
-    return Document(source, sha256, len(content), text, content, file, first_line, header)
+    return Document(source, sha256, len(content), text, content, file, first_line, header, is_page, is_escaped)
+
+
+def cut_source(document: Document, number: int) -> str:
+    """The source of one of many reports in a document."""
+    return f"{document.source}/{number}" if document.file else f"{document.source}#1/{number}"
+
+
+def _is_cut(source: str) -> bool:
+    """Whether it is the source of one of many reports in a document. These are text, whatever stands in them: they were
+    cut out of the text that a person sees, or out of what was found to be text."""
+    return re.search(r"#[0-9]+/[0-9]+\Z", source) is not None
 
 
 def _refuse_what_is_no_text(content: bytes) -> None:
@@ -247,10 +272,15 @@ def _refuse_what_is_no_text(content: bytes) -> None:
             raise RejectedError("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
 
 
-def text_of(content: bytes) -> str:
-    """The text of a document, with universal newlines: of HTML what a person sees of it. Raises RejectedError."""
-    if is_html(content):
+def _text(content: bytes, *, is_page: bool, is_escaped: bool) -> str:
+    """The text of a document, with universal newlines: of HTML what a person sees of it. Raises RejectedError.
+
+    Two blanks stand where a hyphen was escaped, so that all columns are those of the file.
+    """
+    if is_page:
         return html_text(content)
+    if is_escaped:
+        content = without_escapes(content, b"  ")
     return decode(content).replace("\r\n", "\n").replace("\r", "\n")
 
 

@@ -110,5 +110,10 @@ def _taken_apart(source: str, content: bytes, archive: str | None = None) -> Ite
         return
     for number, part in enumerate(submission.parts, 1):
         yield document_from_bytes(
-            part.content, f"{source}#{number}", file=source, first_line=part.first_line, header=submission.header
+            part.content,
+            f"{source}#{number}",
+            file=source,
+            first_line=part.first_line,
+            header=submission.header,
+            is_escaped=submission.is_escaped,
         )

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.documents import Document, Found, Reject, document_from_bytes
+from etl.documents import Document, Found, Reject, cut_source, document_from_bytes
 from etl.filings import documents_in
-from etl.html_text import is_html
 from etl.layout import Layout, choose_layout
 
 # The largest filings have some hundred in a document. Each costs some milliseconds, however short it is.
@@ -57,10 +56,11 @@ def _split(document: Document, layout: Layout) -> Iterator[Document | Reject]:
         if number or part.strip():
             yield document_from_bytes(
                 part,
-                f"{document.source}/{number}" if document.file else f"{document.source}#1/{number}",
+                cut_source(document, number),
                 file=document.file or document.source,
                 first_line=document.first_line + first,
                 header=document.header,
+                is_escaped=document.is_escaped,
             )
 
 
@@ -90,4 +90,4 @@ def _begins(document: Document, layout: Layout) -> tuple[int, list[int]]:
 
 def _content(document: Document) -> bytes:
     """The bytes whose lines are those of the text: the document's own, or of HTML its text."""
-    return document.text.encode(errors="replace") if is_html(document.content) else document.content
+    return document.text.encode(errors="replace") if document.is_page else document.content

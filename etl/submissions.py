@@ -3,7 +3,8 @@
 A full submission has a header and one or more parts, each between `<TEXT>` and `</TEXT>`. The header comes with tabs
 (`<SEC-HEADER>`, in early years `<IMS-HEADER>`) or as tags (`<SUBMISSION>`, the form of the daily feed); early ones are
 wrapped in a privacy-enhanced message. Nothing is decoded, trimmed or unwrapped: the bytes of a part are found again in
-the file at its `first_line`. So a part that is a picture or a PDF in uuencoding is a part like any other.
+the file at its `first_line`, the escapes of such a message among them. So a part that is a picture or a PDF in
+uuencoding is a part like any other.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def _mark(mark: bytes) -> bytes:
 
 _BEGINNING = re.compile(rb"(?<![^\r\n])<(?:SEC-DOCUMENT|IMS-DOCUMENT|SEC-HEADER|IMS-HEADER|SUBMISSION|DOCUMENT)>")
 _ENVELOPE = b"-----BEGIN PRIVACY-ENHANCED MESSAGE-----"
+# What a privacy-enhanced message puts before a line that begins with a hyphen (RFC 1421, 4.3.1).
+_ESCAPE = re.compile(rb"(?<![^\r\n])- (?=-)")
 _BLANKS = b" \t\r\n\xef\xbb\xbf"  # and the bytes of a byte order mark
 _PART = re.compile(_mark(b"<DOCUMENT>") + rb"[ \t]*+" + _END)
 _PART_ENDS = [
@@ -108,10 +111,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Submission:
-    """A full submission: its header and its documents, in their order."""
+    """A full submission: its header and its documents, in their order. `is_escaped`: it is wrapped in a
+    privacy-enhanced message, in whose lines a leading hyphen is escaped."""
 
     header: Header
     parts: tuple[Part, ...]
+    is_escaped: bool = False
 
 
 @dataclass
@@ -132,17 +137,26 @@ def split_submission(content: bytes) -> Submission | None:
         return None
     starts = list(_starts(content, begin))
     header = content[begin : min(starts[0].start() if starts else len(content), begin + MAX_HEADER_BYTES)]
-    return Submission(_header(header), tuple(_parts(content, starts)))
+    return Submission(_header(header), tuple(_parts(content, starts)), _is_enveloped(content))
+
+
+def without_escapes(content: bytes, instead: bytes) -> bytes:
+    """A part of a privacy-enhanced message with something else where a leading hyphen is escaped."""
+    return _ESCAPE.sub(instead, content)
 
 
 def _beginning(content: bytes) -> int | None:
     """Where a submission begins in a file: after blanks, and maybe in a privacy-enhanced message."""
     head = content[:_MAX_PREAMBLE_BYTES]
     blanks = len(head) - len(head.lstrip(_BLANKS))
-    if head.startswith(_ENVELOPE, blanks):
+    if _is_enveloped(head):
         found = _BEGINNING.search(head)
         return found.start() if found else None
     return blanks if _BEGINNING.match(head[blanks:]) else None
+
+
+def _is_enveloped(content: bytes) -> bool:
+    return content[:_MAX_PREAMBLE_BYTES].lstrip(_BLANKS).startswith(_ENVELOPE)
 
 
 def _starts(content: bytes, begin: int) -> Iterator[re.Match[bytes]]:

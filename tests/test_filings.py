@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import html
 import io
+import re
 import subprocess
 import sys
 import tarfile
@@ -20,8 +21,10 @@ import pytest
 
 import etl
 from etl.documents import Document, Reject
+from etl.explain import explain
 from etl.filings import _standard_input, documents_in, documents_of
 from etl.html_text import html_text
+from etl.lake import Lake
 from etl.layout import Layout, load_layouts
 from etl.splits import split_reports
 from etl.summary import Summary
@@ -94,6 +97,62 @@ def test_a_submission_gives_its_reports_with_what_its_header_says(
     begins = [number + 2 for number, line in enumerate(lines) if line == "<TEXT>"]
     assert said == [(f"{file}#{number}", *facts, begins[number - 1]) for number in (2, 3)]
     assert_cut_out_again(tmp_path / "out", {str(file): lines})
+
+
+def test_a_row_that_begins_with_a_hyphen_is_read_out_of_a_message_that_escapes_it(
+    reports: list[str], tmp_path: Path
+) -> None:
+    """At the columns of the file, whose lines have the escape."""
+    plain, count = re.subn(r"(?m)^ +0( +[0-9,]+)$", r"-3\1", reports[0], count=1)
+    assert count
+    file = tmp_path / "filing.txt"
+    text = submission([COVER, plain], pem=True)
+    file.write_text(text)
+    assert "\n- -3 " in text
+    assert etl.run([file], tmp_path / "out").reports_read == 1
+    assert_cut_out_again(tmp_path / "out", {str(file): text.split("\n")})
+    escaped = etl.read_report(file)
+    assert (
+        escaped.tables["classes"]
+        .drop("report_id")
+        .equals(etl.read_report(plain.encode()).tables["classes"].drop("report_id"))
+    )
+    ((line, start),) = escaped.records.filter(raw="-3").select("line", "column_start").rows()
+    assert text.split("\n")[line - 1][start : start + 2] == "-3"
+    assert start == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("- -3  4", "  -3  4"),
+        ("- ---", "  ---"),
+        ("- - -3", "  - -3"),
+        ("- 3", "- 3"),
+        (" - -3", " - -3"),
+        ("3 - -3", "3 - -3"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_escapes_are_undone_in_a_message_alone(line: str, read: str, end: str) -> None:
+    text = submission([f"{line}\n{line}"], pem=False).replace("\n", end)
+    envelope = "-----BEGIN PRIVACY-ENHANCED MESSAGE-----\n\n".replace("\n", end)
+    (bare,) = documents_of("a", text.encode())
+    (wrapped,) = documents_of("a", (envelope + text).encode())
+    assert isinstance(bare, Document)
+    assert isinstance(wrapped, Document)
+    assert (bare.text, wrapped.text) == (f"{line}\n{line}\n", f"{read}\n{read}\n")
+    assert bare.content == wrapped.content == f"{line}{end}{line}{end}".encode()
+
+
+def test_a_page_in_a_message_is_read_without_escapes() -> None:
+    """Its lines count in what a person sees, so nothing needs to stand in their place."""
+    page = "<html><body><pre>\n- -3  4\n</pre>\n- -5\n</body></html>"
+    message = "-----BEGIN PRIVACY-ENHANCED MESSAGE-----\n\n" + submission([page])
+    (document,) = documents_of("a", message.encode())
+    assert isinstance(document, Document)
+    assert document.text == "-3  4\n\n-5\n"
+    assert document.with_text().text == document.text
 
 
 def test_an_amended_submission_supersedes_the_first(reports: list[str], tmp_path: Path) -> None:
@@ -184,6 +243,36 @@ def test_line_ends_do_not_matter(end: str, reports: list[str], layouts: list[Lay
     for document in documents:
         assert isinstance(document, Document)
         assert lines[document.first_line - 1] == document.text.split("\n")[0]
+
+
+def _with_tags(text: str) -> str:
+    """The report with tags that a person sees, as many as make a page."""
+    return text.replace("STATEMENT TO CERTIFICATEHOLDERS", "<p>\n<p> <div> <td>\nSTATEMENT TO CERTIFICATEHOLDERS", 1)
+
+
+@pytest.mark.parametrize("form", ["<html><body><pre>{}</pre></body></html>", "{}"])
+def test_tags_that_a_person_sees_are_no_markup_of_the_reports(
+    form: str, reports: list[str], layouts: list[Layout], tmp_path: Path
+) -> None:
+    """A page is read as one once, and a report that is cut out of a text is text."""
+    text = several([*reports[:2], _with_tags(reports[2])], above="above\n" * 7000)
+    file = tmp_path / "filing.txt"
+    file.write_text(form.format(text if form == "{}" else html.escape(text)))
+    seen = [document.text for document in documents_in(file) if isinstance(document, Document)]
+    assert "<p> <div> <td>" in seen[0]
+    summary = etl.run([file], tmp_path / "out", layouts)
+    assert (summary.reports_read, summary.rejected) == (MONTHS, 0)
+    assert_cut_out_again(tmp_path / "out", {str(file): seen[0].split("\n")})
+    lake = Lake(tmp_path / "out")
+    (deal,) = lake.deals()
+    last = lake.dates(deal)[-1]
+    ((key, line),) = lake_rows(
+        tmp_path / "out",
+        f"select class_key, line from records where field = 'ending_balance' and distribution_date = '{last}' limit 1",  # noqa: S608
+    )
+    explained = explain(lake, deal, str(last), [str(key), "ending_balance"])
+    shown = {shown.number: shown.text for report in explained.reports for shown in report.source.lines}
+    assert shown[int(str(line))] == seen[0].split("\n")[int(str(line)) - 1]
 
 
 # --- archives -----------------------------------------------------------------------------------------------
@@ -345,9 +434,9 @@ def test_a_name_on_the_disk_is_no_place_in_a_file(tmp_path: Path) -> None:
     (inbox / "s.txt").write_text(submission(["Dear Sirs"]))
     (inbox / "s.txt#1").write_text("Dear Sir")
     (inbox / "a.zip!" / "x").write_text("Dear")
-    (inbox / "a.zip").write_bytes(zipped({"x": b"Madam"}))
-    assert etl.run([inbox], tmp_path / "out").rejected == 4
-    assert pl.read_parquet(tmp_path / "out/_rejects/rejects.parquet").height == 4
+    (inbox / "a.zip").write_bytes(zipped({"x": b"Madam", "s": submission(["Sirs"]).encode(), "s#1": b"Sir"}))
+    assert etl.run([inbox], tmp_path / "out").rejected == 6
+    assert pl.read_parquet(tmp_path / "out/_rejects/rejects.parquet")["source"].n_unique() == 6
 
 
 def test_a_report_as_a_page_is_read_and_explained_by_the_lines_of_its_text(reports: list[str], tmp_path: Path) -> None:
