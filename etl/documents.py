@@ -144,24 +144,30 @@ class Found:
     below: Path | None = None
 
 
-def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> list[Found | Reject]:
-    """The files that files, folders (recursive) and globs stand for, sorted, each once.
+@dataclass(frozen=True)
+class Inputs:
+    """What is given to a run: its files, sorted, each once, and the folders of which all was looked through."""
+
+    found: list[Found | Reject]
+    folders: list[Path]
+
+
+def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> Inputs:
+    """What files, folders (recursive) and globs stand for.
 
     Links and special files inside a folder come back as rejects: they are not followed. Where a
     folder holds the output of runs, its `output_folders` are left out. Raises UsageError where an
     input does not exist.
     """
     found: dict[str, Found | Reject] = {}
-    for given in inputs:
-        for root in _expand(given):
-            for item in _walk(root, output_folders) if isinstance(root, Found) and root.path.is_dir() else [root]:
-                found[item.source if isinstance(item, Reject) else source_name(item.path)] = item
-    return [found[source] for source in sorted(found)]
-
-
-def walked_folders(inputs: Iterable[str]) -> list[Path]:
-    """The folders among the inputs: a run looks at all that is in them. Raises as `find_inputs` does."""
-    return [root.path for given in inputs for root in _expand(given) if isinstance(root, Found) and root.path.is_dir()]
+    folders: list[Path] = []
+    for root in itertools.chain.from_iterable(map(_expand, inputs)):
+        items: Iterable[Found | Reject] = [root]
+        if isinstance(root, Found) and root.path.is_dir():
+            folders.append(root.path)
+            items = _walk(root, output_folders)
+        found |= {item.source if isinstance(item, Reject) else source_name(item.path): item for item in items}
+    return Inputs([found[source] for source in sorted(found)], folders)
 
 
 def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Iterable[Found | Reject]) -> list[str]:

@@ -199,7 +199,7 @@ def test_two_names_that_are_spelled_alike_are_two_files(tmp_path: Path) -> None:
 
 
 def _found(*inputs: str) -> list[str]:
-    return [Path(item.source if isinstance(item, Reject) else item.path).name for item in find_inputs(inputs)]
+    return [Path(item.source if isinstance(item, Reject) else item.path).name for item in find_inputs(inputs).found]
 
 
 def test_files_folders_and_globs(tmp_path: Path) -> None:

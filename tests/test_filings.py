@@ -346,6 +346,34 @@ def test_several_reports_are_not_taken_for_one(reports: list[str]) -> None:
         etl.read_report(content)
 
 
+def test_a_report_is_read_by_the_name_that_a_run_gives_it(
+    reports: list[str], layouts: list[Layout], tmp_path: Path
+) -> None:
+    filing = submission([COVER, several(reports[:2]), reports[2]])
+    files = {r"back\slash#1.txt": filing.encode(), "plain.txt": several(reports).encode(), "a.txt": reports[0].encode()}
+    files["all.zip"] = zipped({"in/one.txt": filing.encode(), "in/one.txt.gz": gzip.compress(reports[0].encode())})
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number, (name, content) in enumerate(files.items()):
+        (inbox / name).write_bytes(content)
+        etl.run([inbox / name], tmp_path / f"out-{number}", layouts)
+        named = lake_rows(tmp_path / f"out-{number}", "select source, distribution_date from reports")
+        assert named
+        for source, day in named:
+            report = etl.read_report(str(source), layouts)
+            assert report.distribution_date == day
+            assert report.tables["reports"]["source"].to_list() == [source]
+    assert len(etl.read_reports(f"{inbox}/all.zip!/in/one.txt", layouts)) == 3
+    assert len(etl.read_reports(f"{inbox}/all.zip!/in/one.txt#2", layouts)) == 2
+    with pytest.raises(etl.RejectedError, match="2 reports stand in the file"):
+        etl.read_report(f"{inbox}/all.zip!/in/one.txt#2", layouts)
+    for none in ("plain.txt#1/9", "all.zip!/in/two.txt", "a.txt#2"):
+        with pytest.raises(etl.UsageError, match="there is no such document in"):
+            etl.read_report(f"{inbox}/{none}", layouts)
+    with pytest.raises(etl.RejectedError, match="unreadable"):
+        etl.read_report(f"{inbox}/none.txt#2", layouts)
+
+
 def test_what_is_read_of_a_submission_is_explained_by_its_own_line(reports: list[str], tmp_path: Path) -> None:
     file = tmp_path / "filing.txt"
     text = submission([COVER, reports[0]])

@@ -397,7 +397,7 @@ def impatient() -> Iterator[None]:
 
 
 def _found(inbox: Path) -> Found:
-    (item,) = find_inputs([str(inbox)])
+    (item,) = find_inputs([str(inbox)]).found
     assert isinstance(item, Found)
     return item
 
