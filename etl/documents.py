@@ -57,6 +57,8 @@ _MAGIC = {
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a RAR archive",
     b"\xd0\xcf\x11\xe0": "an old Office file",
+    b"\xff\xfe": "text in UTF-16 or UTF-32",
+    b"\xfe\xff": "text in UTF-16",
 }
 
 # A report is known by so many hex digits.
@@ -269,10 +271,11 @@ def _refuse_what_is_no_text(content: bytes) -> None:
         raise RejectedError("empty", "the file has no text", "fetch it again, or take it out of the inbox")
     kind = _kind(content)
     if kind is not None:
-        raise RejectedError("binary", f"the file is {kind}", "give the report's text, as filed")
+        hint = _ENCODE if kind.startswith("text") else "give the report's text, as filed"
+        raise RejectedError("binary", f"the file is {kind}", hint)
     if b"\x00" in content:
         message = f"the file has a NUL byte at offset {content.index(0):,}"
-        raise RejectedError("binary", message, "give the report as text in UTF-8 or cp1252")
+        raise RejectedError("binary", message, _ENCODE)
     for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
         if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
             raise RejectedError("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
@@ -304,6 +307,7 @@ def count_numbers(content: bytes) -> int:
 # Each byte as a digit, a comma (or point), or something else.
 _LOOKS = b" " * ord(",") + b", , " + b"1" * 10 + b" " * (255 - ord("9"))
 _SPLIT = "split the file into its reports"
+_ENCODE = "give the report as text in UTF-8 or cp1252"
 
 
 def _kind(content: bytes) -> str | None:

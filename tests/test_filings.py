@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -178,6 +178,19 @@ def test_a_second_run_skips_all_parts(reports: list[str], tmp_path: Path) -> Non
     forced = etl.run([file], tmp_path / "out", force=True)
     assert (forced.reports_read, forced.attached, forced.rejected) == (1, 1, 0)
     assert hashes(tmp_path / "out") == before
+
+
+def test_a_submission_without_documents_is_not_lost(reports: list[str], tmp_path: Path) -> None:
+    """It is read as it stands, with what its header says."""
+    indented = submission([COVER, reports[0]]).replace("<DOCUMENT>", " <DOCUMENT>")
+    (tmp_path / "indented.txt").write_text(indented)
+    (tmp_path / "header.txt").write_text(submission([], number="0000950000-03-000043"))
+    summary = etl.run([tmp_path / "indented.txt", tmp_path / "header.txt"], tmp_path / "out")
+    assert (summary.documents, summary.reports_read, summary.rejected) == (2, 1, 1)
+    assert [reject["source"] for reject in summary.rejects] == [f"{tmp_path}/header.txt"]
+    said = lake_rows(tmp_path / "out", "select source, accession_number, source_line from reports")
+    assert said == [(f"{tmp_path}/indented.txt", "0000950000-03-000042", 1)]
+    assert_cut_out_again(tmp_path / "out", {f"{tmp_path}/indented.txt": indented.split("\n")})
 
 
 def test_a_cover_without_a_report_is_rejected(tmp_path: Path) -> None:
@@ -478,6 +491,30 @@ def test_a_report_as_a_page_is_read_and_explained_by_the_lines_of_its_text(repor
         assert text[int(str(line)) - 1][int(str(start)) : int(str(end))] == raw
     plain = etl.read_report(reports[0].encode()).tables["classes"].drop("report_id")
     assert etl.read_report(file).tables["classes"].drop("report_id").equals(plain)
+
+
+def _row(line: str) -> str:
+    cells = re.split(" {2,}", line.strip()) if line.strip() else ["\xa0"]
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>\n"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        lambda text: f"<table>{''.join(map(_row, text.splitlines()))}</table>",
+        lambda text: "".join(
+            f"<div>{html.escape(line).replace(' ', '&nbsp;') or '&nbsp;'}</div>" for line in text.splitlines()
+        ),
+        lambda text: "<br>\n".join(html.escape(line).replace("  ", "&nbsp; ") for line in text.splitlines()),
+    ],
+    ids=["rows", "divs", "lines"],
+)
+def test_a_page_without_pre_says_the_same(page: Callable[[str], str], reports: list[str]) -> None:
+    plain = etl.read_report(reports[0].encode())
+    read = etl.read_report(f"<html><body>{page(reports[0])}</body></html>".encode())
+    for name in ("classes", "pools", "delinquencies", "measures", "triggers"):
+        assert read.tables[name].drop("report_id").equals(plain.tables[name].drop("report_id"))
+    assert "unclaimed" not in read.records["status"]
 
 
 def test_what_stands_on_the_cover_of_a_submission_is_not_missing(reports: list[str], tmp_path: Path) -> None:
