@@ -57,12 +57,17 @@ _MAGIC = {
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a RAR archive",
     b"\xd0\xcf\x11\xe0": "an old Office file",
+    b"{\\rtf": "a file in rich text",
     b"\xff\xfe": "text in UTF-16 or UTF-32",
     b"\xfe\xff": "text in UTF-16",
 }
 
 # A report is known by so many hex digits.
 _ID_DIGITS = 16
+
+
+# How pictures and PDFs stand in a submission.
+_UUENCODED = re.compile(rb"\s*+(?:<[A-Z-]{1,20}>\s*+)*+begin [0-7]{3,4} [^\r\n]")
 
 
 @dataclass(frozen=True)
@@ -265,13 +270,15 @@ def _is_cut(source: str) -> bool:
 
 def _refuse_what_is_no_text(content: bytes) -> None:
     """Raise RejectedError for bytes that are too many, or no text."""
+    if _UUENCODED.match(content, 0, KIND_BYTES):  # however large
+        raise RejectedError("binary", "the file is a picture, a PDF or the like in uuencoding", _AS_FILED)
     if len(content) > MAX_BYTES:
         raise RejectedError("too_large", f"{len(content):,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
     if not decode(content[:1024]).strip() and not decode(content).strip():
         raise RejectedError("empty", "the file has no text", "fetch it again, or take it out of the inbox")
     kind = _kind(content)
     if kind is not None:
-        hint = _ENCODE if kind.startswith("text") else "give the report's text, as filed"
+        hint = _ENCODE if kind.startswith("text") else _AS_FILED
         raise RejectedError("binary", f"the file is {kind}", hint)
     if b"\x00" in content:
         message = f"the file has a NUL byte at offset {content.index(0):,}"
@@ -307,6 +314,7 @@ def count_numbers(content: bytes) -> int:
 # Each byte as a digit, a comma (or point), or something else.
 _LOOKS = b" " * ord(",") + b", , " + b"1" * 10 + b" " * (255 - ord("9"))
 _SPLIT = "split the file into its reports"
+_AS_FILED = "give the report's text, as filed"
 _ENCODE = "give the report as text in UTF-8 or cp1252"
 
 
@@ -321,7 +329,7 @@ def _too_large_to_read(source: str, size: int, beginning: bytes, most: int) -> R
     """The reject for a file of which only the beginning was read."""
     kind = _kind(beginning)
     if kind is not None:
-        return Reject(source, None, size, "binary", f"the file is {kind}", "give the report's text, as filed")
+        return Reject(source, None, size, "binary", f"the file is {kind}", _AS_FILED)
     return too_large(source, size, most)
 
 

@@ -38,6 +38,7 @@ MAX_DEPTH = 1000
 _HEAD_BYTES = 64 * 1024
 _CHUNK = 64 * 1024  # the parser looks at its orders only between two of these
 _IS_PAGE = re.compile(rb"<(?:!doctype[ \t\r\n]++html|html|body)[ \t\r\n>]", re.IGNORECASE)
+_IS_KEPT = re.compile(rb"(?:\xef\xbb\xbf)?\s*+<pre[ \t\r\n>]", re.IGNORECASE)
 # Tags that text exhibits do not have. (They have PAGE, TABLE, CAPTION, S, C, FN.)
 _IS_MARKUP = re.compile(rb"<(?:p|br|div|td|tr|font|span|center|pre)[ \t\r\n/>]", re.IGNORECASE)
 _MARKUP_TAGS = 3
@@ -84,6 +85,8 @@ class _Block:
 def is_html(content: bytes) -> bool:
     """Whether a document is HTML, and not text with a few tags for pages and columns."""
     head = content[:_HEAD_BYTES]
+    if _IS_KEPT.match(head):
+        return True
     return _IS_PAGE.search(head) is not None or len(_IS_MARKUP.findall(head)) >= _MARKUP_TAGS
 
 

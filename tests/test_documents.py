@@ -67,8 +67,9 @@ def test_a_file_without_text_is_empty(content: bytes) -> None:
         (b"GIF89a", "GIF"),
         (b"\x1f\x8b\x08", "gzip"),
         (b"\xd0\xcf\x11\xe0", "Office"),
+        (b"{\\rtf1\\ansi", "rich text"),
         (b"some text\x00more", "NUL byte at offset 9"),
-        (REPORT.decode().encode("utf-16"), "NUL"),
+        (REPORT.decode().encode("utf-16"), "UTF-16"),
         (REPORT.decode().encode("utf-16-be"), "NUL"),
     ],
 )

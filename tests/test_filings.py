@@ -193,6 +193,24 @@ def test_a_submission_without_documents_is_not_lost(reports: list[str], tmp_path
     assert_cut_out_again(tmp_path / "out", {f"{tmp_path}/indented.txt": indented.split("\n")})
 
 
+@pytest.mark.parametrize("size", [90, 9 * 1024 * 1024])
+@pytest.mark.parametrize("above", ["", "<PDF>\n", "<GRAPHIC>\n\n<X-Y> \n"])
+def test_a_picture_beside_a_report_is_attached(above: str, size: int, reports: list[str], tmp_path: Path) -> None:
+    """However large it is, and though it has more numbers than are read."""
+    lines = "M" + "1,2." * 15 + "\n"
+    picture = f"{above}begin 644 picture.jpg\n{lines * (size // 62 + 1)}`\nend"
+    file = tmp_path / "filing.txt"
+    file.write_text(submission([COVER, reports[0], picture]))
+    summary = etl.run([file], tmp_path / "out")
+    assert (summary.reports_read, summary.attached, summary.rejected) == (1, 2, 0)
+    with pytest.raises(etl.RejectedError, match=r"binary: .*uuencoding"):
+        etl.read_report(picture.encode())
+
+
+def test_a_report_may_begin_with_begin(reports: list[str]) -> None:
+    assert etl.read_report(f"begin 644\n<PDF>\nbegin 644 b\n{reports[0]}".encode()).tables["classes"].height > 1
+
+
 def test_a_cover_without_a_report_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "filing.txt"
     file.write_text(submission([COVER, "Dear Sirs"]))

@@ -44,6 +44,7 @@ def _table(*rows: str) -> list[str]:
         b"<BODY BGCOLOR=white>",
         b"<div>a</div><p>b</p><br/>",
         b"<PRE>a</PRE><TABLE><TR><TD>1",
+        b"\xef\xbb\xbf\n <pre>\na &lt; b\n</pre>",
     ],
 )
 def test_pages_are_html(content: bytes) -> None:
@@ -58,6 +59,8 @@ def test_pages_are_html(content: bytes) -> None:
         b"<PAGE>\n<TABLE>\n<CAPTION>\nClass  Balance\n<S>    <C>\nA-1      1\n</TABLE>\n<FN><F1>" * 100,
         b"<PDF>\nbegin 644 a.pdf\n",
         b"a < b, <htmls and <p>",
+        b"a <pre>",
+        b"<preface>",
         b"<DIVISION> <TRUST> <BODYSHOP> <FONTANA> <HTMLS>" * 9,
     ],
 )
