@@ -297,6 +297,22 @@ def test_a_bare_copy_says_nothing_beside_a_filing(tmp_path: Path) -> None:
         assert _rows(output, "reports", "source", "_superseded/") == []
 
 
+def test_a_later_copy_of_a_filing_that_is_read_anew_gives_way_to_the_first(tmp_path: Path) -> None:
+    """The line of a report and the facts of its header are those of one file, which may differ from the other's."""
+    in_tags = submission([COVER, EXHIBIT], number=FIRST[0], tags=True)
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": FILED, "b.nc": in_tags})
+    run([inbox], tmp_path / "output")
+    expected = hashes(tmp_path / "output")
+    place = _rows(tmp_path / "output", "reports", "source, source_line")
+    run([inbox / "b.nc"], tmp_path / "output")
+    assert hashes(tmp_path / "output") == expected
+    run([inbox / "b.nc"], tmp_path / "output", force=True)
+    line = in_tags[: in_tags.index(EXHIBIT)].count("\n") + 1
+    assert _rows(tmp_path / "output", "reports", "source, source_line") == [(f"{inbox}/b.nc#2", line)] != place
+    run([inbox], tmp_path / "output")
+    assert hashes(tmp_path / "output") == expected
+
+
 def test_a_filing_that_takes_the_place_of_another_file_is_another_version(tmp_path: Path) -> None:
     """The same bytes at the same place, but in another filing."""
     inbox = _inbox(tmp_path / "inbox", {"a.txt": FILED})
