@@ -99,7 +99,7 @@ def writers(inbox: Path, place: Path, repeat: int) -> tuple[dict[str, Measured],
     Two processes hold a half of the rows each, as in a run, and write it; then comes the commit. The
     others have all rows in this process, and use what threads they like.
     """
-    found = [os.fspath(item.path) for item in find_inputs([os.fspath(inbox)]) if not hasattr(item, "reason_code")]
+    found = [os.fspath(item.path) for item in find_inputs([os.fspath(inbox)]).found if not hasattr(item, "reason_code")]
     frames = held_frames(found)
     arrow = {name: frame.to_arrow() for name, frame in frames.items()}
     partitions = sum(frame.select(KEYS).n_unique() for frame in frames.values())

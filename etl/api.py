@@ -6,16 +6,15 @@ import datetime as dt
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from etl.batch import Batch, read_safely
 from etl.documents import Document, Reject
 from etl.errors import RejectedError
-from etl.filings import documents_in, documents_of
+from etl.filings import documents_of
 from etl.layout import Layouts, usable_layouts
-from etl.splits import split_reports
+from etl.splits import named_reports, split_reports
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,13 @@ class Report:
 
 
 def read_report(source: str | os.PathLike[str] | bytes, layouts: Layouts = None) -> Report:
-    """Read the report in a file, or in the bytes of one. Nothing is written.
+    """Read the report in a file, or in the bytes of one; or that which a run names so: `file#2`,
+    `archive.zip!/file#2/17`. Nothing is written.
 
     `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
 
-    Raises RejectedError, with the reason code, where there is none that can be read, or more than one.
+    Raises RejectedError, with the reason code, where there is none that can be read, or more than one; UsageError where
+    the file has nothing of the name.
     """
     reports = read_reports(source, layouts)
     if len(reports) > 1:
@@ -52,14 +53,17 @@ def read_report(source: str | os.PathLike[str] | bytes, layouts: Layouts = None)
 
 
 def read_reports(source: str | os.PathLike[str] | bytes, layouts: Layouts = None) -> list[Report]:
-    """Read all reports in a file (an archive, a submission, a text), or in the bytes of one. Nothing is written.
+    """Read all reports in a file (an archive, a submission, a text) or in a part of it, named as a run does, or in the
+    bytes of a file. Nothing is written.
 
     Raises RejectedError, with the reason code of the first document, where none can be read. It holds all of them in
     memory; for archives there is `etl.run`.
     """
     known = usable_layouts(layouts)
-    inside = documents_of(_name(source), source) if isinstance(source, bytes) else documents_in(Path(source))
-    items = list(split_reports(list(inside), known))
+    if isinstance(source, bytes):
+        items = list(split_reports(list(documents_of(_name(source), source)), known))
+    else:
+        items = named_reports(os.fspath(source), known)
     batches = read_safely([item for item in items if isinstance(item, Document)], known)
     reports = [report for batch in batches for report in _reports(batch)]
     if not reports:

@@ -149,14 +149,14 @@ def members(source: str, given: bytes | BinaryIO) -> Iterator[Member | Reject]:
 
 
 def member_name(name: bytes) -> str:
-    r"""A name inside an archive as text, another for each name, in one line, without `!/`, which parts names.
+    r"""A name inside an archive as text, another for each name, in one line, without `!/` and `#`, which part names.
 
     >>> member_name(b"a/b\n\xff!/c\\")
     'a/b\\x0a\\xff\\x21/c\\\\'
     """
     text = name.replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
     spelled = "".join(_spelled(letter) if _is_hidden(letter) else letter for letter in text)
-    return spelled.replace("!/", r"\x21/")
+    return spelled.replace("!/", r"\x21/").replace("#", r"\x23")
 
 
 def _is_hidden(letter: str) -> bool:

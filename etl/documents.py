@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
@@ -23,7 +23,7 @@ from etl.decoding import count_lines, decode
 from etl.errors import RejectedError, UsageError
 from etl.html_text import html_text, is_html
 from etl.partitions import OUTPUT_MARKS
-from etl.submissions import Header
+from etl.submissions import Header, without_escapes
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
 # docs/benchmarks.md. A file of a hundred reports has 1 MiB, 20,000 lines and 40,000 numbers.
@@ -57,7 +57,17 @@ _MAGIC = {
     b"7z\xbc\xaf": "a 7z archive",
     b"Rar!": "a RAR archive",
     b"\xd0\xcf\x11\xe0": "an old Office file",
+    b"{\\rtf": "a file in rich text",
+    b"\xff\xfe": "text in UTF-16 or UTF-32",
+    b"\xfe\xff": "text in UTF-16",
 }
+
+# A report is known by so many hex digits.
+_ID_DIGITS = 16
+
+
+# How pictures and PDFs stand in a submission.
+_UUENCODED = re.compile(rb"\s*+(?:<[A-Z-]{1,20}>\s*+)*+begin [0-7]{3,4} [^\r\n]")
 
 
 @dataclass(frozen=True)
@@ -66,7 +76,8 @@ class Document:
     alone; `content` has the bytes as they were given.
 
     Of a part, `file` is the source of the file, `first_line` the number of the part's first line there, and
-    `header` what the header of its submission says.
+    `header` what the header of its submission says. `is_page`: it is HTML, and `text` what a person sees of it.
+    `is_escaped`: it comes out of a message in which a hyphen at the beginning of a line is escaped.
     """
 
     source: str
@@ -77,11 +88,28 @@ class Document:
     file: str | None = None
     first_line: int = 1
     header: Header | None = None
+    is_page: bool = False
+    is_escaped: bool = False
+
+    def with_text(self) -> Document:
+        """The document with its text, which is made of its bytes once more. Raises RejectedError."""
+        return replace(self, text=_text(self.content, is_page=self.is_page, is_escaped=self.is_escaped))
 
     @property
     def report_id(self) -> str:
-        """Identifier of the report in the document: the first 16 hex digits of its SHA-256."""
-        return self.sha256[:16]
+        """What identifies the report in the document: its bytes, and the number of the filing that it came with.
+
+        So the same exhibit in two filings is two versions of a report. Where no number is known, the bytes alone do.
+        """
+        number = None if self.header is None else self.header.accession_number
+        if number is None:
+            return bare_report_id(self.sha256)
+        return hashlib.sha256(f"{self.sha256} {number}".encode()).hexdigest()[:_ID_DIGITS]
+
+    @property
+    def is_filed(self) -> bool:
+        """Whether it is known in which filing it came. Of such a document the same bytes without one are a copy."""
+        return self.report_id != bare_report_id(self.sha256)
 
     @property
     def share(self) -> float:
@@ -89,6 +117,11 @@ class Document:
         read together should not be more than 1."""
         lines, numbers = count_lines(self.content), count_numbers(self.content)
         return max(self.size / MAX_BYTES, lines / MAX_LINES, numbers / MAX_NUMBERS)
+
+
+def bare_report_id(sha256: str) -> str:
+    """The identifier of a report of which no filing is known: the first 16 hex digits of the SHA-256 of its bytes."""
+    return sha256[:_ID_DIGITS]
 
 
 @dataclass(frozen=True)
@@ -118,24 +151,30 @@ class Found:
     below: Path | None = None
 
 
-def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> list[Found | Reject]:
-    """The files that files, folders (recursive) and globs stand for, sorted, each once.
+@dataclass(frozen=True)
+class Inputs:
+    """What is given to a run: its files, sorted, each once, and the folders of which all was looked through."""
+
+    found: list[Found | Reject]
+    folders: list[Path]
+
+
+def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> Inputs:
+    """What files, folders (recursive) and globs stand for.
 
     Links and special files inside a folder come back as rejects: they are not followed. Where a
     folder holds the output of runs, its `output_folders` are left out. Raises UsageError where an
     input does not exist.
     """
     found: dict[str, Found | Reject] = {}
-    for given in inputs:
-        for root in _expand(given):
-            for item in _walk(root, output_folders) if isinstance(root, Found) and root.path.is_dir() else [root]:
-                found[item.source if isinstance(item, Reject) else source_name(item.path)] = item
-    return [found[source] for source in sorted(found)]
-
-
-def walked_folders(inputs: Iterable[str]) -> list[Path]:
-    """The folders among the inputs: a run looks at all that is in them. Raises as `find_inputs` does."""
-    return [root.path for given in inputs for root in _expand(given) if isinstance(root, Found) and root.path.is_dir()]
+    folders: list[Path] = []
+    for root in itertools.chain.from_iterable(map(_expand, inputs)):
+        items: Iterable[Found | Reject] = [root]
+        if isinstance(root, Found) and root.path.is_dir():
+            folders.append(root.path)
+            items = _walk(root, output_folders)
+        found |= {item.source if isinstance(item, Reject) else source_name(item.path): item for item in items}
+    return Inputs([found[source] for source in sorted(found)], folders)
 
 
 def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Iterable[Found | Reject]) -> list[str]:
@@ -196,42 +235,68 @@ def unreadable(path: Path, error: OSError) -> Reject:
 
 
 def document_from_bytes(
-    content: bytes, source: str, *, file: str | None = None, first_line: int = 1, header: Header | None = None
+    content: bytes,
+    source: str,
+    *,
+    file: str | None = None,
+    first_line: int = 1,
+    header: Header | None = None,
+    is_escaped: bool = False,
 ) -> Document | Reject:
     """The document with these bytes, or the reason why it is none (too large, empty, binary). Of a part of a file:
     where it stands, and what is said of it, as `Document` has it."""
+    is_page = not _is_cut(source) and is_html(content)
+    if is_page:  # its lines are those of the text that a person sees: they have no place in the file to be true to
+        content, first_line, is_escaped = without_escapes(content, b"") if is_escaped else content, 1, False
     sha256 = hashlib.sha256(content).hexdigest()
     try:
         _refuse_what_is_no_text(content)
-        text = text_of(content)
+        text = _text(content, is_page=is_page, is_escaped=is_escaped)
     except RejectedError as error:
         return Reject(source, sha256, len(content), error.reason_code, error.message, error.hint, file)
-    if is_html(content):  # its lines are those of the text that a person sees
-        first_line = 1
-    return Document(source, sha256, len(content), text, content, file, first_line, header)
+    return Document(source, sha256, len(content), text, content, file, first_line, header, is_page, is_escaped)
+
+
+def cut_source(document: Document, number: int) -> str:
+    """The source of one of many reports in a document."""
+    return f"{document.source}/{number}" if document.file else f"{document.source}#1/{number}"
+
+
+def _is_cut(source: str) -> bool:
+    """Whether it is the source of one of many reports in a document. These are text, whatever stands in them: they were
+    cut out of the text that a person sees, or out of what was found to be text."""
+    return re.search(r"#[0-9]+/[0-9]+\Z", source) is not None
 
 
 def _refuse_what_is_no_text(content: bytes) -> None:
     """Raise RejectedError for bytes that are too many, or no text."""
+    if _UUENCODED.match(content, 0, KIND_BYTES):  # however large
+        raise RejectedError("binary", "the file is a picture, a PDF or the like in uuencoding", _AS_FILED)
     if len(content) > MAX_BYTES:
         raise RejectedError("too_large", f"{len(content):,} bytes; at most {MAX_BYTES:,} are read", _SPLIT)
     if not decode(content[:1024]).strip() and not decode(content).strip():
         raise RejectedError("empty", "the file has no text", "fetch it again, or take it out of the inbox")
     kind = _kind(content)
     if kind is not None:
-        raise RejectedError("binary", f"the file is {kind}", "give the report's text, as filed")
+        hint = _ENCODE if kind.startswith("text") else _AS_FILED
+        raise RejectedError("binary", f"the file is {kind}", hint)
     if b"\x00" in content:
         message = f"the file has a NUL byte at offset {content.index(0):,}"
-        raise RejectedError("binary", message, "give the report as text in UTF-8 or cp1252")
+        raise RejectedError("binary", message, _ENCODE)
     for most, count, what in ((MAX_LINES, count_lines, "lines"), (MAX_NUMBERS, count_numbers, "numbers")):
         if len(content) >= most and (counted := count(content)) > most:  # of bytes there are always as many
             raise RejectedError("too_large", f"{counted:,} {what}; at most {most:,} are read", _SPLIT)
 
 
-def text_of(content: bytes) -> str:
-    """The text of a document, with universal newlines: of HTML what a person sees of it. Raises RejectedError."""
-    if is_html(content):
+def _text(content: bytes, *, is_page: bool, is_escaped: bool) -> str:
+    """The text of a document, with universal newlines: of HTML what a person sees of it. Raises RejectedError.
+
+    Two blanks stand where a hyphen was escaped, so that all columns are those of the file.
+    """
+    if is_page:
         return html_text(content)
+    if is_escaped:
+        content = without_escapes(content, b"  ")
     return decode(content).replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -249,6 +314,8 @@ def count_numbers(content: bytes) -> int:
 # Each byte as a digit, a comma (or point), or something else.
 _LOOKS = b" " * ord(",") + b", , " + b"1" * 10 + b" " * (255 - ord("9"))
 _SPLIT = "split the file into its reports"
+_AS_FILED = "give the report's text, as filed"
+_ENCODE = "give the report as text in UTF-8 or cp1252"
 
 
 def _kind(content: bytes) -> str | None:
@@ -262,7 +329,7 @@ def _too_large_to_read(source: str, size: int, beginning: bytes, most: int) -> R
     """The reject for a file of which only the beginning was read."""
     kind = _kind(beginning)
     if kind is not None:
-        return Reject(source, None, size, "binary", f"the file is {kind}", "give the report's text, as filed")
+        return Reject(source, None, size, "binary", f"the file is {kind}", _AS_FILED)
     return too_large(source, size, most)
 
 

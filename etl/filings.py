@@ -108,7 +108,14 @@ def _taken_apart(source: str, content: bytes, archive: str | None = None) -> Ite
     if submission is None:
         yield document_from_bytes(content, source)
         return
+    if not submission.parts:  # all that there is of it
+        yield document_from_bytes(content, source, header=submission.header, is_escaped=submission.is_escaped)
     for number, part in enumerate(submission.parts, 1):
         yield document_from_bytes(
-            part.content, f"{source}#{number}", file=source, first_line=part.first_line, header=submission.header
+            part.content,
+            f"{source}#{number}",
+            file=source,
+            first_line=part.first_line,
+            header=part.header,
+            is_escaped=submission.is_escaped,
         )

@@ -38,6 +38,7 @@ MAX_DEPTH = 1000
 _HEAD_BYTES = 64 * 1024
 _CHUNK = 64 * 1024  # the parser looks at its orders only between two of these
 _IS_PAGE = re.compile(rb"<(?:!doctype[ \t\r\n]++html|html|body)[ \t\r\n>]", re.IGNORECASE)
+_IS_KEPT = re.compile(rb"(?:\xef\xbb\xbf)?\s*+<pre[ \t\r\n>]", re.IGNORECASE)
 # Tags that text exhibits do not have. (They have PAGE, TABLE, CAPTION, S, C, FN.)
 _IS_MARKUP = re.compile(rb"<(?:p|br|div|td|tr|font|span|center|pre)[ \t\r\n/>]", re.IGNORECASE)
 _MARKUP_TAGS = 3
@@ -53,8 +54,10 @@ _LINES = {"address", "article", "aside", "body", "center", "dd", "div", "dt", "f
 _LINES |= {"header", "html", "li", "main", "nav", "option", "page", "section", "caption", "legend", "table", "tr"}
 _PARAGRAPHS = {"blockquote", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "ol", "p", "ul"}
 
-# A blank that does not break is a blank; marks without a width are nothing.
-_PLAIN = str.maketrans({"\xa0": " ", "\xad": None, "\u200b": None, "\u200c": None, "\u200d": None, "\ufeff": None})
+# Marks without a width are nothing. Of blanks in a row a person sees one, but all of those that do not break.
+_UNSEEN = str.maketrans({"\xad": None, "\u200b": None, "\u200c": None, "\u200d": None, "\ufeff": None})
+_NO_BREAK = "\xa0"
+_BLANKS = re.compile(rf"[^\S{_NO_BREAK}]+")
 _SPAN = re.compile(r"\s*+([0-9]{1,5})")
 _NUMBER = re.compile(r"[-+($€£ ]*+(?:[0-9][0-9,]*+(?:\.[0-9]*+)?|\.[0-9]++)[)% ]*+")
 _NOTHING = {"-", "--", "---", "\N{EN DASH}", "\N{EM DASH}", "N/A", "n/a", "NA"}  # what stands for a number
@@ -82,6 +85,8 @@ class _Block:
 def is_html(content: bytes) -> bool:
     """Whether a document is HTML, and not text with a few tags for pages and columns."""
     head = content[:_HEAD_BYTES]
+    if _IS_KEPT.match(head):
+        return True
     return _IS_PAGE.search(head) is not None or len(_IS_MARKUP.findall(head)) >= _MARKUP_TAGS
 
 
@@ -109,6 +114,7 @@ class _Flow:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.has_blank_line = False
         self._pieces: list[str] = []
         self._is_apart = False
 
@@ -116,12 +122,14 @@ class _Flow:
         self._pieces.append(text)
 
     def end_line(self) -> bool:
-        """End the line; False if there was nothing in it."""
-        line = " ".join("".join(self._pieces).split())
+        """End the line; False if there was nothing in it. Of blanks that do not break it is a blank line."""
+        line = _seen("".join(self._pieces))
         self._pieces = []
-        if line:
+        if line.strip():
             self._put([line])
-        return bool(line)
+        elif line:
+            self.has_blank_line = self._is_apart = True
+        return bool(line.strip())
 
     def part(self) -> None:
         """End the line, and leave a blank one before the next."""
@@ -150,6 +158,7 @@ class _Table:
     row: _Row | None = None
     cell: _Flow | None = None
     between: _Flow = field(default_factory=_Flow)
+    _is_spaced: bool = False  # whether a cell of the row has blanks that do not break, and nothing else
     _span: tuple[int, int] = (0, 0)
     _number: int = 0  # of the row
     _column: int = 0
@@ -164,10 +173,13 @@ class _Table:
         self._column = 0
 
     def end_row(self) -> None:
+        """Put the row into its place. One of blanks that do not break keeps others apart."""
         self.end_cell()
         if self.row:
             self.items.append(self.row)
-        self.row = None
+        elif self._is_spaced:
+            self.items.append(_Block([]))
+        self.row, self._is_spaced = None, False
 
     def begin_cell(self, columns: int = 1, rows: int = 1) -> None:
         self.end_cell()
@@ -186,6 +198,7 @@ class _Table:
         """Put the cell into its row; one without text is none."""
         if self.cell is not None and self.row is not None:
             self.cell.end_line()
+            self._is_spaced |= self.cell.has_blank_line
             if self.cell.lines:
                 self.row.append(_Cell(*self._span, "\n".join(self.cell.lines)))
         self.cell = None
@@ -275,12 +288,12 @@ class _Page:
         if is_hidden:
             return
         if not text.isascii():
-            text = text.translate(_PLAIN)
+            text = text.translate(_UNSEEN)
         if is_kept:
             if self._kept is None:
                 self._begin_kept()
             assert self._kept is not None
-            self._kept.append(text)
+            self._kept.append(text.replace(_NO_BREAK, " "))
         elif self._tables and self._tables[-1].cell is None and not text.strip():
             pass  # between the tags of a table
         else:
@@ -364,7 +377,7 @@ class _Page:
         table = self._tables[-1] if self._tables else None
         if table is None:
             self._flow.block(lines)
-        elif table.cell is not None and len(lines) == 1 and " " * GAP not in lines[0]:
+        elif table.cell is not None and len(lines) == 1 and " " * GAP not in lines[0].strip():
             table.cell.end_line()
             table.cell.add(lines[0])
             table.cell.end_line()
@@ -387,8 +400,18 @@ class _Page:
         else:
             lines = iter([cell.text.split("\n") for row in rows for cell in row])
         return _trimmed(
-            line for item in items for line in (["", *item.lines, ""] if isinstance(item, _Block) else next(lines))
+            line
+            for item in items
+            for line in ((["", *item.lines, ""] if item.lines else [""]) if isinstance(item, _Block) else next(lines))
         )
+
+
+def _seen(text: str) -> str:
+    """A line as a person sees it."""
+    if _NO_BREAK not in text:
+        return " ".join(text.split())
+    line = _BLANKS.sub(" ", text).strip(" ").replace(_NO_BREAK, " ")
+    return line.rstrip() or line
 
 
 def _number(attributes: Mapping[str, str], name: str) -> int:

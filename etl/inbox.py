@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from etl.batch import INTERNAL_ERROR
-from etl.documents import Document, Found, Reject
+from etl.documents import Document, Found, Reject, bare_report_id
 from etl.filings import documents_in
 from etl.generic import NAME as GENERIC_READING
 from etl.layout import Layout, choose_layout
@@ -40,7 +40,8 @@ _Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Copy:
-    """A document with the bytes of another one, which comes first in the inbox."""
+    """A document with the bytes of another one: of one that comes first in the inbox, or of a filed one if nothing
+    says in which filing it came itself."""
 
     source: str
     sha256: str
@@ -54,9 +55,8 @@ class InboxBatch:
     """A stretch of the inbox.
 
     `documents` are to be read. `rejects` are none, `settled` need not be read again, and `copies` have the
-    bytes of an earlier document of the run. `sources` are the paths of all of them. Documents that the lake
-    has seen elsewhere come under the first of their paths; `own_paths` has the one at which they stand here,
-    by SHA-256.
+    bytes of another document. `sources` are the paths of all of them. Documents that the lake has seen elsewhere
+    come under the first of their paths; `own_paths` has the one at which they stand here, by that and SHA-256.
     """
 
     documents: list[Document] = field(default_factory=list)
@@ -64,7 +64,7 @@ class InboxBatch:
     settled: list[Outcome] = field(default_factory=list)
     copies: list[Copy] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
-    own_paths: dict[str, str] = field(default_factory=dict)
+    own_paths: dict[tuple[str, str], str] = field(default_factory=dict)
     share: float = 0.0
     last_file: str | None = None
     files_with_reports: set[str | None] = field(default_factory=set)
@@ -81,10 +81,24 @@ class InboxBatch:
         fits = not self.documents or self.share + share <= BATCH_SHARE * room
         return fits and len(self.documents) < BATCH_DOCUMENTS * room and len(self.sources) < BATCH_INPUTS * room
 
+    def own_path(self, source: str, sha256: str) -> str:
+        """Where the document with this source and SHA-256 stands in the inbox."""
+        return self.own_paths[source, sha256]
+
+    def without_copies(self, filed: Mapping[str, str]) -> InboxBatch:
+        """The batch, with those of its documents as copies whose bytes turned out to be filed (SHA-256: source)."""
+        bare = [document for document in self.documents if not document.is_filed and document.sha256 in filed]
+        for document in bare:
+            path = self.own_path(document.source, document.sha256)
+            self.copies.append(Copy(path, document.sha256, document.size, filed[document.sha256], document.file))
+        if bare:
+            self.documents = [given for given in self.documents if given.is_filed or given.sha256 not in filed]
+        return self
+
     def halves(self) -> tuple[InboxBatch, InboxBatch]:
         """The batch in two: the first has half of its documents and their paths, the second all the rest."""
         half = len(self.documents) // 2
-        first = [self.own_paths[document.sha256] for document in self.documents[:half]]
+        first = [self.own_path(document.source, document.sha256) for document in self.documents[:half]]
         others = [source for source in self.sources if source not in set(first)]
         rest = replace(self, documents=self.documents[half:], sources=others)
         return InboxBatch(self.documents[:half], sources=first, own_paths=self.own_paths), rest
@@ -116,7 +130,9 @@ class Inbox:
         self._layouts = layouts
         self._names = {layout.name for layout in layouts} | {GENERIC_READING}
         self._readings = {readers.together, *readers.by_layout.values()}
+        # Where documents were seen first: all by their ids, those that are filed by their bytes.
         self._seen: dict[str, str] = {}
+        self._filed: dict[str, str] = {}
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
 
@@ -127,10 +143,10 @@ class Inbox:
             for item, row in self._known(chunk):
                 share = item.share if isinstance(item, Document) and row is None else 0.0
                 if not batch.has_room(share, item.file):
-                    yield batch
+                    yield batch.without_copies(self._filed)
                     batch = InboxBatch()
                 self._put(item, row, share, batch)
-        yield batch
+        yield batch.without_copies(self._filed)
 
     def _chunks(self, found: Iterable[Found | Reject]) -> Iterator[list[Document | Reject]]:
         """What stands in the inbox, some hundred documents at a time."""
@@ -157,14 +173,17 @@ class Inbox:
         """Each document with the row of the manifest that makes it needless to read it, if there is one."""
         documents = [item for item in chunk if isinstance(item, Document)]
         reports = self._manifest.reports({item.sha256 for item in documents})
-        read = reports.rows_by_key("sha256", include_key=True, named=True, unique=True)
+        read = reports.rows_by_key("report_id", include_key=True, named=True, unique=True)
+        for report_id, known in read.items():
+            if report_id != bare_report_id(known["sha256"]):
+                self._filed.setdefault(known["sha256"], known["source"])
         unread = self._manifest.unread(item.source for item in documents)
         rejected = unread.rows_by_key("source", include_key=True, named=True, unique=True)
         for item in chunk:
             if isinstance(item, Reject):
                 yield item, None
                 continue
-            row = read.get(item.sha256)
+            row = read.get(item.report_id)
             if row is None:
                 refused = rejected.get(item.source)
                 yield item, refused if refused is not None and self._is_rejected_still(item, refused) else None
@@ -172,7 +191,7 @@ class Inbox:
                 yield item, row
             else:
                 if item.file is None and row["file"] is None:  # what else is said of a part belongs to its own file
-                    self._first_paths[item.sha256] = min(row["source"], item.source)
+                    self._first_paths[item.report_id] = min(row["source"], item.source)
                 yield item, None
 
     def _put(self, item: Document | Reject, row: _Row | None, share: float, batch: InboxBatch) -> None:
@@ -182,19 +201,27 @@ class Inbox:
         if isinstance(item, Reject):
             batch.rejects.append(item)
             return
-        first = self._seen.setdefault(item.sha256, item.source)
+        first = self._first(item)
         if first != item.source:
             batch.copies.append(Copy(item.source, item.sha256, item.size, first, item.file))
         elif row is None:
-            source = self._first_paths.pop(item.sha256, item.source)
+            source = self._first_paths.pop(item.report_id, item.source)
             batch.documents.append(replace(item, source=source, text=""))  # a worker makes it again
-            batch.own_paths[item.sha256] = item.source
+            batch.own_paths[source, item.sha256] = item.source
             batch.share += share
         else:
             read = row["outcome"] == READ
             if read:
                 batch.files_with_reports.add(item.file)
             batch.settled.append(self._skipped(item, row) if read else unread_outcome(item.source, row))
+
+    def _first(self, item: Document) -> str:
+        """The source of the document that this one is a copy of; its own if it is none."""
+        if item.is_filed:
+            self._filed.setdefault(item.sha256, item.source)
+        elif item.sha256 in self._filed:
+            return self._filed[item.sha256]
+        return self._seen.setdefault(item.report_id, item.source)
 
     def _holds(self, item: Document, row: _Row) -> bool:
         """Whether the lake has the report, as this program would read it, or as it no longer can."""

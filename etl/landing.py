@@ -15,6 +15,7 @@ import polars as pl
 
 from etl.batch import INTERNAL_ERROR, defect
 from etl.commits import Staging, stage_file
+from etl.documents import bare_report_id
 from etl.errors import WorkerError
 from etl.inbox import InboxBatch
 from etl.layout import Layout
@@ -83,6 +84,7 @@ class Landing:
         self._readers = readers
         self._partition_by = partition_by
         self._keep_sources = keep_sources
+        self._files_with_reports: set[str] = set()  # of all batches up to now
 
     def in_order(self, batches: Iterable[InboxBatch]) -> Iterator[Landed]:
         """The batches, each when it has come into the lake; some more are being read meanwhile.
@@ -127,15 +129,17 @@ class Landing:
 
     def _landed(self, batch: InboxBatch, folder: Path, staged: Staged) -> Landed:
         begun = time.perf_counter()
-        files = {document.sha256: document.file for document in batch.documents}
+        files = {(document.source, document.sha256): document.file for document in batch.documents}
         for row in staged.documents:
-            row["file"] = files[row["sha256"]]
+            row["file"] = files[row["source"], row["sha256"]]
             if row["outcome"] == REJECTED:
-                row["source"] = batch.own_paths[row["sha256"]]
+                row["source"] = batch.own_path(row["source"], row["sha256"])
         staged.documents += [reject_row(reject) for reject in batch.rejects]
         staged.documents += list(self._rejected_copies(batch, staged))
-        self._attach(batch, staged)
-        changes = self._commit(batch, folder, staged)
+        with_reports = self._with_reports(batch, staged)
+        self._files_with_reports |= with_reports
+        self._attach(staged)
+        changes = self._commit(batch, folder, staged, with_reports)
         return Landed(batch, staged, changes, time.perf_counter() - begun)
 
     def _rejected_copies(self, batch: InboxBatch, staged: Staged) -> Iterator[dict[str, Any]]:
@@ -150,47 +154,67 @@ class Landing:
                 own = {"source": copy.source, "file": copy.file, "outcome": REJECTED}
                 yield {name: row.get(name) for name in SCHEMA} | own
 
-    def _attach(self, batch: InboxBatch, staged: Staged) -> None:
+    def _with_reports(self, batch: InboxBatch, staged: Staged) -> set[str]:
+        """The files of several documents of which this batch has a report: one that is read, a copy, or skipped."""
+        read = [row for row in staged.documents if row["outcome"] == READ]
+        files = batch.files_with_reports | {row["file"] for row in read}
+        if any(copy.file for copy in batch.copies):
+            known = {row["sha256"] for row in read}
+            known |= set(self._manifest.reports({copy.sha256 for copy in batch.copies})["sha256"])
+            files |= {copy.file for copy in batch.copies if copy.sha256 in known}
+        return {file for file in files if file is not None}
+
+    def _attach(self, staged: Staged) -> None:
         """Parts that are no reports, of files in which reports were found, are no rejects: covers, pictures. Nor are
         they where another part is a report that could not be read: its reject tells of the file."""
         rejected = [row for row in staged.documents if row["outcome"] == REJECTED and row["file"]]
         parts = [row for row in rejected if row["reason_code"] in ATTACHED_FOR]
         if not parts:
             return
-        read = [row for row in staged.documents if row["outcome"] == READ]
-        known = {row["sha256"] for row in read}
-        known |= set(self._manifest.reports(copy.sha256 for copy in batch.copies)["sha256"])
-        with_reports = batch.files_with_reports | {row["file"] for row in read}
-        with_reports |= {copy.file for copy in batch.copies if copy.sha256 in known}
-        with_reports |= {row["file"] for row in rejected if row["reason_code"] not in ATTACHED_FOR}
+        with_reports = self._files_with_reports | {
+            row["file"] for row in rejected if row["reason_code"] not in ATTACHED_FOR
+        }
         with_reports |= set(self._manifest.parts({row["file"] for row in parts}, READ)["file"])
         for row in parts:
             if row["file"] in with_reports:
                 row["outcome"] = ATTACHED
 
-    def _attached_now(self, read: pl.DataFrame) -> pl.DataFrame:
+    def _attached_now(self, with_reports: Iterable[str]) -> pl.DataFrame:
         """Rejected parts of files in which reports have been found only now."""
-        refused = self._manifest.parts(read["file"].drop_nulls().unique(), REJECTED)
+        refused = self._manifest.parts(with_reports, REJECTED)
         return refused.filter(pl.col("reason_code").is_in(ATTACHED_FOR)).with_columns(outcome=pl.lit(ATTACHED))
 
-    def _commit(self, batch: InboxBatch, folder: Path, staged: Staged) -> pl.DataFrame:
+    def _commit(self, batch: InboxBatch, folder: Path, staged: Staged, with_reports: Collection[str]) -> pl.DataFrame:
         """Bring the reports of a batch into the lake; the rows of the manifest that change.
 
         Raises WorkerError where a process ended that rebuilt partitions, before anything has changed.
         """
         rows = document_rows([self._with_reader(row) for row in staged.documents])
         read = rows.filter(pl.col("outcome") == READ)
-        before = self._manifest.reports(_looked_at(batch, rows))
+        before = self._looked_at(batch, rows)
         placed = self._placed(folder, staged.files, read, before)
         refused = self._manifest.unread(batch.sources)
         settled = [outcome.source for outcome in batch.settled if outcome.outcome in (REJECTED, ATTACHED)]
         mended = refused.filter(~pl.col("source").is_in(settled))
-        unread = before.join(read, on="sha256", how="anti")
+        unread = before.join(read, on="report_id", how="anti")
         rejected = rows.filter(pl.col("outcome") != READ)
-        changes = pl.concat([self._attached_now(read), removed(mended), removed(unread), placed.rows, rejected])
+        changes = pl.concat([self._attached_now(with_reports), removed(mended), removed(unread), placed.rows, rejected])
         had_numbers = refused.filter(WITH_NUMBERS)["sha256"].to_list()
         self._change(folder, changes, placed.files, placed.removals, had_numbers)
         return changes
+
+    def _looked_at(self, batch: InboxBatch, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows of the reports of which it is known now what they are: not of those that were left because of a
+        defect, for what the lake has of them stays. Of a filed one, a row of the same bytes without a filing is one:
+        they are a copy of it."""
+        failed = set(rows.filter(pl.col("reason_code") == INTERNAL_ERROR)["sha256"])
+        given = [document for document in batch.documents if document.sha256 not in failed]
+        refused = {reject.sha256 for reject in batch.rejects if reject.sha256 is not None} - failed
+        known = self._manifest.reports({document.sha256 for document in given} | refused)
+        if known.is_empty():
+            return known
+        ids = {report_id for item in given for report_id in (item.report_id, bare_report_id(item.sha256))}
+        return known.filter(pl.col("report_id").is_in(list(ids)) | pl.col("sha256").is_in(list(refused)))
 
     def forget(self, sources: Sequence[str]) -> None:
         """Take the rejects of these paths out of the manifest."""
@@ -230,8 +254,8 @@ class Landing:
         present = self._manifest.in_partitions(touched, self._partition_by)
         if present.is_empty():  # nothing stands there yet
             return _Placed(list(files), [], read)
-        batch = pl.concat([read, before])["sha256"].implode()
-        stay = present.filter(~pl.col("sha256").is_in(batch))
+        batch = pl.concat([read, before])["report_id"].implode()
+        stay = present.filter(~pl.col("report_id").is_in(batch))
         rebuilt = self._rebuild(folder, stay)
         redone = {file for partition in rebuilt for file in partition_files(partition.folder)}
         kept = [file for file in files if file not in redone]
@@ -254,15 +278,6 @@ class Landing:
         """Files of these partitions that stand in the lake and are not replaced."""
         files = (file for folder in folders for file in partition_files(folder) if file not in staged)
         return [file for file in files if os.path.exists(f"{self._output}/{file}")]  # noqa: PTH110
-
-
-def _looked_at(batch: InboxBatch, rows: pl.DataFrame) -> set[str]:
-    """The SHA-256 of the documents of a batch of which it is known now what they are: not of those that were left
-    because of a defect, for what the lake has of them stays."""
-    failed = set(rows.filter(pl.col("reason_code") == INTERNAL_ERROR)["sha256"])
-    given = {document.sha256 for document in batch.documents}
-    given |= {reject.sha256 for reject in batch.rejects if reject.sha256 is not None}
-    return given - failed
 
 
 def _restated(rows: pl.DataFrame, stay: pl.DataFrame, rebuilt: Sequence[Rebuilt]) -> pl.DataFrame:

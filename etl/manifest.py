@@ -4,7 +4,7 @@
     OUTPUT/_manifest/documents-<number>.parquet    what a run that goes on has added or changed, in order
 
 A later row of a document takes the place of an earlier one, and `removed` takes it out. A report is known
-by the SHA-256 of its document, wherever that lies; what was rejected is known by its path.
+by its bytes and its filing (`report_id`), wherever it lies; what was rejected is known by its path.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ MERGED_UPDATES = 64
 WITH_NUMBERS = (pl.col("outcome") == REJECTED) & pl.col("reason_code").is_in(list(OF_REPORTS))
 # What a document is known by.
 KEY = (
-    pl.when(pl.col("report_id").is_not_null()).then("report:" + pl.col("sha256")).otherwise("path:" + pl.col("source"))
+    pl.when(pl.col("report_id").is_not_null())
+    .then("report:" + pl.col("sha256") + pl.col("report_id"))
+    .otherwise("path:" + pl.col("source"))
 )
 
 
@@ -77,7 +79,7 @@ class Manifest:
 
     def merged(self) -> bytes:
         """The bytes of the one file that holds all documents, whatever way led here."""
-        return list_bytes(self.rows.sort("source", "sha256"), "documents")
+        return list_bytes(self.rows.sort("source", "sha256", "report_id"), "documents")
 
     def reports(self, hashes: Iterable[str]) -> pl.DataFrame:
         """The rows of the reports in documents with these SHA-256."""

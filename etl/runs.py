@@ -22,7 +22,7 @@ from typing import IO, Any
 import polars as pl
 
 from etl.commits import LakeLock, Staging, cannot_write, stage_file
-from etl.documents import Found, Reject, find_inputs, gone_sources, size_of, walked_folders
+from etl.documents import Found, Reject, find_inputs, gone_sources, size_of
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
@@ -80,8 +80,8 @@ def run(
     layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
     wanted = _partition_by(partition_by)
-    folders = walked_folders(given)  # first: what comes into them afterwards is found
-    found = find_inputs(given, OUTPUT_FOLDERS)
+    inputs_found = find_inputs(given, OUTPUT_FOLDERS)
+    found = inputs_found.found
     count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
@@ -107,7 +107,7 @@ def run(
                 teller.tell(landed)
                 if progress is not None:
                     progress(inbox.files_done, len(found))
-            landing.forget(gone_sources(manifest.unseen(), folders, found))
+            landing.forget(gone_sources(manifest.unseen(), inputs_found.folders, found))
             teller.tell_conflicts(manifest)
             teller.tell_standings(manifest)
             _finish(folder, staging, manifest, summary, told, started, clock)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -9,21 +10,53 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.documents import Document, Found, Reject, document_from_bytes
+from etl.documents import Document, Found, Reject, cut_source, document_from_bytes, source_name, source_path
+from etl.errors import UsageError
 from etl.filings import documents_in
-from etl.html_text import is_html
 from etl.layout import Layout, choose_layout
 
 # The largest filings have some hundred in a document. Each costs some milliseconds, however short it is.
 MAX_REPORTS = 2000
 # The expression of a report's first line may go on over so many lines.
 _LINES = 3
+# How a place in a file begins, in a source.
+_PLACE = re.compile("!/|#[0-9]")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def reports_in(given: Path | Found, layouts: Sequence[Layout]) -> list[Document | Reject]:
     """The documents in a file, those of many reports taken apart."""
     return list(split_reports(list(documents_in(given)), layouts))
+
+
+def named_reports(given: str, layouts: Sequence[Layout]) -> list[Document | Reject]:
+    """The documents that a path names, those of many reports taken apart; or those that a source names, as a run spells
+    it: `file#2`, `archive.zip!/file#2/17`.
+
+    Raises UsageError where the file has nothing of this name.
+    """
+    file, place = named_file(given)
+    source = source_name(file) + place
+    near = [item for item in documents_in(file) if _lies_in(item.source, source) or _lies_in(source, item.source)]
+    items = [item for item in split_reports(near, layouts) if _lies_in(item.source, source)]
+    if place and not items:
+        raise UsageError(f"{given}: there is no such document in {file}; without what follows it all are named")
+    return items
+
+
+def named_file(given: str) -> tuple[Path, str]:
+    """The file that a path or a source names, and the place in it: the rest of the source. What names no file is a path
+    at which none is."""
+    for end in (len(given), *reversed([mark.start() for mark in _PLACE.finditer(given)])):
+        for path in (Path(given[:end]), source_path(given[:end])):
+            if os.path.isfile(path):  # noqa: PTH113 - says no, too, where there can be no such path
+                return path, given[end:]
+    return Path(given), ""
+
+
+def _lies_in(source: str, other: str) -> bool:
+    """Whether a source names the same as another one, or something in it."""
+    return source == other or source.startswith((f"{other}/", f"{other}#", f"{other}!/"))
 
 
 def split_reports(items: Sequence[Document | Reject], layouts: Sequence[Layout]) -> Iterator[Document | Reject]:
@@ -57,10 +90,11 @@ def _split(document: Document, layout: Layout) -> Iterator[Document | Reject]:
         if number or part.strip():
             yield document_from_bytes(
                 part,
-                f"{document.source}/{number}" if document.file else f"{document.source}#1/{number}",
+                cut_source(document, number),
                 file=document.file or document.source,
                 first_line=document.first_line + first,
                 header=document.header,
+                is_escaped=document.is_escaped,
             )
 
 
@@ -90,4 +124,4 @@ def _begins(document: Document, layout: Layout) -> tuple[int, list[int]]:
 
 def _content(document: Document) -> bytes:
     """The bytes whose lines are those of the text: the document's own, or of HTML its text."""
-    return document.text.encode(errors="replace") if is_html(document.content) else document.content
+    return document.text.encode(errors="replace") if document.is_page else document.content

@@ -10,7 +10,7 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date as Date  # noqa: N812 - the name of a field here is date
 from itertools import groupby
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from etl.batch import Batch, read_safely
 from etl.commits import stage_file
-from etl.documents import Document, Reject, text_of
+from etl.documents import Document, Reject
 from etl.layout import Layout
 from etl.manifest import READ, REJECTED, list_bytes
 from etl.parquet import parquet_bytes, read_parquet, stretches
@@ -96,7 +96,7 @@ def stage_batch(
     Raises OutputError where a file cannot be written.
     """
     begun = time.perf_counter()
-    documents = [replace(document, text=text_of(document.content)) for document in given]
+    documents = [document.with_text() for document in given]
     staged = Staged()
     batches = read_safely(documents, layouts)
     staged.seconds["extract"] = time.perf_counter() - begun
@@ -104,9 +104,8 @@ def stage_batch(
     staged.files, standing = stage_reports(staging, batches, partition_by)
     if keep_sources:
         read = set(standing)
-        kept = {document.sha256: document for document in documents}
-        wanted = (document for document in kept.values() if document.report_id in read)
-        staged.files += [_stage_source(staging, document) for document in wanted]
+        kept = {document.sha256: document for document in documents if document.report_id in read}
+        staged.files += [_stage_source(staging, document) for document in kept.values()]
     staged.files += [
         _stage_rejected(staging, sha256, numbers) for batch in batches for sha256, numbers in batch.rejected.items()
     ]

@@ -3,7 +3,8 @@
 A full submission has a header and one or more parts, each between `<TEXT>` and `</TEXT>`. The header comes with tabs
 (`<SEC-HEADER>`, in early years `<IMS-HEADER>`) or as tags (`<SUBMISSION>`, the form of the daily feed); early ones are
 wrapped in a privacy-enhanced message. Nothing is decoded, trimmed or unwrapped: the bytes of a part are found again in
-the file at its `first_line`. So a part that is a picture or a PDF in uuencoding is a part like any other.
+the file at its `first_line`, the escapes of such a message among them. So a part that is a picture or a PDF in
+uuencoding is a part like any other.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from etl.errors import RejectedError
 MAX_PARTS = 10_000
 # The headers of some hundred filers have less. What stands further down is no fact of the header.
 MAX_HEADER_BYTES = 1024 * 1024
-# A privacy-enhanced message begins with so much at the most.
+# A privacy-enhanced message begins with so much at the most, and no more stands above a submission.
 _MAX_PREAMBLE_BYTES = 8 * 1024
 
 _END = rb"(?:\r\n|\r|\n|\Z)"
@@ -31,8 +32,18 @@ def _mark(mark: bytes) -> bytes:
     return mark + rb"(?<![^\r\n]" + mark + rb")"
 
 
-_BEGINNING = re.compile(rb"(?<![^\r\n])<(?:SEC-DOCUMENT|IMS-DOCUMENT|SEC-HEADER|IMS-HEADER|SUBMISSION|DOCUMENT)>")
+_HEADED = rb"(?<![^\r\n])<(?:SEC-DOCUMENT|IMS-DOCUMENT|SEC-HEADER|IMS-HEADER|SUBMISSION)>"
+_HEADER_BEGINS = re.compile(_HEADED)
+_BEGINNING = re.compile(_HEADED + rb"|(?<![^\r\n])<DOCUMENT>")
+# Some tools write the marks in small letters.
+_ANY_HEADER = re.compile(_HEADED, re.IGNORECASE)
+_ANY_MARK = re.compile(
+    rb"</?(?:SEC-DOCUMENT|IMS-DOCUMENT|SEC-HEADER|IMS-HEADER|SUBMISSION|DOCUMENT|TYPE|SEQUENCE|FILENAME|DESCRIPTION|TEXT)>",
+    re.IGNORECASE,
+)
 _ENVELOPE = b"-----BEGIN PRIVACY-ENHANCED MESSAGE-----"
+# What a privacy-enhanced message puts before a line that begins with a hyphen (RFC 1421, 4.3.1).
+_ESCAPE = re.compile(rb"(?<![^\r\n])- (?=-)")
 _BLANKS = b" \t\r\n\xef\xbb\xbf"  # and the bytes of a byte order mark
 _PART = re.compile(_mark(b"<DOCUMENT>") + rb"[ \t]*+" + _END)
 _PART_ENDS = [
@@ -47,7 +58,7 @@ _TEXT_END = re.compile(rb"</TEXT>[ \t]*+" + _END)
 _PART_HEAD = re.compile(rb"(?<![^\r\n])<(TYPE|SEQUENCE|FILENAME|DESCRIPTION)>([^\r\n]*+)" + _END)
 _HEADER_END = re.compile(rb"(?<![^\r\n])</(?:SEC|IMS)-HEADER>")
 # `<TAG>value` of the tag form, `KEY: value` of the form with tabs.
-_TAG = re.compile(r"<(/?[A-Z0-9-]+)>(.*)")
+_TAG = re.compile(r"<(/?[A-Za-z0-9-]+)>(.*)")
 _KEY = re.compile(r"([A-Z][A-Z0-9 -]*):(.*)")
 
 # The names that the two forms have for one fact.
@@ -95,7 +106,8 @@ class Part:
 
     `content` has the bytes between the line of `<TEXT>` and that of `</TEXT>`. Where text shares a line with `<TEXT>`,
     the whole line belongs to it, so that its columns are those of the file. `first_line` counts from 1 in the file of
-    the submission, whose lines end with a line feed, a carriage return, or both.
+    the submission, whose lines end with a line feed, a carriage return, or both. `header` is that of its own
+    submission, where several follow each other in a file.
     """
 
     type: str | None
@@ -104,14 +116,17 @@ class Part:
     description: str | None
     first_line: int
     content: bytes
+    header: Header
 
 
 @dataclass(frozen=True)
 class Submission:
-    """A full submission: its header and its documents, in their order."""
+    """A full submission: its header and its documents, in their order; those of others that follow in the file come
+    after them. `is_escaped`: it is wrapped in a privacy-enhanced message, in which a leading hyphen is escaped."""
 
     header: Header
     parts: tuple[Part, ...]
+    is_escaped: bool = False
 
 
 @dataclass
@@ -127,22 +142,46 @@ def split_submission(content: bytes) -> Submission | None:
 
     Raises RejectedError where it has more parts than are read.
     """
-    begin = _beginning(content)
+    marked = _in_capitals(content)
+    begin = _beginning(marked)
     if begin is None:
         return None
-    starts = list(_starts(content, begin))
-    header = content[begin : min(starts[0].start() if starts else len(content), begin + MAX_HEADER_BYTES)]
-    return Submission(_header(header), tuple(_parts(content, starts)))
+    starts = list(_starts(marked, begin))
+    header = _header(_bounded(marked, begin, starts[0].start() if starts else len(content)))
+    return Submission(header, tuple(_parts(content, marked, starts, header)), _is_enveloped(content))
+
+
+def without_escapes(content: bytes, instead: bytes) -> bytes:
+    """A part of a privacy-enhanced message with something else where a leading hyphen is escaped."""
+    return _ESCAPE.sub(instead, content)
+
+
+def _in_capitals(content: bytes) -> bytes:
+    """The bytes with the marks of a submission in capitals, if it has them in small letters; as many bytes, so what is
+    found in them is found in the file. (Where they are in capitals, small letters are those of a document in XML.)"""
+    if b"<DOCUMENT>" in content or not _ANY_HEADER.search(content[:_MAX_PREAMBLE_BYTES]):
+        return content
+    return _ANY_MARK.sub(lambda mark: mark[0].upper(), content)
 
 
 def _beginning(content: bytes) -> int | None:
-    """Where a submission begins in a file: after blanks, and maybe in a privacy-enhanced message."""
+    """Where a submission begins in a file: after blanks, in a privacy-enhanced message, or where its header stands
+    below something else, such as the lines of a mail."""
     head = content[:_MAX_PREAMBLE_BYTES]
     blanks = len(head) - len(head.lstrip(_BLANKS))
-    if head.startswith(_ENVELOPE, blanks):
-        found = _BEGINNING.search(head)
-        return found.start() if found else None
-    return blanks if _BEGINNING.match(head[blanks:]) else None
+    if _BEGINNING.match(head[blanks:]):
+        return blanks
+    found = (_BEGINNING if _is_enveloped(head) else _HEADER_BEGINS).search(head)
+    return found.start() if found else None
+
+
+def _bounded(content: bytes, begin: int, end: int) -> bytes:
+    """The lines of a header."""
+    return content[begin : min(end, begin + MAX_HEADER_BYTES)]
+
+
+def _is_enveloped(content: bytes) -> bool:
+    return content[:_MAX_PREAMBLE_BYTES].lstrip(_BLANKS).startswith(_ENVELOPE)
 
 
 def _starts(content: bytes, begin: int) -> Iterator[re.Match[bytes]]:
@@ -154,16 +193,18 @@ def _starts(content: bytes, begin: int) -> Iterator[re.Match[bytes]]:
         yield start
 
 
-def _parts(content: bytes, starts: list[re.Match[bytes]]) -> Iterator[Part]:
+def _parts(content: bytes, marked: bytes, starts: list[re.Match[bytes]], header: Header) -> Iterator[Part]:
     """The documents. One whose end is missing goes to the next one, or to the end of the file."""
-    counted, lines = 0, 1
+    counted, lines, end = 0, 1, len(content)
     bounds = [*(start.start() for start in starts), len(content)]
     for start, bound in zip(starts, bounds[1:], strict=True):
-        begin, end = _span(content, start.end(), bound)
+        if other := _HEADER_BEGINS.search(marked, end, start.start()):
+            header = _header(_bounded(marked, other.start(), start.start()))
+        begin, end = _span(marked, start.end(), bound)
         # No stretch that is counted ends between a carriage return and its line feed.
         lines += count_lines(content[counted:begin]) - 1
         counted = begin
-        head = _part_head(content[start.end() : begin])
+        head = _part_head(marked[start.end() : begin])
         sequence = head.get("SEQUENCE", "")
         yield Part(
             type=head.get("TYPE"),
@@ -172,6 +213,7 @@ def _parts(content: bytes, starts: list[re.Match[bytes]]) -> Iterator[Part]:
             description=head.get("DESCRIPTION"),
             first_line=lines,
             content=content[begin:end],
+            header=header,
         )
 
 
@@ -242,7 +284,7 @@ def _named(header: str) -> Iterator[tuple[str, str]]:
     for line in re.split(r"[\r\n]", header):
         found = _TAG.match(line.lstrip()) or _KEY.match(line.lstrip())
         if found:
-            name = found[1].strip()
+            name = found[1].strip().upper()
             yield _SAME.get(name, name.replace(" ", "-")), found[2].strip()
 
 

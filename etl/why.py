@@ -5,18 +5,16 @@ It shows what matched in a document that is rejected, too: that is when it is wa
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import polars as pl
 
 from etl.batch import Batch, read_batch
 from etl.blocks import find_heads, label_lines
 from etl.cells import NUMERIC_UNITS
-from etl.documents import STANDARD_INPUT, Document, Reject, source_name
+from etl.documents import STANDARD_INPUT, Document, Reject
 from etl.errors import UsageError
 from etl.generic import NAME as GENERIC_READING
 from etl.generic import Proposal, all_numbers, completed, propose
@@ -28,7 +26,7 @@ from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract
 from etl.rejections import Refusal
 from etl.schema import unit_of
-from etl.splits import reports_in
+from etl.splits import named_file, named_reports
 
 # Of the documents of a file, so many are named; of the lines below a head that are no rows, so many are told.
 NAMED = 10
@@ -133,30 +131,16 @@ def named_document(given: str, layouts: Sequence[Layout]) -> Document | Reject:
 
     Raises UsageError where there is none, or where there are several and none is named.
     """
-    path = Path(given)
-    file = path if path.is_file() or given == STANDARD_INPUT else _holder(given)
-    items = reports_in(file, layouts)
-    if file != path:
-        place = given[len(str(file)) :]
-        source = source_name(file) + place
-        items = [item for item in items if item.source == source or item.source.startswith(f"{source}/")]
-        if not items:
-            raise UsageError(f"{given}: there is no such document in {file}; without the number all are listed")
+    file, _ = named_file(given)
+    if given != STANDARD_INPUT and not file.is_file():
+        what = "is a folder; name a file" if file.is_dir() else "there is no such file"
+        raise UsageError(f"{given or 'an empty name'}: {what}")
+    items = named_reports(given, layouts)
     if len(items) > 1:
         names = ", ".join(item.source for item in items[:NAMED])
         more = f" and {len(items) - NAMED:,} more" if len(items) > NAMED else ""
         raise UsageError(f"{given}: {len(items):,} documents stand there; name one: {names}{more}")
     return items[0]
-
-
-def _holder(given: str) -> Path:
-    """The file in which a document stands, by the name of the document."""
-    ends = [found.start() for found in re.finditer("!/|#[0-9]", given)]
-    for end in reversed(ends):
-        if end and Path(given[:end]).is_file():
-            return Path(given[:end])
-    what = "is a folder; name a file" if Path(given).is_dir() else "there is no such file"
-    raise UsageError(f"{given or 'an empty name'}: {what}")
 
 
 def why(document: Document, layouts: Sequence[Layout], name: str | None = None) -> Why:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+NUMBER = "0000950000-03-000042"
 TABBED_HEADER = """<SEC-DOCUMENT>0000950000-03-000042.txt : 20031121
 <SEC-HEADER>0000950000-03-000042.hdr.sgml : 20031121
 ACCESSION NUMBER:\t\t0000950000-03-000042
@@ -60,10 +61,17 @@ COVER = "SECURITIES AND EXCHANGE COMMISSION\n\nForm 8-K\n\nSee the reports attac
 
 
 def submission(
-    documents: Sequence[str], form: str = "8-K", filed: str = "20031121", *, tags: bool = False, pem: bool = False
+    documents: Sequence[str],
+    form: str = "8-K",
+    filed: str = "20031121",
+    number: str = NUMBER,
+    *,
+    tags: bool = False,
+    pem: bool = False,
 ) -> str:
     """A full submission with these documents, the first of which is the form itself."""
     header = (TAG_HEADER if tags else TABBED_HEADER).format(form=form, count=len(documents), filed=filed)
+    header = header.replace(NUMBER, number)
     parts = [
         f"<DOCUMENT>\n<TYPE>{form if number == 1 else f'EX-99.{number - 1}'}\n<SEQUENCE>{number}\n"
         f"<FILENAME>d{number}.txt\n<TEXT>\n{text}\n</TEXT>\n</DOCUMENT>\n"

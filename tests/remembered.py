@@ -1,7 +1,8 @@
 """Readings that are remembered, for tests of what becomes of a reading: of what a lake is after many runs.
 
-The same documents are read as the same tables, wherever they lie, so they are read once; all else that a run does it
-does each time. That reading is so is for other tests to say, which remember nothing: tests/test_parquet.py among them.
+The same documents, filed alike, are read as the same tables, wherever they lie, so they are read once; all else that a
+run does it does each time. That reading is so is for other tests to say, which remember nothing: tests/test_parquet.py
+among them.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Remembered:
         """What these documents are read as, together and in this order. What no layout knows is not remembered."""
         if complete is not None:
             return read_with(layout, documents, complete)
-        parts = [hashlib.sha256(layout.file.read_bytes()).hexdigest(), *(document.sha256 for document in documents)]
+        given = [(document.sha256, document.first_line, document.header) for document in documents]
+        parts = [hashlib.sha256(layout.file.read_bytes()).hexdigest(), *map(repr, given)]
         key = hashlib.sha256("".join(parts).encode()).hexdigest()
         if key not in self._known:
             self._known[key] = self._read(self.folder / key, layout, documents)

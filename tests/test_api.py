@@ -81,8 +81,9 @@ def test_a_damaged_report_raises_its_reason(seed_report: Report) -> None:
 
 
 def test_a_file_that_is_not_there_raises_its_reason(tmp_path: Path) -> None:
-    with pytest.raises(etl.RejectedError, match="unreadable"):
-        etl.read_report(tmp_path / "none.txt")
+    for name in ("none.txt", "none.txt#1", "n" * 1000):
+        with pytest.raises(etl.RejectedError, match="unreadable"):
+            etl.read_report(tmp_path / name)
 
 
 def test_a_report_needs_a_layout() -> None:

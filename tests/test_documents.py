@@ -67,8 +67,9 @@ def test_a_file_without_text_is_empty(content: bytes) -> None:
         (b"GIF89a", "GIF"),
         (b"\x1f\x8b\x08", "gzip"),
         (b"\xd0\xcf\x11\xe0", "Office"),
+        (b"{\\rtf1\\ansi", "rich text"),
         (b"some text\x00more", "NUL byte at offset 9"),
-        (REPORT.decode().encode("utf-16"), "NUL"),
+        (REPORT.decode().encode("utf-16"), "UTF-16"),
         (REPORT.decode().encode("utf-16-be"), "NUL"),
     ],
 )
@@ -199,7 +200,7 @@ def test_two_names_that_are_spelled_alike_are_two_files(tmp_path: Path) -> None:
 
 
 def _found(*inputs: str) -> list[str]:
-    return [Path(item.source if isinstance(item, Reject) else item.path).name for item in find_inputs(inputs)]
+    return [Path(item.source if isinstance(item, Reject) else item.path).name for item in find_inputs(inputs).found]
 
 
 def test_files_folders_and_globs(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 import html
 import io
+import re
 import subprocess
 import sys
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -20,8 +21,10 @@ import pytest
 
 import etl
 from etl.documents import Document, Reject
+from etl.explain import explain
 from etl.filings import _standard_input, documents_in, documents_of
 from etl.html_text import html_text
+from etl.lake import Lake
 from etl.layout import Layout, load_layouts
 from etl.splits import split_reports
 from etl.summary import Summary
@@ -96,6 +99,62 @@ def test_a_submission_gives_its_reports_with_what_its_header_says(
     assert_cut_out_again(tmp_path / "out", {str(file): lines})
 
 
+def test_a_row_that_begins_with_a_hyphen_is_read_out_of_a_message_that_escapes_it(
+    reports: list[str], tmp_path: Path
+) -> None:
+    """At the columns of the file, whose lines have the escape."""
+    plain, count = re.subn(r"(?m)^ +0( +[0-9,]+)$", r"-3\1", reports[0], count=1)
+    assert count
+    file = tmp_path / "filing.txt"
+    text = submission([COVER, plain], pem=True)
+    file.write_text(text)
+    assert "\n- -3 " in text
+    assert etl.run([file], tmp_path / "out").reports_read == 1
+    assert_cut_out_again(tmp_path / "out", {str(file): text.split("\n")})
+    escaped = etl.read_report(file)
+    assert (
+        escaped.tables["classes"]
+        .drop("report_id")
+        .equals(etl.read_report(plain.encode()).tables["classes"].drop("report_id"))
+    )
+    ((line, start),) = escaped.records.filter(raw="-3").select("line", "column_start").rows()
+    assert text.split("\n")[line - 1][start : start + 2] == "-3"
+    assert start == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "read"),
+    [
+        ("- -3  4", "  -3  4"),
+        ("- ---", "  ---"),
+        ("- - -3", "  - -3"),
+        ("- 3", "- 3"),
+        (" - -3", " - -3"),
+        ("3 - -3", "3 - -3"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_escapes_are_undone_in_a_message_alone(line: str, read: str, end: str) -> None:
+    text = submission([f"{line}\n{line}"], pem=False).replace("\n", end)
+    envelope = "-----BEGIN PRIVACY-ENHANCED MESSAGE-----\n\n".replace("\n", end)
+    (bare,) = documents_of("a", text.encode())
+    (wrapped,) = documents_of("a", (envelope + text).encode())
+    assert isinstance(bare, Document)
+    assert isinstance(wrapped, Document)
+    assert (bare.text, wrapped.text) == (f"{line}\n{line}\n", f"{read}\n{read}\n")
+    assert bare.content == wrapped.content == f"{line}{end}{line}{end}".encode()
+
+
+def test_a_page_in_a_message_is_read_without_escapes() -> None:
+    """Its lines count in what a person sees, so nothing needs to stand in their place."""
+    page = "<html><body><pre>\n- -3  4\n</pre>\n- -5\n</body></html>"
+    message = "-----BEGIN PRIVACY-ENHANCED MESSAGE-----\n\n" + submission([page])
+    (document,) = documents_of("a", message.encode())
+    assert isinstance(document, Document)
+    assert document.text == "-3  4\n\n-5\n"
+    assert document.with_text().text == document.text
+
+
 def test_an_amended_submission_supersedes_the_first(reports: list[str], tmp_path: Path) -> None:
     inbox = tmp_path / "inbox"
     inbox.mkdir()
@@ -119,6 +178,37 @@ def test_a_second_run_skips_all_parts(reports: list[str], tmp_path: Path) -> Non
     forced = etl.run([file], tmp_path / "out", force=True)
     assert (forced.reports_read, forced.attached, forced.rejected) == (1, 1, 0)
     assert hashes(tmp_path / "out") == before
+
+
+def test_a_submission_without_documents_is_not_lost(reports: list[str], tmp_path: Path) -> None:
+    """It is read as it stands, with what its header says."""
+    indented = submission([COVER, reports[0]]).replace("<DOCUMENT>", " <DOCUMENT>")
+    (tmp_path / "indented.txt").write_text(indented)
+    (tmp_path / "header.txt").write_text(submission([], number="0000950000-03-000043"))
+    summary = etl.run([tmp_path / "indented.txt", tmp_path / "header.txt"], tmp_path / "out")
+    assert (summary.documents, summary.reports_read, summary.rejected) == (2, 1, 1)
+    assert [reject["source"] for reject in summary.rejects] == [f"{tmp_path}/header.txt"]
+    said = lake_rows(tmp_path / "out", "select source, accession_number, source_line from reports")
+    assert said == [(f"{tmp_path}/indented.txt", "0000950000-03-000042", 1)]
+    assert_cut_out_again(tmp_path / "out", {f"{tmp_path}/indented.txt": indented.split("\n")})
+
+
+@pytest.mark.parametrize("size", [90, 9 * 1024 * 1024])
+@pytest.mark.parametrize("above", ["", "<PDF>\n", "<GRAPHIC>\n\n<X-Y> \n"])
+def test_a_picture_beside_a_report_is_attached(above: str, size: int, reports: list[str], tmp_path: Path) -> None:
+    """However large it is, and though it has more numbers than are read."""
+    lines = "M" + "1,2." * 15 + "\n"
+    picture = f"{above}begin 644 picture.jpg\n{lines * (size // 62 + 1)}`\nend"
+    file = tmp_path / "filing.txt"
+    file.write_text(submission([COVER, reports[0], picture]))
+    summary = etl.run([file], tmp_path / "out")
+    assert (summary.reports_read, summary.attached, summary.rejected) == (1, 2, 0)
+    with pytest.raises(etl.RejectedError, match=r"binary: .*uuencoding"):
+        etl.read_report(picture.encode())
+
+
+def test_a_report_may_begin_with_begin(reports: list[str]) -> None:
+    assert etl.read_report(f"begin 644\n<PDF>\nbegin 644 b\n{reports[0]}".encode()).tables["classes"].height > 1
 
 
 def test_a_cover_without_a_report_is_rejected(tmp_path: Path) -> None:
@@ -184,6 +274,36 @@ def test_line_ends_do_not_matter(end: str, reports: list[str], layouts: list[Lay
     for document in documents:
         assert isinstance(document, Document)
         assert lines[document.first_line - 1] == document.text.split("\n")[0]
+
+
+def _with_tags(text: str) -> str:
+    """The report with tags that a person sees, as many as make a page."""
+    return text.replace("STATEMENT TO CERTIFICATEHOLDERS", "<p>\n<p> <div> <td>\nSTATEMENT TO CERTIFICATEHOLDERS", 1)
+
+
+@pytest.mark.parametrize("form", ["<html><body><pre>{}</pre></body></html>", "{}"])
+def test_tags_that_a_person_sees_are_no_markup_of_the_reports(
+    form: str, reports: list[str], layouts: list[Layout], tmp_path: Path
+) -> None:
+    """A page is read as one once, and a report that is cut out of a text is text."""
+    text = several([*reports[:2], _with_tags(reports[2])], above="above\n" * 7000)
+    file = tmp_path / "filing.txt"
+    file.write_text(form.format(text if form == "{}" else html.escape(text)))
+    seen = [document.text for document in documents_in(file) if isinstance(document, Document)]
+    assert "<p> <div> <td>" in seen[0]
+    summary = etl.run([file], tmp_path / "out", layouts)
+    assert (summary.reports_read, summary.rejected) == (MONTHS, 0)
+    assert_cut_out_again(tmp_path / "out", {str(file): seen[0].split("\n")})
+    lake = Lake(tmp_path / "out")
+    (deal,) = lake.deals()
+    last = lake.dates(deal)[-1]
+    ((key, line),) = lake_rows(
+        tmp_path / "out",
+        f"select class_key, line from records where field = 'ending_balance' and distribution_date = '{last}' limit 1",  # noqa: S608
+    )
+    explained = explain(lake, deal, str(last), [str(key), "ending_balance"])
+    shown = {shown.number: shown.text for report in explained.reports for shown in report.source.lines}
+    assert shown[int(str(line))] == seen[0].split("\n")[int(str(line)) - 1]
 
 
 # --- archives -----------------------------------------------------------------------------------------------
@@ -257,6 +377,34 @@ def test_several_reports_are_not_taken_for_one(reports: list[str]) -> None:
         etl.read_report(content)
 
 
+def test_a_report_is_read_by_the_name_that_a_run_gives_it(
+    reports: list[str], layouts: list[Layout], tmp_path: Path
+) -> None:
+    filing = submission([COVER, several(reports[:2]), reports[2]])
+    files = {r"back\slash#1.txt": filing.encode(), "plain.txt": several(reports).encode(), "a.txt": reports[0].encode()}
+    files["all.zip"] = zipped({"in/one.txt": filing.encode(), "in/one.txt.gz": gzip.compress(reports[0].encode())})
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for number, (name, content) in enumerate(files.items()):
+        (inbox / name).write_bytes(content)
+        etl.run([inbox / name], tmp_path / f"out-{number}", layouts)
+        named = lake_rows(tmp_path / f"out-{number}", "select source, distribution_date from reports")
+        assert named
+        for source, day in named:
+            report = etl.read_report(str(source), layouts)
+            assert report.distribution_date == day
+            assert report.tables["reports"]["source"].to_list() == [source]
+    assert len(etl.read_reports(f"{inbox}/all.zip!/in/one.txt", layouts)) == 3
+    assert len(etl.read_reports(f"{inbox}/all.zip!/in/one.txt#2", layouts)) == 2
+    with pytest.raises(etl.RejectedError, match="2 reports stand in the file"):
+        etl.read_report(f"{inbox}/all.zip!/in/one.txt#2", layouts)
+    for none in ("plain.txt#1/9", "all.zip!/in/two.txt", "a.txt#2"):
+        with pytest.raises(etl.UsageError, match="there is no such document in"):
+            etl.read_report(f"{inbox}/{none}", layouts)
+    with pytest.raises(etl.RejectedError, match="unreadable"):
+        etl.read_report(f"{inbox}/none.txt#2", layouts)
+
+
 def test_what_is_read_of_a_submission_is_explained_by_its_own_line(reports: list[str], tmp_path: Path) -> None:
     file = tmp_path / "filing.txt"
     text = submission([COVER, reports[0]])
@@ -323,16 +471,20 @@ def test_a_cover_that_two_filings_share_is_attached_where_its_own_has_a_report(
         assert (summary.rejected, summary.attached) == (1, 1)
 
 
-def test_what_is_said_of_a_part_is_of_its_own_file(reports: list[str], tmp_path: Path) -> None:
+def test_what_is_said_of_a_part_is_of_its_own_file(reports: list[str], layouts: list[Layout], tmp_path: Path) -> None:
+    """The same report in two files of many."""
     one, other = tmp_path / "a.txt", tmp_path / "z.txt"
-    one.write_text(submission([f"{reports[0]}"]))
-    other.write_text(f"{reports[0]}\n")
-    query = "select source, accession_number is null, source_line from reports"
-    etl.run([one], tmp_path / "out")
-    ((source, _, line),) = lake_rows(tmp_path / "out", query)
-    assert (source, line) != (str(other), 1)
-    etl.run([other], tmp_path / "out", force=True)
-    assert lake_rows(tmp_path / "out", query) == [(str(other), True, 1)]
+    one.write_text(several(reports[:2]))
+    other.write_text(several([reports[2], reports[1]], above="Dear Sirs\n"))
+    query = "select source, source_line from reports order by all"
+    etl.run([one], tmp_path / "out", layouts)
+    (_, first) = lake_rows(tmp_path / "out", query)
+    etl.run([other], tmp_path / "out", layouts, force=True)
+    (_, _, second) = lake_rows(tmp_path / "out", query)
+    assert first[0] == f"{one}#1/2"
+    assert second[0] == f"{other}#1/2"
+    assert first[1] != second[1]
+    assert_cut_out_again(tmp_path / "out", {str(file): file.read_text().split("\n") for file in (one, other)})
 
 
 def test_a_name_on_the_disk_is_no_place_in_a_file(tmp_path: Path) -> None:
@@ -341,9 +493,9 @@ def test_a_name_on_the_disk_is_no_place_in_a_file(tmp_path: Path) -> None:
     (inbox / "s.txt").write_text(submission(["Dear Sirs"]))
     (inbox / "s.txt#1").write_text("Dear Sir")
     (inbox / "a.zip!" / "x").write_text("Dear")
-    (inbox / "a.zip").write_bytes(zipped({"x": b"Madam"}))
-    assert etl.run([inbox], tmp_path / "out").rejected == 4
-    assert pl.read_parquet(tmp_path / "out/_rejects/rejects.parquet").height == 4
+    (inbox / "a.zip").write_bytes(zipped({"x": b"Madam", "s": submission(["Sirs"]).encode(), "s#1": b"Sir"}))
+    assert etl.run([inbox], tmp_path / "out").rejected == 6
+    assert pl.read_parquet(tmp_path / "out/_rejects/rejects.parquet")["source"].n_unique() == 6
 
 
 def test_a_report_as_a_page_is_read_and_explained_by_the_lines_of_its_text(reports: list[str], tmp_path: Path) -> None:
@@ -357,6 +509,30 @@ def test_a_report_as_a_page_is_read_and_explained_by_the_lines_of_its_text(repor
         assert text[int(str(line)) - 1][int(str(start)) : int(str(end))] == raw
     plain = etl.read_report(reports[0].encode()).tables["classes"].drop("report_id")
     assert etl.read_report(file).tables["classes"].drop("report_id").equals(plain)
+
+
+def _row(line: str) -> str:
+    cells = re.split(" {2,}", line.strip()) if line.strip() else ["\xa0"]
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>\n"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        lambda text: f"<table>{''.join(map(_row, text.splitlines()))}</table>",
+        lambda text: "".join(
+            f"<div>{html.escape(line).replace(' ', '&nbsp;') or '&nbsp;'}</div>" for line in text.splitlines()
+        ),
+        lambda text: "<br>\n".join(html.escape(line).replace("  ", "&nbsp; ") for line in text.splitlines()),
+    ],
+    ids=["rows", "divs", "lines"],
+)
+def test_a_page_without_pre_says_the_same(page: Callable[[str], str], reports: list[str]) -> None:
+    plain = etl.read_report(reports[0].encode())
+    read = etl.read_report(f"<html><body>{page(reports[0])}</body></html>".encode())
+    for name in ("classes", "pools", "delinquencies", "measures", "triggers"):
+        assert read.tables[name].drop("report_id").equals(plain.tables[name].drop("report_id"))
+    assert "unclaimed" not in read.records["status"]
 
 
 def test_what_stands_on_the_cover_of_a_submission_is_not_missing(reports: list[str], tmp_path: Path) -> None:

@@ -397,7 +397,7 @@ def impatient() -> Iterator[None]:
 
 
 def _found(inbox: Path) -> Found:
-    (item,) = find_inputs([str(inbox)])
+    (item,) = find_inputs([str(inbox)]).found
     assert isinstance(item, Found)
     return item
 
@@ -619,11 +619,15 @@ def test_a_report_is_read_in_any_encoding_of_a_text(encoded: dict[str, Outcome],
     assert read.equals(plain)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
-def test_other_encodings_are_refused_with_the_mend(encoding: str) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "message"),
+    [("utf-16", "text in UTF-16"), ("utf-16-le", "a NUL byte"), ("utf-16-be", "a NUL byte"), ("utf-32", "or UTF-32")],
+)
+def test_other_encodings_are_refused_with_the_mend(encoding: str, message: str) -> None:
     with pytest.raises(RejectedError) as caught:
         read_report(REPORT.decode().encode(encoding))
     assert (caught.value.reason_code, caught.value.hint) == ("binary", "give the report as text in UTF-8 or cp1252")
+    assert message in caught.value.message
 
 
 def test_the_tables_of_a_hostile_run_are_the_declared_ones(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def _table(*rows: str) -> list[str]:
         b"<BODY BGCOLOR=white>",
         b"<div>a</div><p>b</p><br/>",
         b"<PRE>a</PRE><TABLE><TR><TD>1",
+        b"\xef\xbb\xbf\n <pre>\na &lt; b\n</pre>",
     ],
 )
 def test_pages_are_html(content: bytes) -> None:
@@ -58,6 +59,8 @@ def test_pages_are_html(content: bytes) -> None:
         b"<PAGE>\n<TABLE>\n<CAPTION>\nClass  Balance\n<S>    <C>\nA-1      1\n</TABLE>\n<FN><F1>" * 100,
         b"<PDF>\nbegin 644 a.pdf\n",
         b"a < b, <htmls and <p>",
+        b"a <pre>",
+        b"<preface>",
         b"<DIVISION> <TRUST> <BODYSHOP> <FONTANA> <HTMLS>" * 9,
     ],
 )
@@ -82,7 +85,11 @@ def test_real_text_filings_are_none(corpus: Path) -> None:
         ("<div>a</div><div>b</div>", ["a", "b"]),
         ("a<br>b<br/>c<br><br>d", ["a", "b", "c", "", "d"]),
         ("<b>a</b>b <i>c</i>", ["ab c"]),
-        ("&amp;&lt;&#36;&#151;&nbsp;x&nbsp;&nbsp; y", ["&<$— x y"]),
+        ("&amp;&lt;&#36;&#151;&nbsp;x&nbsp;&nbsp; y", ["&<$— x   y"]),
+        ("<p>&nbsp;a&nbsp;&nbsp;&nbsp;1\n 2&nbsp;</p>", [" a   1 2"]),
+        ("<div>a</div><div>&nbsp;</div><div>b</div><div></div><div>c</div>", ["a", "", "b", "c"]),
+        ("a<br>&nbsp;<br>b", ["a", "", "b"]),
+        ("<pre>&nbsp;a&nbsp;&nbsp;b</pre>", [" a  b"]),
         ("a<style>b</style><script>c<b></script><!-- d -->e", ["ae"]),
         ("<head><title>a</title></head>b", ["b"]),
         ("a<div style='color:red; DISPLAY : none'>b<div>c</div></div>d", ["ad"]),
@@ -158,6 +165,15 @@ def test_cells_over_several_columns() -> None:
         "A       1                2      3",
         "Total                           4",
     ]
+
+
+def test_a_row_of_blanks_that_do_not_break_is_a_blank_line() -> None:
+    assert _table("|a|1|", "|&nbsp;||", "|b|22|", "|||", "|c|3|") == ["a    1", "", "b   22", "c    3"]
+
+
+def test_a_nested_table_of_one_text_is_text_of_its_cell() -> None:
+    nested = "<table><tr><td>&nbsp;&nbsp;&nbsp;Total</td></tr></table>"
+    assert _text(f"<table><tr><td>{nested}</td><td>5</td></tr></table>").splitlines() == ["Total   5"]
 
 
 def test_a_head_over_spacers_stands_over_its_column() -> None:

@@ -19,11 +19,14 @@ import pytest
 from etl import LakeError, Summary, arrow_schema, load_layouts, run
 from etl.compaction import compact
 from etl.documents import Document, Found, document_from_bytes, gone_sources
+from etl.lake import Lake
+from etl.lake_checks import check_lake
 from etl.layout import Layout
 from etl.manifest import Readers, read_manifest, readers, with_folder
 from etl.partitions import PartitionBy
 from etl.schema import TABLES
 
+from .filings import COVER, submission
 from .kit import absc_2003_he2, render
 from .lakes import hashes
 from .remembered import Remembered, read_with
@@ -188,6 +191,158 @@ def test_what_is_remembered_is_what_is_read(tmp_path: Path, text: str) -> None:
         assert found.rejections.equals(read.rejections)
         assert found.tables.keys() == read.tables.keys()
         assert all(found.tables[name].equals(read.tables[name]) for name in read.tables)
+
+
+# --- the same bytes in several filings ---------------------------------------------------------------------
+
+# A part of a submission ends with the end of its last line, and so do bare copies of it.
+EXHIBIT = ORIGINAL.rstrip("\n")
+FILED = submission([COVER, EXHIBIT], filed="20031121", number="0000950000-03-000042")
+FILED_AGAIN = submission([COVER, EXHIBIT], form="8-K/A", filed="20031203", number="0000950000-03-000077")
+FACTS = "accession_number, filed_date, form_type, is_amendment"
+FIRST = ("0000950000-03-000042", dt.date(2003, 11, 21), "8-K", False)
+SECOND = ("0000950000-03-000077", dt.date(2003, 12, 3), "8-K/A", True)
+# Bare copies stand before, between and behind the filings; one filing is there twice.
+FILINGS = {
+    "a.txt": f"{EXHIBIT}\n",
+    "b.txt": FILED,
+    "c.txt": f"{EXHIBIT}\n",
+    "d.txt": FILED_AGAIN,
+    "e.txt": FILED,
+    "f.txt": f"{EXHIBIT}\n",
+    "g.txt": NEXT_MONTH,
+}
+
+
+def test_the_same_exhibit_in_two_filings_is_two_versions(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": FILED_AGAIN, "b.txt": FILED})
+    output = tmp_path / "output"
+    summary = run([inbox], output)
+    assert (summary.reports_read, summary.attached, summary.conflicts) == (2, 2, [])
+    assert [superseded["source"] for superseded in summary.superseded] == [f"{inbox}/b.txt#2"]
+    assert _rows(output, "reports", FACTS) == [SECOND]
+    assert _rows(output, "reports", FACTS, "_superseded/") == [FIRST]
+    ids = {report_id for place in ("", "_superseded/") for (report_id,) in _rows(output, "reports", "report_id", place)}
+    assert len(ids) == 2
+    for table in TABLES:
+        (file,) = (output / "_superseded" / table).rglob("*.parquet")
+        assert pq.read_schema(file).equals(arrow_schema(table), check_metadata=True)
+        assert len(_rows(output, table, "*", "_superseded/")) == len(_rows(output, table, "*")) > 0
+    assert len(list((output / "_sources").rglob("*.gz"))) == 1
+    assert check_lake(Lake(output)).breaks == []
+
+
+def test_what_is_filed_twice_is_skipped_and_read_anew_like_all_else(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path / "inbox", FILINGS)
+    output = tmp_path / "output"
+    first = run([inbox], output)
+    assert (first.reports_read, first.duplicates, first.skipped) == (3, 4, 0)
+    expected = hashes(output)
+    again = run([inbox], output)
+    assert (again.reports_read, again.duplicates, again.skipped) == (0, 4, 3)
+    forced = run([inbox], output, force=True)
+    assert (forced.reports_read, forced.duplicates, forced.skipped) == (3, 4, 0)
+    assert hashes(output) == expected
+    for name in FILINGS.keys() - {"e.txt"}:
+        run([inbox / name], output, force=True)
+        assert hashes(output) == expected, name
+    for file in (output / "_superseded" / "classes").rglob("*.parquet"):
+        file.unlink()
+    assert run([inbox], output).reports_read == 1
+    assert hashes(output) == expected
+
+
+@pytest.mark.parametrize("partition_by", list(PartitionBy))
+def test_neither_order_nor_split_of_filings_changes_a_byte(tmp_path: Path, partition_by: PartitionBy) -> None:
+    inbox = _inbox(tmp_path / "inbox", FILINGS)
+    run([inbox], tmp_path / "clean", partition_by=partition_by)
+    expected = hashes(tmp_path / "clean")
+    (listed,) = {number for (number,) in _rows(tmp_path / "clean", "_manifest", "count(report_id)")}
+    assert listed == 3
+    files = sorted(inbox.iterdir())
+    splits: list[Sequence[Sequence[Path]]] = [[[file] for file in order] for order in list(permutations(files))[::991]]
+    splits += [
+        [files[2:], files[:2]],
+        [files[:1], files],
+        [files[3:5], files[:4], files[4:]],
+        [files[::2], files[1::2]],
+    ]
+    for number, parts in enumerate(splits):
+        for part in parts:
+            run(part, tmp_path / str(number), partition_by=partition_by)
+        assert hashes(tmp_path / str(number)) == expected, [[file.name for file in part] for part in parts]
+
+
+def test_batches_of_filings_do_not_change_a_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inbox = _inbox(tmp_path / "inbox", FILINGS)
+    run([inbox], tmp_path / "together")
+    monkeypatch.setattr("etl.inbox.BATCH_DOCUMENTS", 0)
+    run([inbox], tmp_path / "apart")
+    assert hashes(tmp_path / "apart") == hashes(tmp_path / "together")
+
+
+def test_a_bare_copy_says_nothing_beside_a_filing(tmp_path: Path) -> None:
+    """It is counted as a copy, whichever is there first, and never stands beside it."""
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": f"{EXHIBIT}\n"})
+    output = tmp_path / "output"
+    run([inbox], output)
+    assert _rows(output, "reports", "source, accession_number") == [(f"{inbox}/a.txt", None)]
+    _inbox(inbox, {"b.txt": FILED})
+    summary = run([inbox / "b.txt"], output)
+    assert (summary.reports_read, summary.superseded, summary.lost, summary.conflicts) == (1, [], [], [])
+    for force in (False, True):
+        summary = run([inbox / "a.txt"], output, force=force)
+        assert (summary.documents, summary.duplicates, summary.reports_read) == (1, 1, 0)
+        assert _rows(output, "reports", "source, accession_number") == [(f"{inbox}/b.txt#2", FIRST[0])]
+        assert _rows(output, "reports", "source", "_superseded/") == []
+
+
+def test_a_later_copy_of_a_filing_that_is_read_anew_gives_way_to_the_first(tmp_path: Path) -> None:
+    """The line of a report and the facts of its header are those of one file, which may differ from the other's."""
+    in_tags = submission([COVER, EXHIBIT], number=FIRST[0], tags=True)
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": FILED, "b.nc": in_tags})
+    run([inbox], tmp_path / "output")
+    expected = hashes(tmp_path / "output")
+    place = _rows(tmp_path / "output", "reports", "source, source_line")
+    run([inbox / "b.nc"], tmp_path / "output")
+    assert hashes(tmp_path / "output") == expected
+    run([inbox / "b.nc"], tmp_path / "output", force=True)
+    line = in_tags[: in_tags.index(EXHIBIT)].count("\n") + 1
+    assert _rows(tmp_path / "output", "reports", "source, source_line") == [(f"{inbox}/b.nc#2", line)] != place
+    run([inbox], tmp_path / "output")
+    assert hashes(tmp_path / "output") == expected
+
+
+def test_a_filing_that_takes_the_place_of_another_file_is_another_version(tmp_path: Path) -> None:
+    """The same bytes at the same place, but in another filing."""
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": FILED})
+    run([inbox], tmp_path / "output")
+    _inbox(inbox, {"a.txt": FILED_AGAIN})
+    run([inbox], tmp_path / "output")
+    assert _rows(tmp_path / "output", "reports", FACTS) == [SECOND]
+    assert _rows(tmp_path / "output", "reports", FACTS, "_superseded/") == [FIRST]
+    expected = hashes(tmp_path / "output")
+    assert run([inbox], tmp_path / "output", force=True).reports_read == 1
+    assert hashes(tmp_path / "output") == expected
+
+
+def test_two_filings_of_one_day_that_say_the_same_are_no_conflict(tmp_path: Path) -> None:
+    same_day = submission([COVER, EXHIBIT], number="0000950000-03-000043")
+    summary = run([_inbox(tmp_path / "inbox", {"a.txt": FILED, "b.txt": same_day})], tmp_path / "output")
+    assert (summary.reports_read, summary.conflicts, len(summary.superseded)) == (2, [], 1)
+
+
+def test_each_filing_of_what_is_rejected_has_a_row(tmp_path: Path) -> None:
+    letter = "Dear Sirs"
+    filings = [submission([letter]), submission([letter], number="0000950000-03-000043")]
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": filings[0], "b.txt": filings[1], "c.txt": f"{letter}\n"})
+    summary = run([inbox], tmp_path / "output")
+    assert (summary.rejected, summary.attached, summary.duplicates) == (3, 0, 0)
+    rejects = [(f"{inbox}/{name}",) for name in ("a.txt#1", "b.txt#1", "c.txt")]
+    assert _rows(tmp_path / "output", "_rejects", "source") == rejects
+    for name in ("c.txt", "b.txt", "a.txt"):
+        run([inbox / name], tmp_path / "parts")
+    assert hashes(tmp_path / "parts") == hashes(tmp_path / "output")
 
 
 # --- what is skipped --------------------------------------------------------------------------------------

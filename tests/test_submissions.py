@@ -289,6 +289,49 @@ def test_contents_are_what_stands_there(lines: bytes, content: bytes | None, fir
     assert part.first_line == first_line
 
 
+@pytest.mark.parametrize("header", [TAGS, TABS])
+def test_marks_may_be_in_small_letters(header: bytes) -> None:
+    content = re.sub(rb"(?m)^</?[A-Z-]+>", lambda mark: mark[0].lower(), header + PARTS)
+    assert b"<document>\n<type>EX-99.1\n" in content
+    assert _header(content) == SAID
+    assert [part.content for part in _parts(content)] == CONTENTS
+    assert [(part.type, part.sequence) for part in _parts(content)] == [("8-K/A", 1), ("EX-99.1", 2)]
+    only_parts = re.sub(rb"(?m)^</?(?:DOCUMENT|TEXT)>", lambda mark: mark[0].lower(), header + PARTS)
+    assert [part.content for part in _parts(only_parts)] == CONTENTS
+
+
+def test_small_letters_are_those_of_a_document_where_the_marks_are_in_capitals() -> None:
+    text = b"<?xml?>\n<document>\n<text>\na\n</text>\n</document>\n"
+    (part,) = _parts(TAGS + b"<DOCUMENT>\n<TEXT>\n" + text + b"</TEXT>\n</DOCUMENT>\n")
+    assert part.content == text
+    assert split_submission(text[8:]) is None
+
+
+@pytest.mark.parametrize("between", [b"", b"\n\n", ENVELOPE, b"</SUBMISSION>\n"])
+def test_each_submission_of_a_file_has_its_own_header(between: bytes) -> None:
+    other = TABS.replace(b"0001234567-03-000012", b"0001234567-03-000099")
+    content = TAGS + PARTS + between + other + PARTS
+    parts = _parts(content)
+    assert [part.content for part in parts] == CONTENTS * 2
+    assert [part.header for part in parts[:2]] == [SAID] * 2
+    assert {part.header.accession_number for part in parts[2:]} == {"0001234567-03-000099"}
+    assert [_cut_out(content, part) for part in parts] == CONTENTS * 2
+
+
+def test_a_header_in_a_text_is_none() -> None:
+    text = b"<SEC-HEADER>\nACCESSION NUMBER: 1\n</SEC-HEADER>\n"
+    both = b"<DOCUMENT>\n<TEXT>\n" + text + b"</TEXT>\n</DOCUMENT>\n<DOCUMENT>\n<TEXT>\na\n</TEXT>\n</DOCUMENT>\n"
+    assert [part.header for part in _parts(TAGS + both)] == [SAID] * 2
+
+
+@pytest.mark.parametrize("above", [b"From: a@b\nSubject: <DOCUMENT>\n\n", b"HTTP/1.1 200 OK\r\n\r\n", b"\x00\xff\n"])
+def test_something_may_stand_above_a_header(above: bytes) -> None:
+    assert _header(above + TAGS + PARTS) == SAID
+    assert [_cut_out(above + TABS + PARTS, part) for part in _parts(above + TABS + PARTS)] == CONTENTS
+    assert split_submission(above + PARTS) is None
+    assert split_submission(above + b" " * 8192 + b"\n" + TABS + PARTS) is None
+
+
 def test_what_a_part_says_twice_counts_as_first_said() -> None:
     (part,) = _parts(b"<DOCUMENT>\n<TYPE>A\n<TYPE>B\n<SEQUENCE>x\n<DESCRIPTION>\n<FILENAME> \xe9 \n<TEXT>\n<TYPE>C\n")
     assert (part.type, part.sequence, part.filename, part.description) == ("A", None, "é", None)
