@@ -133,6 +133,10 @@ class Inbox:
         # Where documents were seen first: all by their ids, those that are filed by their bytes.
         self._seen: dict[str, str] = {}
         self._filed: dict[str, str] = {}
+        # What was no report and has not been seen yet, by its source: its file; and those of these files that were.
+        self._not_seen = manifest.unread_parts()
+        self._files_of_unread = frozenset(self._not_seen.values())
+        self._files_seen: set[str] = set()
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
 
@@ -174,8 +178,10 @@ class Inbox:
         documents = [item for item in chunk if isinstance(item, Document)]
         reports = self._manifest.reports({item.sha256 for item in documents})
         read = reports.rows_by_key("report_id", include_key=True, named=True, unique=True)
+        bare = {item.sha256 for item in documents if not item.is_filed}
         for report_id, known in read.items():
-            if report_id != bare_report_id(known["sha256"]):
+            is_filed = report_id != bare_report_id(known["sha256"])
+            if is_filed and known["sha256"] in bare and self._stands(known):
                 self._filed.setdefault(known["sha256"], known["source"])
         unread = self._manifest.unread(item.source for item in documents)
         rejected = unread.rows_by_key("source", include_key=True, named=True, unique=True)
@@ -183,7 +189,7 @@ class Inbox:
             if isinstance(item, Reject):
                 yield item, None
                 continue
-            row = read.get(item.report_id)
+            row = read.get(item.report_id) or self._read_as_bare(item, read)
             if row is None:
                 refused = rejected.get(item.source)
                 yield item, refused if refused is not None and self._is_rejected_still(item, refused) else None
@@ -194,10 +200,19 @@ class Inbox:
                     self._first_paths[item.report_id] = min(row["source"], item.source)
                 yield item, None
 
+    def _read_as_bare(self, item: Document, read: Mapping[str, _Row]) -> _Row | None:
+        """The report that the lake has of the same bytes without their filing, if only another run can read it."""
+        row = read.get(bare_report_id(item.sha256)) if item.is_filed else None
+        return row if row is not None and self._only_another_reads(item, row) else None
+
     def _put(self, item: Document | Reject, row: _Row | None, share: float, batch: InboxBatch) -> None:
         """Put a document where it belongs in the batch."""
         batch.sources.append(item.source)
         batch.last_file = item.file
+        self._not_seen.pop(item.source, None)
+        file = item.file or item.source
+        if file in self._files_of_unread:
+            self._files_seen.add(file)
         if isinstance(item, Reject):
             batch.rejects.append(item)
             return
@@ -214,6 +229,11 @@ class Inbox:
             if read:
                 batch.files_with_reports.add(item.file)
             batch.settled.append(self._skipped(item, row) if read else unread_outcome(item.source, row))
+
+    def no_longer_parts(self) -> list[str]:
+        """The sources of what was no report when its file was read before, and is no part of that file any more: it has
+        other parts now, or other bytes."""
+        return [source for source, file in self._not_seen.items() if file in self._files_seen]
 
     def _first(self, item: Document) -> str:
         """The source of the document that this one is a copy of; its own if it is none."""

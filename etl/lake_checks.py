@@ -101,7 +101,7 @@ def _rejected(lake: Lake) -> Iterator[dict[str, Any]]:
     except LakeError:  # which is told where the reports are compared with it
         return
     folder = lake.output / REJECTED_RECORDS_FOLDER
-    sources = dict(rows.select("sha256", "source").reverse().iter_rows())
+    sources = dict(rows.select("sha256", pl.coalesce("file", "source")).reverse().iter_rows())
     for sha256, source in sorted(sources.items()):
         file = lake.output / rejected_file(sha256)
         if said := _damage(file, sha256):

@@ -191,7 +191,7 @@ class Landing:
         """
         rows = document_rows([self._with_reader(row) for row in staged.documents])
         read = rows.filter(pl.col("outcome") == READ)
-        before = self._looked_at(batch, rows)
+        before = self._looked_at(batch, rows, set(read["report_id"]))
         placed = self._placed(folder, staged.files, read, before)
         refused = self._manifest.unread(batch.sources)
         settled = [outcome.source for outcome in batch.settled if outcome.outcome in (REJECTED, ATTACHED)]
@@ -203,22 +203,25 @@ class Landing:
         self._change(folder, changes, placed.files, placed.removals, had_numbers)
         return changes
 
-    def _looked_at(self, batch: InboxBatch, rows: pl.DataFrame) -> pl.DataFrame:
+    def _looked_at(self, batch: InboxBatch, rows: pl.DataFrame, read: Collection[str]) -> pl.DataFrame:
         """The rows of the reports of which it is known now what they are: not of those that were left because of a
-        defect, for what the lake has of them stays. Of a filed one, a row of the same bytes without a filing is one:
-        they are a copy of it."""
+        defect, for what the lake has of them stays. Of a filed one that was `read`, a row of the same bytes without a
+        filing is one: they are a copy of it."""
         failed = set(rows.filter(pl.col("reason_code") == INTERNAL_ERROR)["sha256"])
         given = [document for document in batch.documents if document.sha256 not in failed]
         refused = {reject.sha256 for reject in batch.rejects if reject.sha256 is not None} - failed
         known = self._manifest.reports({document.sha256 for document in given} | refused)
         if known.is_empty():
             return known
-        ids = {report_id for item in given for report_id in (item.report_id, bare_report_id(item.sha256))}
+        ids = {item.report_id for item in given}
+        ids |= {bare_report_id(item.sha256) for item in given if item.report_id in read}
         return known.filter(pl.col("report_id").is_in(list(ids)) | pl.col("sha256").is_in(list(refused)))
 
     def forget(self, sources: Sequence[str]) -> None:
         """Take the rejects of these paths out of the manifest."""
-        self._change(self._staging.next_folder(), removed(self._manifest.unread(sources)))
+        rows = self._manifest.unread(sources)
+        had_numbers = rows.filter(WITH_NUMBERS)["sha256"].to_list()
+        self._change(self._staging.next_folder(), removed(rows), had_numbers=had_numbers)
 
     def _change(
         self,

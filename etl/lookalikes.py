@@ -68,19 +68,19 @@ _KINDS = (
 )  # fmt: skip
 
 
-# What reports speak of; covers and letters do so too, but they print no amounts in cents and no factors.
+# What reports speak of. Covers and letters do so too, but they print no factors, nor amounts in cents or of millions.
 _SPOKEN_OF = (
     "(?:distribution|payment|remittance) dates?", "certificateholders?", "noteholders?", "distribution report",
     "servicing (?:report|certificate)", "(?:certificate|note|pool) balances?", "pass-through certificates",
     "asset[- ]backed (?:notes|certificates)",
 )  # fmt: skip
-_FIGURE = r"[0-9],[0-9]{3}\.[0-9]{2}\b|[0-9]\.[0-9]{5}"
+_FIGURE = r"[0-9],[0-9]{3}\.[0-9]{2}\b|[0-9]\.[0-9]{5}|[0-9],[0-9]{3},[0-9]{3}\b"
 _LEAST_FIGURES = 3
 
 
 def may_be_report(text: str) -> bool:
     """Whether a document may be a report, though it has no table that could be read: it speaks of what reports do, and
-    has amounts in cents or factors."""
+    has amounts in cents or of millions, or factors."""
     beginning = pl.Series([text[:LOOKED_AT]])
     figures = beginning.str.count_matches(_FIGURE).item()
     spoken = "|".join(compile_search(words) for words in _SPOKEN_OF)

@@ -110,6 +110,11 @@ class Manifest:
         unseen = (pl.col("outcome") == REJECTED) & pl.col("sha256").is_null()
         return dict(self.rows.filter(unseen).select("source", pl.coalesce("file", "source")).iter_rows())
 
+    def unread_parts(self) -> dict[str, str]:
+        """The sources of all documents that are no reports, and the files that they are parts of, or are."""
+        unread = self.rows.filter(pl.col("outcome").is_in([REJECTED, ATTACHED]))
+        return dict(unread.select("source", pl.coalesce("file", "source")).iter_rows())
+
     def in_partitions(self, folders: Iterable[str], partition_by: PartitionBy) -> pl.DataFrame:
         """The rows of the reports that stand in these partitions, and `folder`."""
         read = with_folder(self.rows.filter(pl.col("outcome") == READ), partition_by)

@@ -205,17 +205,18 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
     if whole_line:
         gaps[0], gaps[-1] = rf"\s*{gaps[0]}", rf"{gaps[-1]}\s*$"
     search, captures, starts = gaps[0], f"({gaps[0]})", []
-    for before, part, gap in zip(gaps, cells, gaps[1:], strict=False):
-        starts.append(_optional_blanks(f"{flags}^{search}(?:{part.expression}){'?' if part.optional else ''}"))
-        found, captured = f"(?:{part.expression})", f"({part.expression})"
-        # Blanks beside a cell that may be missing stand there only if it does: those behind it, or before the last one.
-        if part.optional and gap == _BLANKS:
+    at_end = _first_at_end(cells, gaps)
+    for index, (part, gap) in enumerate(zip(cells, gaps[1:], strict=True)):
+        found, captured, times = f"(?:{part.expression})", f"({part.expression})", "?" if part.optional else ""
+        # Blanks beside a cell that may be missing stand there only if it does: behind it, or before it at the end.
+        if index >= at_end:
+            found, captured = f"(?:{gaps[index]}{found})", f"(?:({gaps[index]}){captured})"
+        starts.append(_optional_blanks(f"{flags}^{search}{found}{times}"))
+        if at_end - 1 <= index < len(cells) - 1:  # its blanks come with the next cell
+            search, captures = f"{search}{found}{times}", f"{captures}{captured}{times}"
+        elif part.optional and gap == _BLANKS:
             search, captures = f"{search}(?:{found}{gap})?", f"{captures}(?:{captured}({gap}))?"
-        elif part.optional and part is cells[-1] and search.endswith(before) and before == _BLANKS:
-            search = f"{search.removesuffix(before)}(?:{before}{found})?{gap}"
-            captures = f"{captures.removesuffix(f'({before})')}(?:({before}){captured})?({gap})"
         else:
-            times = "?" if part.optional else ""
             search, captures = f"{search}{found}{times}{gap}", f"{captures}{captured}{times}({gap})"
     search = _optional_blanks(f"{flags}{'^' if whole_line else ''}{search}")
     expression = _optional_blanks(f"{flags}^({'' if whole_line else '.*?'}){captures}")
@@ -228,6 +229,15 @@ def _compile(source: str, unit_of: Callable[[str], str | None], *, flags: str, w
     if len(set(fields)) < len(fields):
         raise PatternError("the pattern has a field twice; each cell needs its own")
     return Pattern(source, search, expression, tuple(fields), whole_line, tuple(optional), tuple(starts))
+
+
+def _first_at_end(cells: Sequence[_Cell], gaps: Sequence[str]) -> int:
+    """The first of the cells at the end of a row that may be missing, each behind blanks and all behind one that may
+    not; the number of cells where there are none."""
+    first = len(cells)
+    while first > 1 and cells[first - 1].optional and gaps[first - 1] == _BLANKS:
+        first -= 1
+    return len(cells) if first == 0 or cells[first - 1].optional else first
 
 
 def _gaps(parts: Sequence[str | _Cell]) -> list[str]:

@@ -107,7 +107,8 @@ def run(
                 teller.tell(landed)
                 if progress is not None:
                     progress(inbox.files_done, len(found))
-            landing.forget(gone_sources(manifest.unseen(), inputs_found.folders, found))
+            gone = gone_sources(manifest.unseen(), inputs_found.folders, found)
+            landing.forget([*gone, *inbox.no_longer_parts()])
             teller.tell_conflicts(manifest)
             teller.tell_standings(manifest)
             _finish(folder, staging, manifest, summary, told, started, clock)

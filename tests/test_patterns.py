@@ -61,6 +61,16 @@ def _fits(pattern: Pattern, text: str) -> bool:
             {"class_id": ("A-1", 0), "cusip": ("04541GDP4", 4), "amount": ("5", 14)},
         ),
         ("{class_id} {cusip}?", "A-1", {"class_id": ("A-1", 0), "cusip": (None, 3)}),
+        (
+            "{class_id} {cusip}? {day}?",
+            "A-1 04541GDP4",
+            {"class_id": ("A-1", 0), "cusip": ("04541GDP4", 4), "day": (None, 13)},
+        ),
+        (
+            "{class_id} {cusip}? {day}?",
+            "A-1 17-Nov-03",
+            {"class_id": ("A-1", 0), "cusip": (None, 3), "day": ("17-Nov-03", 4)},
+        ),
         ("{class_id} {cusip}?", "A-1 04541GDP4", {"class_id": ("A-1", 0), "cusip": ("04541GDP4", 4)}),
     ],
 )

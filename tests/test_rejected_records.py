@@ -23,6 +23,8 @@ from etl.schema import arrow_schema
 from etl.sql import ask
 
 from .conftest import REPOSITORY
+from .filings import submission
+from .kit import residential_funding_text
 from .lakes import POISON, hashes
 from .reading import scan_numbers, wrong_spans
 from .unknown_reports import unknown_report
@@ -131,11 +133,7 @@ def test_they_go_when_a_layout_reads_the_document(inbox: Path, output: Path) -> 
     (inbox / "b.txt").write_text(LOST)
     assert etl.run([inbox], output, workers=1).rejected == 2
     assert len(_files(output)) == 2
-    mine = inbox.parent / "layouts"
-    shutil.copytree(LAYOUTS, mine)
-    file = mine / "wells_fargo_text" / "layout.toml"
-    file.write_text(file.read_text().replace("Cumulative", "Accumulated"))
-    assert etl.run([inbox], output, mine, workers=1).reports_read == 1
+    assert etl.run([inbox], output, _own_layout(inbox.parent), workers=1).reports_read == 1
     ((sha256,),) = _rows(output, "SELECT sha256 FROM rejects")
     assert [path.name for path in _files(output)] == [f"{sha256}.parquet"]
     assert _breaks(output) == []
@@ -187,6 +185,59 @@ def test_a_document_that_has_gone_keeps_its_numbers_as_its_reject(inbox: Path, o
     etl.run([inbox], output, workers=1)
     assert len(_files(output)) == 1
     assert _breaks(output) == []
+
+
+def test_what_only_another_layout_reads_stays_when_its_filing_turns_up(inbox: Path, output: Path) -> None:
+    """A run without that layout cannot read the filing, so it takes nothing away."""
+    bare = REPORT.rstrip("\n")
+    mine = _own_layout(inbox.parent)
+    (inbox / "a.txt").write_text(f"{bare}\n")
+    assert etl.run([inbox], output, mine, workers=1).reports_read == 1
+    before = _rows(output, "SELECT report_id, accession_number FROM reports")
+    (inbox / "a.txt").unlink()
+    (inbox / "b.txt").write_text(submission([bare]))
+    for force in (False, True):
+        summary = etl.run([inbox], output, workers=1, force=force)
+        assert (summary.rejected, summary.lost, sum(summary.other_layouts.values())) == (0, [], 1)
+        assert _rows(output, "SELECT report_id, accession_number FROM reports") == before
+    assert etl.run([inbox], output, mine, workers=1).reports_read == 1
+    ((report_id, number),) = _rows(output, "SELECT report_id, accession_number FROM reports")
+    assert number is not None
+    assert [(report_id,)] != before
+
+
+def test_they_go_when_the_file_is_read_as_several_reports(inbox: Path, output: Path) -> None:
+    text = "".join(residential_funding_text.render_statement() for _ in range(2))
+    (inbox / "a.txt").write_text(text)
+    (us_bank,) = (layout for layout in etl.load_layouts() if layout.name == "us-bank-text")
+    assert etl.run([inbox], output, [us_bank], workers=1).rejected == 1
+    assert len(_files(output)) == 1
+    summary = etl.run([inbox], output, workers=1)
+    assert summary.rejected == 0
+    assert summary.reports_read > 0
+    assert _rows(output, "SELECT source FROM rejects") == []
+    assert _files(output) == []
+    assert _breaks(output) == []
+
+
+def test_they_go_when_the_file_has_other_parts(inbox: Path, output: Path) -> None:
+    (inbox / "a.txt").write_text(submission([LOST]))
+    etl.run([inbox], output, workers=1)
+    assert _rows(output, "SELECT source FROM rejects") == [(f"{inbox}/a.txt#1",)]
+    (inbox / "a.txt").write_text("Dear Sirs")
+    etl.run([inbox], output, workers=1)
+    assert _rows(output, "SELECT source FROM rejects") == [(f"{inbox}/a.txt",)]
+    assert _files(output) == []
+    assert _breaks(output) == []
+
+
+def _own_layout(folder: Path) -> Path:
+    """The example's layout, changed so that it reads `REPORT`."""
+    mine = folder / "layouts"
+    shutil.copytree(LAYOUTS, mine)
+    file = mine / "wells_fargo_text" / "layout.toml"
+    file.write_text(file.read_text().replace("Cumulative", "Accumulated"))
+    return mine
 
 
 @pytest.mark.parametrize("after", [LOST, "Dear Sirs"])

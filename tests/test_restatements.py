@@ -297,6 +297,21 @@ def test_a_bare_copy_says_nothing_beside_a_filing(tmp_path: Path) -> None:
         assert _rows(output, "reports", "source", "_superseded/") == []
 
 
+def test_a_bare_copy_brings_back_the_figures_of_a_filing_that_are_lost(tmp_path: Path) -> None:
+    inbox = _inbox(tmp_path / "inbox", {"a.txt": f"{EXHIBIT}\n", "b.txt": FILED})
+    output = tmp_path / "output"
+    run([inbox], output)
+    expected = hashes(output)
+    for file in (output / "classes").rglob("*.parquet"):
+        file.unlink()
+    summary = run([inbox / "a.txt"], output)
+    assert (summary.reports_read, summary.duplicates) == (1, 0)
+    assert _rows(output, "reports", "source") == [(f"{inbox}/a.txt",)]
+    assert len(_rows(output, "classes", "*")) > 0
+    run([inbox], output)  # which has the filing
+    assert hashes(output) == expected
+
+
 def test_a_later_copy_of_a_filing_that_is_read_anew_gives_way_to_the_first(tmp_path: Path) -> None:
     """The line of a report and the facts of its header are those of one file, which may differ from the other's."""
     in_tags = submission([COVER, EXHIBIT], number=FIRST[0], tags=True)
