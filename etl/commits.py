@@ -27,6 +27,7 @@ from typing import Self
 from etl.errors import OutputError
 from etl.partitions import (
     MANIFEST_FOLDER,
+    REJECTED_RECORDS_FOLDER,
     REJECTS_FOLDER,
     STAGING_FOLDER,
     SUPERSEDED_FOLDER,
@@ -233,7 +234,7 @@ def _make_folders(folder: Path, place: str) -> None:
 
 def _turn(file: str) -> tuple[int, str, int]:
     """The order in which files take their places: sources, then partition by partition its tables, `reports` last,
-    then the lists, and the manifest at the very end."""
+    then what tells of rejects, and the manifest at the very end."""
     top, _, rest = file.partition("/")
     standing = 2
     if top == SUPERSEDED_FOLDER:
@@ -241,7 +242,8 @@ def _turn(file: str) -> tuple[int, str, int]:
         top, _, rest = rest.partition("/")
     if top in TABLES:
         return standing, rest, len(TABLES) - TABLES.index(top)
-    return (4 if top == MANIFEST_FOLDER else 3 if top == REJECTS_FOLDER else 0), file, 0
+    lists = {REJECTED_RECORDS_FOLDER: 3, REJECTS_FOLDER: 3, MANIFEST_FOLDER: 4}
+    return lists.get(top, 0), file, 0
 
 
 def _apply(output: Path, ready: Path, files: Sequence[str], removals: Iterable[str]) -> None:
