@@ -87,7 +87,10 @@ def real_samples(corpus: Path) -> Iterator[Sample]:
     text = (corpus / rfmsi_printed.NAME).read_text(encoding="ascii")
     texts = {f"{number:03}": report for number, report in enumerate(rfmsi_printed.cut_reports(text))}
     printed = {
-        name: {"classes": rfmsi_printed.class_rows(rfmsi_printed.printed_report(report))}
+        name: {
+            "classes": rfmsi_printed.class_rows(rfmsi_printed.printed_report(report)),
+            **rfmsi_printed.pool_tables(report),
+        }
         for name, report in texts.items()
     }
     yield Sample("residential-funding-text", REAL, "a second parser", texts, printed)

@@ -112,3 +112,98 @@ def class_rows(report: PrintedReport) -> list[Row]:
         {"section": None, "class_key": key, **{name: row.get(name) for name in cells}}
         for key, row in zip([*keys, "TOTAL"], rows, strict=True)
     ]
+
+
+# --- the page of the pool ----------------------------------------------------------------------------------------
+
+# What stands before a figure, in a text whose blanks are one and whose commas are left out.
+POOL = {
+    "ending_balance": "MORTGAGE LOANS AFTER DISTRIBUTION",
+    "ending_count": "AS OF THE DETERMINATION DATE",
+    "prepayments": "TOTAL PREPAYMENTS INCLUDED IN THIS DISTRIBUTION",
+    "repurchases": "TOTAL REPURCHASES INCLUDED IN THIS DISTRIBUTION",
+}
+AMOUNTS = {
+    "subservicing_fee": "RECEIVED BY SUB-SERVICER",
+    "master_servicing_fee": "RECEIVED BY MASTER SERVICER",
+    "spread": "SPREAD",
+    "subservicer_advances": "SUBSERVICER ADVANCES THIS MONTH",
+    "master_servicer_advances": "MASTER SERVICER ADVANCES THIS MONTH",
+    "reo_book_value": "DEED IN LIEU OF FORECLOSURE INCLUDING ANY PENDING CASH LIQUIDATIONS",
+    "remaining_subclass_interest_shortfall": "REMAINING SUBCLASS INTEREST SHORTFALL",
+    "class_a_principal_shortfall": r"CLASS A SHORTFALL \(PRINCIPAL\)",
+    "class_a_interest_shortfall": r"CLASS A SHORTFALL \(INTEREST\)",
+    "letter_of_credit_available": "LETTER OF CREDIT - TOTAL AVAILABLE AMOUNT",
+    "bankruptcy_amount_available": "BANKRUPTCY AMOUNT AVAILABLE",
+    "fraud_amount_available": "FRAUD AMOUNT AVAILABLE",
+    "special_hazard_amount_available": "SPECIAL HAZARD AMOUNT AVAILABLE",
+    "weighted_average_remaining_term": "ENDING WEIGHTED AVERAGE MATURITY IN MONTHS",
+    "converted_loans_balance": "CONVERTED LOANS REMAINING IN POOL:",
+    "converted_loans_repurchased": "CONVERTING AND CONVERTED LOANS IN THIS DISTRIBUTION:",
+    "special_reserve_paid": "AMOUNT PAID FROM SPECIAL RESERVE ACCT FOR [A-Z0-9-]+ SHORTFALL",
+    "special_reserve_earnings_paid": "FROM EARNINGS ON RESERVE ACCOUNT",
+    "special_reserve_balance": "AMOUNT ON DEPOSIT IN SPECIAL RESERVE ACCOUNT",
+}
+PERCENTAGES = {
+    "weighted_average_gross_coupon": "ENDING GROSS WEIGHTED AVERAGE INTEREST RATE",
+    "pool_factor": "POOL TRADING FACTOR:",
+    "libor_index": "LIBOR INDEX:",
+    "cofi_index": "COFI INDEX:",
+    "treasury_index": "(?<!YEAR )TREASURY INDEX:",
+    "treasury_index_1_year": "1 YEAR TREASURY INDEX:",
+    "treasury_index_5_year": "5 YEAR TREASURY INDEX:",
+    "next_pass_through_rate": "(?<!STRIP )PASS THROUGH RATE FOR NEXT DISTRIBUTION:",
+}
+# Three lines of two percentages, or of three.
+SENIOR = {
+    "DISTRIBUTION PERCENTAGES: SENIOR SUBORDINATE": ("senior", "subordinate"),
+    "DISTRIBUTION PERCENTAGES: SENIOR CLASS M CLASS B": ("senior", "class_m", "class_b"),
+}
+_LOANS = {
+    ("delinquent", "30-59"): r"\(A\) ONE MONTHLY PAYMENT:",
+    ("delinquent", "60-89"): r"\(B\) TWO MONTHLY PAYMENTS:",
+    ("delinquent", "90+"): r"\(C\) THREE OR MORE MONTHLY PAYMENTS:",
+    ("foreclosure", None): "FORECLOSURES NUMBER OF LOANS",
+    ("reo", None): "NUMBER OF REO LOANS ACQUIRED INCLUDING ANY PENDING CASH LIQUIDATIONS",
+}
+
+
+def pool_tables(text: str) -> dict[str, list[Row]]:
+    """The rows of `pools`, `delinquencies` and `measures` that a report prints."""
+    words = " ".join(text.split()).replace(",", "")
+    total: Row = {"group_id": "TOTAL"}
+    pool: Row = {name: value for name, label in POOL.items() if (value := _behind(label, words)) is not None}
+    return {
+        "pools": [total | pool],
+        "delinquencies": [total | row for row in _loans(words)],
+        "measures": [total | {"measure": name, "value": value} for name, value in _measures(words).items()],
+    }
+
+
+def _behind(label: str, words: str) -> Decimal | None:
+    found = re.search(rf"{label} (\d+(?:\.\d+)?)(?![\d.])", words)
+    return None if found is None else Decimal(found[1])
+
+
+def _loans(words: str) -> Iterator[Row]:
+    for (status, bucket), label in _LOANS.items():
+        found = re.search(rf"{label} (\d+)(?: AGGREGATE PRINCIPAL BALANCE)?(?: (\d+\.\d\d))?", words)
+        if found is not None:
+            balance = None if found[2] is None else Decimal(found[2])
+            yield {"status": status, "bucket": bucket, "loan_count": int(found[1]), "balance": balance}
+
+
+def _measures(words: str) -> dict[str, Decimal | None]:
+    measures: dict[str, Decimal | None] = {}
+    for names, scale in ((AMOUNTS, 1), (PERCENTAGES, 100)):
+        for name, label in names.items():
+            if (value := _behind(label, words)) is not None:
+                measures[name] = value / scale
+    for head, kinds in SENIOR.items():
+        line = r"[A-Z ]+ ((?:[\d*]+\.[\d*]+ % ?)+)"  # asterisks: not computed
+        if found := re.search(rf"{head} {line}{line}{line}", words):
+            for lead, end, cells in zip(("", "", "next_"), ("", "_prepayment", ""), found.groups(), strict=True):
+                named = (f"{lead}{kind}{end}_percentage" for kind in kinds)
+                for name, cell in zip(named, re.findall(r"[\d*]+\.[\d*]+", cells), strict=True):
+                    measures[name] = None if "*" in cell else Decimal(cell) / 100
+    return measures
