@@ -205,17 +205,20 @@ class Landing:
 
     def _looked_at(self, batch: InboxBatch, rows: pl.DataFrame, read: Collection[str]) -> pl.DataFrame:
         """The rows of the reports of which it is known now what they are: not of those that were left because of a
-        defect, for what the lake has of them stays. Of a filed one that was `read`, a row of the same bytes without a
-        filing is one: they are a copy of it."""
+        defect, for what the lake has of them stays.
+
+        The same bytes with and without a filing are one report. So of a filed one that was `read`, the row without a
+        filing is one of these; and of one without, those with a filing, for it is read only where they are lost."""
         failed = set(rows.filter(pl.col("reason_code") == INTERNAL_ERROR)["sha256"])
         given = [document for document in batch.documents if document.sha256 not in failed]
-        refused = {reject.sha256 for reject in batch.rejects if reject.sha256 is not None} - failed
-        known = self._manifest.reports({document.sha256 for document in given} | refused)
+        by_bytes = {reject.sha256 for reject in batch.rejects if reject.sha256 is not None} - failed
+        known = self._manifest.reports({document.sha256 for document in given} | by_bytes)
         if known.is_empty():
             return known
         ids = {item.report_id for item in given}
         ids |= {bare_report_id(item.sha256) for item in given if item.report_id in read}
-        return known.filter(pl.col("report_id").is_in(list(ids)) | pl.col("sha256").is_in(list(refused)))
+        by_bytes |= {item.sha256 for item in given if item.report_id in read and not item.is_filed}
+        return known.filter(pl.col("report_id").is_in(list(ids)) | pl.col("sha256").is_in(list(by_bytes)))
 
     def forget(self, sources: Sequence[str]) -> None:
         """Take the rejects of these paths out of the manifest."""
