@@ -16,7 +16,7 @@ from etl.errors import LakeError
 from etl.figures import RECORD_COLUMNS
 from etl.identities import REPORT
 from etl.lake import Lake
-from etl.manifest import READ, WITH_NUMBERS, read_manifest, rows_stand
+from etl.manifest import MAY_HAVE_NUMBERS, READ, WITH_NUMBERS, read_manifest, rows_stand
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
 from etl.parquet import read_parquet
 from etl.partitions import (
@@ -97,16 +97,17 @@ def _foreign(lake: Lake, deals: Sequence[str] | None) -> list[dict[str, Any]]:
 def _rejected(lake: Lake) -> Iterator[dict[str, Any]]:
     """The breaks that the numbers of a rejected document are lost or damaged, or that something else stands there."""
     try:
-        rows = read_manifest(lake.output).rows.filter(WITH_NUMBERS).sort("source")
+        rows = read_manifest(lake.output).rows.filter(MAY_HAVE_NUMBERS).sort("source")
     except LakeError:  # which is told where the reports are compared with it
         return
     folder = lake.output / REJECTED_RECORDS_FOLDER
-    sources = dict(rows.select("sha256", pl.coalesce("file", "source")).reverse().iter_rows())
+    have = rows.filter(WITH_NUMBERS).select("sha256", pl.coalesce("file", "source"))
+    sources = dict(have.reverse().iter_rows())
     for sha256, source in sorted(sources.items()):
         file = lake.output / rejected_file(sha256)
         if said := _damage(file, sha256):
             yield _of_file(lake, file, f"{said}; run `etl run --force` over {source}")
-    wanted = {rejected_file(sha256) for sha256 in sources}
+    wanted = {rejected_file(sha256) for sha256 in rows["sha256"].drop_nulls()}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.relative_to(lake.output).as_posix() not in wanted:
             yield _of_file(lake, path, "no rejected document has it, and readers may take it for one's: take it out")

@@ -21,10 +21,10 @@ from etl.inbox import InboxBatch
 from etl.layout import Layout
 from etl.manifest import (
     ATTACHED,
+    MAY_HAVE_NUMBERS,
     READ,
     REJECTED,
     SCHEMA,
-    WITH_NUMBERS,
     Manifest,
     Readers,
     document_rows,
@@ -199,7 +199,7 @@ class Landing:
         unread = before.join(read, on="report_id", how="anti")
         rejected = rows.filter(pl.col("outcome") != READ)
         changes = pl.concat([self._attached_now(with_reports), removed(mended), removed(unread), placed.rows, rejected])
-        had_numbers = refused.filter(WITH_NUMBERS)["sha256"].to_list()
+        had_numbers = refused.filter(MAY_HAVE_NUMBERS)["sha256"].to_list()
         self._change(folder, changes, placed.files, placed.removals, had_numbers)
         return changes
 
@@ -223,7 +223,7 @@ class Landing:
     def forget(self, sources: Sequence[str]) -> None:
         """Take the rejects of these paths out of the manifest."""
         rows = self._manifest.unread(sources)
-        had_numbers = rows.filter(WITH_NUMBERS)["sha256"].to_list()
+        had_numbers = rows.filter(MAY_HAVE_NUMBERS)["sha256"].to_list()
         self._change(self._staging.next_folder(), removed(rows), had_numbers=had_numbers)
 
     def _change(

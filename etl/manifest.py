@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.batch import INTERNAL_ERROR
 from etl.errors import LakeError, first_line
 from etl.layout import Layout
 from etl.parquet import has_end, parquet_bytes
@@ -44,6 +45,8 @@ _STILL_THERE = f"{SOURCES_FOLDER} of this one has those that were kept, compress
 MERGED_UPDATES = 64
 # The rejects whose numbers stand in the lake.
 WITH_NUMBERS = (pl.col("outcome") == REJECTED) & pl.col("reason_code").is_in(list(OF_REPORTS))
+# Those that may have some from before: where a defect keeps a document from being read, what was known of it stays.
+MAY_HAVE_NUMBERS = WITH_NUMBERS | ((pl.col("outcome") == REJECTED) & (pl.col("reason_code") == INTERNAL_ERROR))
 # What a document is known by.
 KEY = (
     pl.when(pl.col("report_id").is_not_null())
@@ -91,11 +94,11 @@ class Manifest:
         return self.rows.filter(unread & pl.col("source").is_in(list(sources)))
 
     def with_numbers(self, hashes: Iterable[str]) -> set[str]:
-        """Those of these SHA-256 at which a rejected document stands whose numbers the lake has."""
+        """Those of these SHA-256 at which a rejected document stands whose numbers the lake may have."""
         wanted = list(hashes)
         if not wanted:
             return set()
-        return set(self.rows.filter(WITH_NUMBERS & pl.col("sha256").is_in(wanted))["sha256"])
+        return set(self.rows.filter(MAY_HAVE_NUMBERS & pl.col("sha256").is_in(wanted))["sha256"])
 
     def parts(self, files: Iterable[str], outcome: str) -> pl.DataFrame:
         """The rows with this outcome of parts of these files."""

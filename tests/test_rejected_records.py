@@ -220,6 +220,27 @@ def test_they_go_when_the_file_is_read_as_several_reports(inbox: Path, output: P
     assert _breaks(output) == []
 
 
+def test_a_defect_takes_no_numbers_away(inbox: Path, output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (inbox / "a.txt").write_text(LOST)
+    etl.run([inbox], output, workers=1)
+    before = hashes(output)
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("etl.batch.read_batch", fails)
+        etl.run([inbox], output, workers=1, force=True)
+    assert _rows(output, "SELECT reason_code FROM rejects") == [("internal_error",)]
+    assert len(_files(output)) == 1
+    assert _breaks(output) == []
+    etl.run([inbox], output, workers=1)
+    assert hashes(output) == before
+    (inbox / "a.txt").write_text("Dear Sirs")
+    etl.run([inbox], output, workers=1)
+    assert _files(output) == []
+
+
 def test_they_go_when_the_file_has_other_parts(inbox: Path, output: Path) -> None:
     (inbox / "a.txt").write_text(submission([LOST]))
     etl.run([inbox], output, workers=1)
