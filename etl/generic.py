@@ -76,7 +76,8 @@ def propose(text: str, first_line: int, layouts: Sequence[Layout], marks: str | 
     proof = prove(tables)
     days = _dates(text)
     if isinstance(proof, Unproved):
-        return _refusal(text, layouts, marks, proof.message, near=proof.near or bool(days and tables.tables))
+        near = proof.near or bool(days and tables.tables)
+        return _refusal(text, layouts, marks, proof.message, near=near, is_dated=proof.near and bool(days))
     other = _other_figures(text, first_line, proof)
     if other is not None:
         return _refusal(text, layouts, marks, other, near=True)
@@ -129,9 +130,14 @@ def all_numbers(text: str, first_line: int) -> Iterator[Number]:
 # --- refusals ----------------------------------------------------------------------------------------------------
 
 
-def _refusal(text: str, layouts: Sequence[Layout], marks: str | None, why: str, *, near: bool) -> Refusal:
-    """The reject of a document that is not read: what it looks like, which layout comes near, what was not proved."""
-    alike = looks_like(text)
+def _refusal(
+    text: str, layouts: Sequence[Layout], marks: str | None, why: str, *, near: bool, is_dated: bool = False
+) -> Refusal:
+    """The reject of a document that is not read: what it looks like, which layout comes near, what was not proved.
+
+    `is_dated`: whether it has a class table and the day of a distribution. Then it is a report, whatever else it names.
+    """
+    alike = None if is_dated else looks_like(text)
     if alike is not None:
         return Refusal("not_a_report", f"it looks like {alike}", _NO_REPORT_HINT)
     miss = nearest(text, layouts)

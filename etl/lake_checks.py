@@ -77,8 +77,17 @@ def check_lake(
     result.breaks += [_without_report(*lost) for lost in unlisted]
     result.breaks += _lost_reports(lake, deals, found | {report_id for _, _, report_id in unlisted})
     rejected = _rejected(lake) if deals is None else ()
-    result.breaks[:0] = [*_damaged(lake), *_foreign(lake, deals), *rejected]
+    damaged = _damaged(lake)
+    if damaged:
+        result.breaks = [_of_damaged(row, damaged) for row in result.breaks]
+    result.breaks[:0] = [*damaged, *_foreign(lake, deals), *rejected]
     return result
+
+
+def _of_damaged(row: dict[str, Any], damaged: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A break; where rows of a report are lost with a file of its deal that cannot be read, that is the mend."""
+    lost = row["check"] == "tables_are_whole" and any(row["deal"] == other["deal"] for other in damaged)
+    return row | {"explanation": f"{row['explanation']}, after the damaged file is deleted"} if lost else row
 
 
 def _damaged(lake: Lake) -> list[dict[str, Any]]:

@@ -44,6 +44,7 @@ _MOST_SAME_WORDS = 12
 
 # Names stand in tables, in messages and on the command line.
 NAME = re.compile("[a-z][a-z0-9]*+(?:-[a-z0-9]++)*+")
+_FIELD_NAME = re.compile("[a-z][a-z0-9_]*+")
 
 # Tables whose names a layout may use.
 _TABLES = ("classes", "pools", "delinquencies", "reports", "triggers", "measures")
@@ -157,6 +158,7 @@ class Layout:
     any_case: bool = False
     deal_name: str | None = None  # how the name of the deal is made of {fields} that the report prints apart
     unsigned_percentages: frozenset[str] = frozenset()  # fractions that are printed as percentages without a sign
+    other_figures: frozenset[str] = frozenset()  # what its rows print that no table has
 
     def folded(self, text: str) -> str:
         """A head, a title or a label as it is compared: where capitals do not matter, without them."""
@@ -288,6 +290,7 @@ _KINDS = {
     **dict.fromkeys(("same_rows_as", "sample", "pattern", "status", "bucket", "report_begins"), _TEXT),
     **dict.fromkeys(("deal_name", "field", "instead_of", "sections", "row_groups"), _TEXT),
     **dict.fromkeys(("identify", "unsigned_percentages", "columns", "cells", "may_omit", "totals", "blank"), _TEXTS),
+    "other_figures": _TEXTS,
     "buckets": _TEXTS,
     **dict.fromkeys(("classes", "labels", "footnote"), _TABLE),
     **dict.fromkeys(("aliases", "codes", "types"), _TEXT_TABLE),
@@ -315,14 +318,15 @@ class _Reader:
     """Reads one layout file; knows its path and its text for the messages."""
 
     _KEYS = (
-        "name", "version", "title", "identify", "report_begins", "deal_name", "unsigned_percentages", "any_case",
-        "classes", "block", "find",
+        "name", "version", "title", "identify", "report_begins", "deal_name", "unsigned_percentages", "other_figures",
+        "any_case", "classes", "block", "find",
     )  # fmt: skip
 
     def __init__(self, file: Path, text: str) -> None:
         self.file = file
         self.text = text
         self.unsigned: frozenset[str] = frozenset()
+        self.others: frozenset[str] = frozenset()
 
     def layout(self, declared: dict[str, Any]) -> Layout:
         self._known_keys(declared, self._KEYS, "the file")
@@ -332,6 +336,7 @@ class _Reader:
         if not declared["identify"]:
             self._fail("identify", "name at least one mark by which the family's reports are known")
         self.unsigned = self._unsigned(declared.get("unsigned_percentages", []))
+        self.others = self._other_figures(declared.get("other_figures", []))
         classes = declared.get("classes", {})
         self._known_keys(classes, ("aliases", "totals", "types", "sections"), "classes")
         blocks = tuple(self._block(block, f"block {number}") for number, block in enumerate(declared["block"], 1))
@@ -356,6 +361,7 @@ class _Reader:
             any_case=declared.get("any_case", False),
             deal_name=self._deal_name(declared.get("deal_name")),
             unsigned_percentages=self.unsigned,
+            other_figures=self.others,
         )
 
     def _unsigned(self, names: Sequence[str]) -> frozenset[str]:
@@ -368,9 +374,20 @@ class _Reader:
                 self._fail("unsigned_percentages", f"no fraction is called {name!r}{_nearest(name, fractions)}")
         return frozenset(names)
 
+    def _other_figures(self, names: Sequence[str]) -> frozenset[str]:
+        """What columns print that no table has: none of them is a field."""
+        for name in names:
+            if not _FIELD_NAME.fullmatch(name):
+                self._fail("other_figures", f"{name!r} is no name; write small letters, digits and _")
+            if known := [table for table in _TABLES if unit_of(table, name)]:
+                self._fail("other_figures", f"{name!r} is a field of table {known[0]}; leave it out here")
+        return frozenset(names)
+
     def _unit_in(self, table: str, name: str) -> str | None:
-        """The unit of a field of a table, or that its percentages are printed without a sign."""
+        """The unit of a field of a table, or that its percentages are printed without a sign. Raises PatternError."""
         unit = unit_of(table, name)
+        if unit is None and name not in self.others:
+            raise PatternError(f"table {table} has no field {name!r}{_nearest(name, declared_table(table).fields)}")
         return unit and printed_unit(unit, name, self.unsigned)
 
     def _unit_anywhere(self, name: str) -> str | None:
@@ -437,7 +454,7 @@ class _Reader:
         if (block.row is None) == (not block.labels):
             self._fail(where, "a block has either a row (every line has the same shape) or labels (each line its own)")
         for name in _fields_of(block):
-            if unit_of(block.table, name) is None:
+            if unit_of(block.table, name) is None and (block.row is None or name not in self.others):
                 known = _nearest(name, declared_table(block.table).fields)
                 self._fail(where, f"table {block.table} has no field {name!r}{known}")
         if block.row is not None:

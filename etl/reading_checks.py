@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from etl.cells import count_numbers, date
+from etl.cells import date
 from etl.layout import Layout
 from etl.outcomes import MAX_LINES, SCHEMA, shaped
-from etl.records import Extraction
+from etl.records import Extraction, tokens_of
 from etl.rules import TOTAL
 from etl.schema import find_field
 
@@ -21,18 +21,8 @@ _SAME_WORDS = r"[\s,]+"
 def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
     """`document` and `numbers_claimed`: the numeric tokens within records, the unclaimed left out."""
     unclaimed = pl.col("status") == "unclaimed"
-    # The cell of a number is one token by the cell grammar; texts are scanned.
-    texts = (
-        records.lazy()
-        .filter(pl.col("value").is_null())
-        .select("document", "status", tokens=count_numbers(pl.col("raw")))
-    )
-    values = (
-        records.lazy().filter(pl.col("value").is_not_null()).select("document", "status", tokens=pl.lit(1, pl.Int64))
-    )
     return (
-        pl.concat([values, texts])
-        .collect()
+        tokens_of(records)
         .group_by("document", maintain_order=True)
         .agg(numbers_claimed=pl.col("tokens").filter(~unclaimed).sum())
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from etl.blocks import find_heads, label_lines
-from etl.cells import FITTING_LENGTH, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
+from etl.cells import FITTING_LENGTH, NUMBER, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
 from etl.class_rows import JOINS, read_class_blocks, read_sections
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
@@ -27,6 +28,7 @@ _CELL = pl.Schema(
         "row_label": pl.String(),
     }
 )
+_NUMBER = re.compile(NUMBER)
 # Tables in which a figure stands once, and cells that only name a row or column of them. Of classes
 # the blocks see to it: each reads other columns, and none has a class twice.
 _ONCE = ("pools", "delinquencies", "measures", "triggers")
@@ -80,7 +82,7 @@ def without(frame: pl.DataFrame, documents: pl.Series) -> pl.DataFrame:
 
 def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     """All records of a batch of documents of one layout. `lines` as `lines.lines_frame` gives them."""
-    book = RuleBook(layout.unsigned_percentages)
+    book = RuleBook(layout.unsigned_percentages, others=layout.other_figures)
     heads = find_heads(lines, layout)
     labelled = label_lines(lines, heads)
     class_blocks = read_class_blocks(labelled, layout, book)
@@ -99,11 +101,15 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     rules = book.frame()
     looks = pl.Series([book.look(number) for number in range(len(book.rules))], dtype=pl.String)
     records = _records(cells, keys, lines, rules, looks)
+    numbers = _numbers_found(lines)
+    passed_over = _passed_over(records, lines, numbers)
+    if passed_over is not None:
+        records = _records([*cells, passed_over], keys, lines, rules, looks)
     rejections = [*(frame for block in class_blocks for frame in block.rejections), *group_blocks.rejections]
     return Extraction(
         records=records,
         rules=rules,
-        numbers=_numbers_found(lines),
+        numbers=numbers,
         joins=pl.concat([pl.DataFrame(schema=JOINS), *(block.joins for block in class_blocks)]),
         rejections=pl.concat([*rejections, _misfits(records, book), _conflicts(records)]),
     )
@@ -128,6 +134,52 @@ def _grouped_head_lines(heads: pl.DataFrame) -> pl.DataFrame:
 def _numbers_found(lines: pl.DataFrame) -> pl.DataFrame:
     """Numeric tokens of each document, by a scan that knows no layout."""
     return lines.group_by("document", maintain_order=True).agg(numbers_found=count_numbers(pl.col("text")).sum())
+
+
+def tokens_of(records: pl.DataFrame) -> pl.DataFrame:
+    """`document`, `status` and the numeric `tokens` of each record. The cell of a number is one token by the cell
+    grammar; texts are scanned."""
+    cells = records.lazy()
+    texts = cells.filter(pl.col("value").is_null()).select("document", "status", tokens=count_numbers(pl.col("raw")))
+    values = cells.filter(pl.col("value").is_not_null()).select("document", "status", tokens=pl.lit(1, pl.Int64))
+    return pl.concat([values, texts]).collect()
+
+
+def _passed_over(records: pl.DataFrame, lines: pl.DataFrame, numbers: pl.DataFrame) -> Cells | None:
+    """The numbers that stand in no record: in lines that a pattern reads, where it has no field for them. They belong
+    to no rule. Mostly there are none, and the counts say so."""
+    counted = tokens_of(records).group_by("document").agg(pl.col("tokens").sum())
+    missing = numbers.join(counted, on="document", how="left").filter(
+        pl.col("numbers_found") > pl.col("tokens").fill_null(0)
+    )
+    if missing.is_empty():
+        return None
+    wanted = missing.select("document")
+    within: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    places = records.join(wanted, on="document", how="semi").select("document", "line", "column_start", "column_end")
+    for document, line, start, end in places.iter_rows():
+        within.setdefault((document, line), []).append((start, end))
+    digits = lines.filter(pl.col("text").str.contains("[0-9]")).join(wanted, on="document", how="semi")
+    rows = [
+        (position, found.start(), found.group())
+        for document, line, position, text in digits.select("document", "line", "position", "text").iter_rows()
+        for found in _outside(text, within.get((document, line), []))
+    ]
+    schema = {name: _CELL[name] for name in ("position", "start", "raw")}
+    found = pl.DataFrame(rows, schema=schema, orient="row")
+    return Cells(found.with_columns(rule=pl.lit(None, pl.Int32)))
+
+
+def _outside(text: str, spans: list[tuple[int, int]]) -> Iterator[re.Match[str]]:
+    """The numbers of a line whose first digit stands in none of the spans."""
+    following = iter(sorted(spans))
+    start, end = next(following, (len(text), len(text)))
+    for found in _NUMBER.finditer(text):
+        digit = found.start() + len(found[0]) - len(found[0].lstrip("(-$"))
+        while digit >= end and end < len(text):
+            start, end = next(following, (len(text), len(text)))
+        if digit < start:
+            yield found
 
 
 def _records(

@@ -33,10 +33,12 @@ class Rule:
 class RuleBook:
     """The rules in use, numbered. Earlier rules win where several read the same field of a report.
 
-    `unsigned`: the fields whose percentages the layout says are printed without a sign.
+    `unsigned`: the fields whose percentages the layout says are printed without a sign. `others`: its names for what no
+    table has.
     """
 
     unsigned: frozenset[str] = frozenset()
+    others: frozenset[str] = frozenset()
     numbers: dict[Rule, int] = field(default_factory=dict)
     rules: list[Rule] = field(default_factory=list)
 
@@ -52,9 +54,9 @@ class RuleBook:
     ) -> int:
         """Number of the rule that reads field `name` (of `table`, else of the block's) in a column of `block`."""
         table = table or block.table
-        unit = unit_of(table, name) or "text"
-        place = (block.name, name, unit, column_label, group_id, block.status, bucket)
-        return self._number(Rule(f"{block.name}.{name}", table, *place))
+        unit = unit_of(table, name)
+        place = (block.name, name, unit or "text", column_label, group_id, block.status, bucket)
+        return self._number(Rule(f"{block.name}.{name}", None if name in self.others else table, *place))
 
     def of_classes(self, name: str) -> int:
         """Number of the rule that reads field `name` of the classes outside of blocks."""

@@ -62,7 +62,7 @@ def show_summary(summary: Summary) -> None:
         console.print(printable(f"{told}; to read anew, give its folder with --layouts"), markup=False)
     superseded = [
         f"superseded: {report['deal']} {report['distribution_date']}: {report['source']} ({report['report_id']}); "
-        f"a later version took its place"
+        f"a later version, or one that says the same, took its place"
         for report in summary.superseded
     ]
     conflicts = [

@@ -37,15 +37,15 @@ def standings(versions: Sequence[Version]) -> dict[str, str]:
 
     A report is superseded by a later one: filed later, or where that is not known or the same day, an
     amendment or revision of an original, or dated later on its cover. Of those that nothing supersedes,
-    the ones that say the same count as one, the one with the smallest id. If one is left, it is current;
-    several are a conflict.
+    the ones that say the same count as one: one whose filing is known, of those the one with the smallest id. If one
+    is left, it is current; several are a conflict.
     """
     places = {version.place for version in versions}
     latest = {place for place in places if not any(_later(other, place) for other in places)}
     # Evidence that runs in a circle orders nothing.
     holding = [version for version in versions if version.place in latest] or list(versions)
     first: dict[str, str] = {}
-    for version in sorted(holding, key=lambda version: version.report_id):
+    for version in sorted(holding, key=lambda version: (version.filed_date is None, version.report_id)):
         first.setdefault(version.content, version.report_id)
     standing = CURRENT if len(first) == 1 else CONFLICT
     kept = set(first.values())

@@ -13,6 +13,7 @@ from etl.batch import read_batch
 from etl.documents import Document, document_from_bytes
 from etl.layout import Layout
 from tests.kit import absc_2003_he2, render
+from tests.reading import wrong_spans
 
 LAYOUT = r"""
 name = "small"
@@ -127,6 +128,34 @@ def test_a_total_without_a_label_stays_with_its_report(small: Layout, tmp_path: 
         assert rows["class_key"].to_list() == ["A", "B", "TOTAL"]
         assert rows["beginning_balance"].to_list() == [Decimal(f"{start}{number}") for start in (10, 20, 30)]
         assert rows["class_id"].to_list() == ["A", "B", None]
+
+
+@pytest.mark.parametrize("cell", [r"\S+", "[0-9]+", ".*"])
+def test_a_number_for_which_a_row_has_no_field_is_unclaimed(small: Layout, tmp_path: Path, cell: str) -> None:
+    file = tmp_path / "layout.toml"
+    row = "row = '{class_id} {beginning_balance} {ending_balance}'"
+    assert row in LAYOUT
+    text = LAYOUT.replace(row, f"row = '{{class_id}} {{beginning_balance}} {cell}'")
+    file.write_text(text.replace('"Begin", "End"]', '"Begin End"]'))
+    read = etl.read_report(REPORT.format(n=1).encode(), [etl.load_layout(file)])
+    whole = etl.read_report(REPORT.format(n=1).encode(), [small])
+    assert whole.tables["records"].filter(status="unclaimed").is_empty()
+    left = read.tables["records"].filter(status="unclaimed")
+    assert left.select("raw", "row_label", "class_key").rows() == [("91", "A", "A"), ("81", "B", "B")]
+    claimed = read.tables["reports"].select("numbers_found", "numbers_claimed").row(0)
+    assert claimed[0] - claimed[1] == 2
+    assert wrong_spans(read.tables["records"], REPORT.format(n=1)) == []
+
+
+def test_a_layout_may_name_what_no_table_has(tmp_path: Path) -> None:
+    file = tmp_path / "layout.toml"
+    text = LAYOUT.replace("version = 1", 'version = 1\nother_figures = ["carried_over"]', 1)
+    file.write_text(text.replace("{ending_balance}'\ntotal", "(?P<carried_over>[0-9]+)'\ntotal"))
+    report = etl.read_report(REPORT.format(n=1).encode(), [etl.load_layout(file)])
+    assert report.tables["records"].filter(status="unclaimed").is_empty()
+    named = report.tables["records"].filter(field="carried_over")
+    assert named.select("table", "raw", "class_key").rows() == [(None, "91", "A"), (None, "81", "B")]
+    assert report.tables["classes"]["ending_balance"].to_list() == [None, None, Decimal("171.00")]
 
 
 def test_a_measure_may_stand_in_a_sentence(small: Layout) -> None:

@@ -246,6 +246,16 @@ def test_a_proved_report_is_no_look_alike() -> None:
     assert _read(text + unknown_report(0).text).reason is None
 
 
+def test_a_dated_class_table_is_no_look_alike_though_it_is_not_proved() -> None:
+    words = (
+        "* As defined in the Prospectus Supplement for the Offered Certificates; see Risk Factors, Use of Proceeds.\n"
+    )
+    ending = _cell("ending_balance")
+    text = unknown_report(0).text.replace(ending, ending[:-1] + str((int(ending[-1]) + 1) % 10), 1)
+    assert _read(words).reason == "not_a_report"
+    assert _read(text + words).reason == "no_layout"
+
+
 def test_the_nearest_layout_is_named_with_its_missing_heads(seed_report: Report) -> None:
     text = render(seed_report).replace("AMOUNTS PER $1,000 UNIT", "UNITS").replace("O/C Target Amt", "Target")
     outcome = _read(text)

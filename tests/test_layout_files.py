@@ -209,6 +209,21 @@ WRONG = {
         'version = 1\nunsigned_percentages = ["balance"]',
         ["no fraction is called 'balance'"],
     ),
+    "unknown_cell_of_a_row": (
+        "{class_id} {beginning_balance}",
+        "{class_id} {begining_balance}",
+        ["block balances.row", "table classes has no field 'begining_balance'; did you mean 'beginning_balance'?"],
+    ),
+    "other_figure_that_is_a_field": (
+        "version = 1",
+        'version = 1\nother_figures = ["ending_balance"]',
+        ["'ending_balance' is a field of table "],
+    ),
+    "other_figure_with_a_blank": (
+        "version = 1",
+        'version = 1\nother_figures = ["Other figure"]',
+        ["'Other figure' is no name"],
+    ),
     "optional_cell_of_a_find": ("{distribution_date}'", "{distribution_date}? x'", ["find dated", "write two finds"]),
     "optional_amount": (
         "{beginning_balance}",

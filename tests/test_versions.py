@@ -35,6 +35,11 @@ def version(
         ([version("a", filed=NEXT_DAY), version("b", filed=DAY, revised=True)], {"a": CURRENT, "b": SUPERSEDED}),
         # filed on one day: the amendment
         ([version("a", filed=DAY), version("b", filed=DAY, revised=True)], {"a": SUPERSEDED, "b": CURRENT}),
+        # of those that say the same, one whose filing is known
+        (
+            [version("a", "x"), version("c", "x", filed=DAY), version("b", "x")],
+            {"a": SUPERSEDED, "c": CURRENT, "b": SUPERSEDED},
+        ),
         # of one the day of filing is not known
         ([version("a", filed=DAY), version("b", revised=True)], {"a": SUPERSEDED, "b": CURRENT}),
         ([version("a", dated=DAY), version("b", dated=NEXT_DAY)], {"a": SUPERSEDED, "b": CURRENT}),
