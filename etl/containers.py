@@ -295,7 +295,7 @@ def _files(source: str, stream: _Stream, depth: int, budget: _Budget) -> Iterato
 def _too_large(source: str, size: int | None = None) -> Reject:
     said = f"{size:,}" if size is not None else f"more than {MAX_FILE_BYTES:,}"
     message = f"{said} bytes; at most {MAX_FILE_BYTES:,} of a file in an archive are read"
-    return Reject(source, None, size, "too_large", message, "split the file into its reports")
+    return Reject(source, None, size, "too_large", message, "if there are reports in it, give them by themselves")
 
 
 def _member(archive: _Archive, source: str, stream: _Stream) -> Iterator[Member | Reject]:

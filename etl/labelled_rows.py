@@ -430,7 +430,8 @@ def _missing_or_doubled(
     lost = pl.format("block {} below line {} has no row {}", pl.lit(block.name), "head_line", label)
     twice = pl.format("block {} has a second row {} in line {}", pl.lit(block.name), label, "line")
     hint = "compare the block with the filed report; if the family prints it so, change its labels in the layout"
-    return [reject(missing, "missing_row", lost, hint), reject(doubled, "doubled_row", twice, hint)]
+    unread = f"{hint}; if the row is there, one of its cells is no number that can be read"
+    return [reject(missing, "missing_row", lost, unread), reject(doubled, "doubled_row", twice, hint)]
 
 
 def _no_rows() -> pl.DataFrame:

@@ -55,7 +55,8 @@ def show_summary(summary: Summary) -> None:
     _show_lines(rejected, f"{summary.output}/_rejects", console)
     if summary.skipped_checks_failed:
         count = summary.skipped_checks_failed
-        told = f"{count:,} checks of skipped reports failed, as before: etl check {summary.output}"
+        said = "1 check of a skipped report" if count == 1 else f"{count:,} checks of skipped reports"
+        told = f"{said} failed, as before: etl check {summary.output}"
         console.print(printable(told), markup=False)
     for label, count in sorted(summary.other_layouts.items()):
         told = f"{_reports(count)} as {label} read {'it' if count == 1 else 'them'}, which this run has not got"
