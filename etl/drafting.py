@@ -499,7 +499,8 @@ def _block_text(table: DraftTable, name: str, named: str | None) -> str:
     pattern, unknown = _row_text(table, with_names=not (named and not table.labelled))
     lines = [f'[[block]]\nname = {_quoted(name)}\ntable = "classes"']
     lines += [
-        f"# Not known: column {_quoted(head)}; until it has a field, its words stand with its neighbour's."
+        f"# Not known: column {_quoted(head)}; until it has a field, or a name in other_figures, its numbers\n"
+        "# are unclaimed, and its words stand with its neighbour's."
         for head in unknown
     ]
     lines.append(f"columns = [{', '.join(map(_quoted, _heads_of_read(headed, table)))}]")
