@@ -111,9 +111,8 @@ def date(raw: pl.Expr) -> pl.Expr:
     """The day that a printed date names; null where it names none."""
     text = raw.str.replace_all(r"\s+", " ")
     readings = []
-    for form in DATE_FORMATS:
-        years = r"[^0-9][0-9]{4}$|^[0-9]{4}-" if "%Y" in form else r"[^0-9][0-9]{2}$"
-        readings.append(pl.when(text.str.contains(years)).then(text).str.to_date(form, strict=False))
+    for form, look in DATE_FORMATS.items():
+        readings.append(pl.when(text.str.contains(f"^{look}$")).then(text).str.to_date(form, strict=False))
     return pl.coalesce(readings)
 
 

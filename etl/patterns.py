@@ -40,7 +40,16 @@ _DATE = (
     r"(?:[0-9]{1,2}-[A-Za-z]{3,9}-[0-9]{2,4}|[0-9]{1,2}/[0-9]{1,2}/[0-9]{2,4}"
     r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[A-Z][a-z]{2,8}\s+[0-9]{1,2},?\s+[0-9]{4})"
 )
-DATE_FORMATS = ("%d-%B-%y", "%d-%B-%Y", "%m/%d/%y", "%m/%d/%Y", "%Y-%m-%d", "%B %d, %Y", "%B %d %Y")
+# How dates are parsed, and what they must look like first: the parser itself would read a month and a year as a day.
+DATE_FORMATS = {
+    "%d-%B-%y": "[0-9]{1,2}-[A-Za-z]{3,9}-[0-9]{2}",
+    "%d-%B-%Y": "[0-9]{1,2}-[A-Za-z]{3,9}-[0-9]{4}",
+    "%m/%d/%y": "[0-9]{1,2}/[0-9]{1,2}/[0-9]{2}",
+    "%m/%d/%Y": "[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}",
+    "%Y-%m-%d": "[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    "%B %d, %Y": "[A-Za-z]{3,9} [0-9]{1,2}, ?[0-9]{4}",
+    "%B %d %Y": "[A-Za-z]{3,9} [0-9]{1,2} [0-9]{4}",
+}
 
 # What a cell of a unit may look like. A percentage needs its sign: 12 is not read as 12%, but where the layout says
 # that the family prints a field without it (`UNSIGNED`).

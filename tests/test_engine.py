@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 
@@ -145,6 +146,33 @@ def test_a_number_for_which_a_row_has_no_field_is_unclaimed(small: Layout, tmp_p
     claimed = read.tables["reports"].select("numbers_found", "numbers_claimed").row(0)
     assert claimed[0] - claimed[1] == 2
     assert wrong_spans(read.tables["records"], REPORT.format(n=1)) == []
+
+
+@pytest.mark.parametrize(
+    ("printed", "day"),
+    [
+        ("May 25, 2000", dt.date(2000, 5, 25)),
+        ("MAY 25,2000", dt.date(2000, 5, 25)),
+        ("25-May-00", dt.date(2000, 5, 25)),
+        ("5/25/2000", dt.date(2000, 5, 25)),
+        ("JUNE 2001", None),  # a month is no day
+        ("MAY 2000", None),
+        ("May 45, 2000", None),
+        ("05/2000", None),
+    ],
+)
+def test_a_day_is_read_or_refused(tmp_path: Path, printed: str, day: dt.date | None) -> None:
+    file = tmp_path / "layout.toml"
+    label = '"Paid on" = "distribution_date"'
+    assert label in LAYOUT
+    find = "\n[[find]]\nname = 'day'\npattern = 'Paid on (?P<distribution_date>[^\\n]+)'\n"
+    file.write_text(LAYOUT.replace(label, '"Sent on" = "report_date"') + find)
+    text = REPORT.format(n=1).replace("15-Jan-04", printed)
+    batch = read_batch([_document(text)], [etl.load_layout(file)])
+    if day is None:
+        assert [reject.reason_code for reject in batch.rejects] == ["value_does_not_fit"]
+    else:
+        assert batch.identity["distribution_date"].to_list() == [day]
 
 
 def test_a_layout_may_name_what_no_table_has(tmp_path: Path) -> None:
