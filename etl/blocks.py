@@ -160,9 +160,12 @@ def _read_block_head(lines: Sequence[_HeadLine], block: Block, layout: Layout) -
             return groups  # the title stands left of them
         lines = lines[1:] if groups else lines
     if block.title:
-        if not lines or lines[-1].words != title:
+        if lines and lines[-1].words == title:
+            lines = lines[:-1]
+        elif block.columns and lines and lines[0].words == title:
+            lines = lines[1:]
+        else:
             return None
-        lines = lines[:-1]
     columns = [layout.folded(column).split() for column in block.columns] * max(len(groups), 1)
     if sum(len(line.words) for line in lines) != sum(len(column) for column in columns):
         return None

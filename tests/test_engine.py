@@ -175,6 +175,21 @@ def test_a_day_is_read_or_refused(tmp_path: Path, printed: str, day: dt.date | N
         assert batch.identity["distribution_date"].to_list() == [day]
 
 
+@pytest.mark.parametrize("printed", ["  Sums of classes\n{}", "  Sums of classes\n\n{}", "{}\n   Sums of classes"])
+def test_a_title_stands_above_the_columns_or_below(tmp_path: Path, printed: str) -> None:
+    file = tmp_path / "layout.toml"
+    columns = 'columns = ["Class", "Begin", "End"]'
+    assert columns in LAYOUT
+    file.write_text(LAYOUT.replace(columns, f'{columns}\ntitle = "Sums of classes"'))
+    head = "  Class   Begin     End"
+    text = REPORT.format(n=1)
+    assert head in text
+    report = etl.read_report(text.replace(head, printed.format(head)).encode(), [etl.load_layout(file)])
+    assert report.tables["classes"]["class_key"].to_list() == ["A", "B", "TOTAL"]
+    batch = read_batch([_document(text)], [etl.load_layout(file)])
+    assert [reject.reason_code for reject in batch.rejects] == ["missing_block"]
+
+
 def test_a_layout_may_name_what_no_table_has(tmp_path: Path) -> None:
     file = tmp_path / "layout.toml"
     text = LAYOUT.replace("version = 1", 'version = 1\nother_figures = ["carried_over"]', 1)
