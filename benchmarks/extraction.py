@@ -54,8 +54,7 @@ STEPS = (
     (etl.batch, "field_values", "tidy: what the report says of itself"),
     (etl.batch, "identify_reports", "tidy: deal and date"),
     (etl.batch, "tidy_tables", "tidy: the tables"),
-    (etl.batch, "count_claimed", "checks: count the numbers"),
-    (etl.batch, "evaluate", "checks: all others"),
+    (etl.batch, "evaluate", "checks"),
 )
 
 

@@ -16,7 +16,6 @@ from etl.generic import completed, propose
 from etl.layout import Layout, choose_layout
 from etl.lines import lines_frame
 from etl.outcomes import counted
-from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract, without
 from etl.rejected_records import OF_REPORTS, rejected_records
 from etl.rejections import SCHEMA, Refusal, reject
@@ -193,12 +192,9 @@ def _read_with(
     if not refused.is_empty():
         extraction, said, identity = extraction.without(refused), without(said, refused), without(identity, refused)
     tables = tidy_tables(extraction.records, said, identity, documents, layout)
-    numbers = extraction.numbers.join(
-        count_claimed(extraction.records), on="document", how="left", maintain_order="left"
-    )
-    checks = evaluate(extraction, said, numbers, tables, identity, layout)
+    checks = evaluate(extraction, said, tables, identity, layout)
     tables["checks"] = declared_columns(checks, "checks", identity)
-    tables["reports"] = _with_counts(tables["reports"], numbers, checks)
+    tables["reports"] = _with_counts(tables["reports"], extraction.numbers, checks)
     return _Part(identity, tables, rejections)
 
 

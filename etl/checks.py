@@ -25,7 +25,6 @@ from etl.total_checks import check_totals
 def evaluate(
     extraction: Extraction,
     said: pl.DataFrame,
-    numbers: pl.DataFrame,
     tables: Mapping[str, pl.DataFrame],
     identity: pl.DataFrame,
     layout: Layout,
@@ -33,8 +32,7 @@ def evaluate(
     """All checks of a batch: the columns of `outcomes.SCHEMA`, the checks of a report together, in the order in
     which they are declared.
 
-    `said` as `tables.field_values`, `numbers` as `reading_checks.count_claimed` with `numbers_found`, `tables`
-    and `identity` as `tables` gives them.
+    `said` as `tables.field_values`, `tables` and `identity` as `tables` gives them.
     """
     declared = catalogue()
     kinds = tables["classes"].select("document", key=class_row(), kind="class_type")
@@ -45,7 +43,7 @@ def evaluate(
             check_accruals(printed, declared.accruals, identity),
             check_totals(printed, declared.totals),
             check_digits(tables["classes"], extraction.records, declared.check_digits),
-            check_reading(extraction, said, numbers, tables["reports"], layout),
+            check_reading(extraction, said, tables["reports"], layout),
         ]
     )
     return checks.sort("document", maintain_order=True)

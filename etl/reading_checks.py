@@ -9,7 +9,7 @@ import polars as pl
 from etl.cells import date
 from etl.layout import Layout
 from etl.outcomes import MAX_LINES, SCHEMA, shaped
-from etl.records import Extraction, tokens_of
+from etl.records import Extraction
 from etl.rules import TOTAL
 from etl.schema import find_field
 
@@ -18,30 +18,17 @@ _DATES = ("distribution_date", "report_date", "record_date", "determination_date
 _SAME_WORDS = r"[\s,]+"
 
 
-def count_claimed(records: pl.DataFrame) -> pl.DataFrame:
-    """`document` and `numbers_claimed`: the numeric tokens within records, the unclaimed left out."""
-    unclaimed = pl.col("status") == "unclaimed"
-    return (
-        tokens_of(records)
-        .group_by("document", maintain_order=True)
-        .agg(numbers_claimed=pl.col("tokens").filter(~unclaimed).sum())
-    )
-
-
-def check_reading(
-    extraction: Extraction, said: pl.DataFrame, numbers: pl.DataFrame, reports: pl.DataFrame, layout: Layout
-) -> pl.DataFrame:
+def check_reading(extraction: Extraction, said: pl.DataFrame, reports: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """The checks of the reading: the columns of `outcomes.SCHEMA`.
 
-    `said` as `tables.field_values`, `numbers` as `count_claimed` with `numbers_found`, `reports` with `document` and
-    the columns of its table.
+    `said` as `tables.field_values`, `reports` with `document` and the columns of its table.
     """
     return shaped(
         [
             _joined_blocks(extraction.joins),
-            _every_number_claimed(numbers, extraction.records),
+            _every_number_claimed(extraction),
             _repeated_fields(said),
-            _without_cover(_expected_lines(extraction, numbers.select("document"), layout), reports, layout),
+            _without_cover(_expected_lines(extraction, layout), reports, layout),
             _same_groups(extraction.records, layout),
         ]
     )
@@ -67,8 +54,9 @@ def _joined_blocks(joins: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _every_number_claimed(numbers: pl.DataFrame, records: pl.DataFrame) -> pl.DataFrame:
+def _every_number_claimed(extraction: Extraction) -> pl.DataFrame:
     """Every numeric token of the document is claimed by a record; the first of the others are named."""
+    numbers, records = extraction.numbers, extraction.records
     left = records.filter(pl.col("status") == "unclaimed").rechunk()  # see rejections
     named = pl.format("{} (line {})", "raw", "line").head(MAX_LINES).str.join(", ")
     first = left.group_by("document", maintain_order=True).agg(
@@ -104,7 +92,7 @@ def _repeated_fields(said: pl.DataFrame) -> pl.DataFrame:
     return _compared(frame, "repeated_fields_agree", pl.col("explanation"))
 
 
-def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Layout) -> pl.DataFrame:
+def _expected_lines(extraction: Extraction, layout: Layout) -> pl.DataFrame:
     """Blocks that may be missing are there; lines that may stand anywhere were found."""
     wanted = _wanted_lines(layout)
     if not wanted:
@@ -125,8 +113,10 @@ def _expected_lines(extraction: Extraction, documents: pl.DataFrame, layout: Lay
         schema={"line": pl.Int32, "subject": pl.String, "name": pl.String},
         orient="row",
     )
-    expected = documents.join(lines, how="cross").join(
-        seen.with_columns(found=pl.lit(value=True)), on=["document", "line"], how="left", maintain_order="left"
+    expected = (
+        extraction.numbers.select("document")
+        .join(lines, how="cross")
+        .join(seen.with_columns(found=pl.lit(value=True)), on=["document", "line"], how="left", maintain_order="left")
     )
     counted = expected.group_by("document", "subject", maintain_order=True).agg(
         expected=pl.len().cast(pl.Int64),

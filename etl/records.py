@@ -53,9 +53,9 @@ class Extraction:
     `records`: the columns of the declared table, `document`, `priority` (number of the rule: the lower
     wins where several cells of a report say the same) and `piece` (0 where a cell begins, 1, 2, ...
     where a wrapped cell goes on). `rules`: what the rules say, by their numbers. `numbers`:
-    `document`, `numbers_found`. `joins`: `document`, `block`, `expected` and `actual` rows of blocks
-    that joined by row order. `rejections`: as `rejections.SCHEMA`; their documents are in the other
-    frames too.
+    `document`, `numbers_found` and `numbers_claimed`. `joins`: `document`, `block`, `expected` and `actual`
+    rows of blocks that joined by row order. `rejections`: as `rejections.SCHEMA`; their documents are in the
+    other frames too.
     """
 
     records: pl.DataFrame
@@ -101,7 +101,7 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     rules = book.frame()
     looks = pl.Series([book.look(number) for number in range(len(book.rules))], dtype=pl.String)
     records = _records(cells, keys, lines, rules, looks)
-    numbers = _numbers_found(lines)
+    numbers = _numbers_found(lines).join(_numbers_in(records), on="document", how="left", maintain_order="left")
     passed_over = _passed_over(records, lines, numbers)
     if passed_over is not None:
         records = _records([*cells, passed_over], keys, lines, rules, looks)
@@ -109,7 +109,7 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     return Extraction(
         records=records,
         rules=rules,
-        numbers=numbers,
+        numbers=numbers.drop("numbers_recorded"),
         joins=pl.concat([pl.DataFrame(schema=JOINS), *(block.joins for block in class_blocks)]),
         rejections=pl.concat([*rejections, _misfits(records, book), _conflicts(records)]),
     )
@@ -136,25 +136,26 @@ def _numbers_found(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.group_by("document", maintain_order=True).agg(numbers_found=count_numbers(pl.col("text")).sum())
 
 
-def tokens_of(records: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `status` and the numeric `tokens` of each record. The cell of a number is one token by the cell
-    grammar; texts are scanned."""
+def _numbers_in(records: pl.DataFrame) -> pl.DataFrame:
+    """`document` and the numeric tokens within its records: `numbers_recorded`, and `numbers_claimed` without those of
+    unclaimed records. The cell of a number is one token by the cell grammar; texts are scanned."""
     cells = records.lazy()
     texts = cells.filter(pl.col("value").is_null()).select("document", "status", tokens=count_numbers(pl.col("raw")))
     values = cells.filter(pl.col("value").is_not_null()).select("document", "status", tokens=pl.lit(1, pl.Int64))
-    return pl.concat([values, texts]).collect()
+    tokens = pl.col("tokens")
+    counted = pl.concat([values, texts]).collect().group_by("document", maintain_order=True)
+    return counted.agg(
+        numbers_recorded=tokens.sum(), numbers_claimed=tokens.filter(pl.col("status") != "unclaimed").sum()
+    )
 
 
 def _passed_over(records: pl.DataFrame, lines: pl.DataFrame, numbers: pl.DataFrame) -> Cells | None:
     """The numbers that stand in no record: in lines that a pattern reads, where it has no field for them. They belong
     to no rule. Mostly there are none, and the counts say so."""
-    counted = tokens_of(records).group_by("document").agg(pl.col("tokens").sum())
-    missing = numbers.join(counted, on="document", how="left").filter(
-        pl.col("numbers_found") > pl.col("tokens").fill_null(0)
-    )
-    if missing.is_empty():
+    missing = pl.col("numbers_found") > pl.col("numbers_recorded").fill_null(0)
+    wanted = numbers.filter(missing).select("document")
+    if wanted.is_empty():
         return None
-    wanted = missing.select("document")
     within: dict[tuple[int, int], list[tuple[int, int]]] = {}
     places = records.join(wanted, on="document", how="semi").select("document", "line", "column_start", "column_end")
     for document, line, start, end in places.iter_rows():

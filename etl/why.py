@@ -22,7 +22,6 @@ from etl.layout import Block, Layout, choose_layout, find_named
 from etl.lines import lines_frame
 from etl.near_heads import ENOUGH, NearHead, nearest_head
 from etl.patterns import fitting_start
-from etl.reading_checks import count_claimed
 from etl.records import Extraction, extract
 from etl.rejections import Refusal
 from etl.schema import unit_of
@@ -193,7 +192,7 @@ def _claimed(
         marks=marks,
         lines=lines,
         numbers_found=int(extraction.numbers["numbers_found"].sum()),
-        numbers_claimed=int(count_claimed(extraction.records)["numbers_claimed"].sum()),
+        numbers_claimed=int(extraction.numbers["numbers_claimed"].sum()),
         blocks=tuple(_blocks(text_lines, labelled, heads, lines, layout)),
         outcomes={} if checks is None else dict(sorted(Counter(checks["outcome"].to_list()).items())),
         failed_checks=() if checks is None else tuple(_failed(checks)),
