@@ -101,7 +101,7 @@ class Document:
 
         So the same exhibit in two filings is two versions of a report. Where no number is known, the bytes alone do.
         """
-        number = None if self.header is None else self.header.accession_number
+        number = self._accession_number
         if number is None:
             return bare_report_id(self.sha256)
         return hashlib.sha256(f"{self.sha256} {number}".encode()).hexdigest()[:_ID_DIGITS]
@@ -109,7 +109,11 @@ class Document:
     @property
     def is_filed(self) -> bool:
         """Whether it is known in which filing it came. Of such a document the same bytes without one are a copy."""
-        return self.report_id != bare_report_id(self.sha256)
+        return self._accession_number is not None
+
+    @property
+    def _accession_number(self) -> str | None:
+        return None if self.header is None else self.header.accession_number
 
     @property
     def share(self) -> float:

@@ -81,15 +81,11 @@ class InboxBatch:
         fits = not self.documents or self.share + share <= BATCH_SHARE * room
         return fits and len(self.documents) < BATCH_DOCUMENTS * room and len(self.sources) < BATCH_INPUTS * room
 
-    def own_path(self, source: str, sha256: str) -> str:
-        """Where the document with this source and SHA-256 stands in the inbox."""
-        return self.own_paths[source, sha256]
-
     def without_copies(self, filed: Mapping[str, str]) -> InboxBatch:
         """The batch, with those of its documents as copies whose bytes turned out to be filed (SHA-256: source)."""
         bare = [document for document in self.documents if not document.is_filed and document.sha256 in filed]
         for document in bare:
-            path = self.own_path(document.source, document.sha256)
+            path = self.own_paths[document.source, document.sha256]
             self.copies.append(Copy(path, document.sha256, document.size, filed[document.sha256], document.file))
         if bare:
             self.documents = [given for given in self.documents if given.is_filed or given.sha256 not in filed]
@@ -98,7 +94,7 @@ class InboxBatch:
     def halves(self) -> tuple[InboxBatch, InboxBatch]:
         """The batch in two: the first has half of its documents and their paths, the second all the rest."""
         half = len(self.documents) // 2
-        first = [self.own_path(document.source, document.sha256) for document in self.documents[:half]]
+        first = [self.own_paths[document.source, document.sha256] for document in self.documents[:half]]
         others = [source for source in self.sources if source not in set(first)]
         rest = replace(self, documents=self.documents[half:], sources=others)
         return InboxBatch(self.documents[:half], sources=first, own_paths=self.own_paths), rest

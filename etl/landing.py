@@ -24,6 +24,7 @@ from etl.manifest import (
     MAY_HAVE_NUMBERS,
     READ,
     REJECTED,
+    REMOVED,
     SCHEMA,
     Manifest,
     Readers,
@@ -133,7 +134,7 @@ class Landing:
         for row in staged.documents:
             row["file"] = files[row["source"], row["sha256"]]
             if row["outcome"] == REJECTED:
-                row["source"] = batch.own_path(row["source"], row["sha256"])
+                row["source"] = batch.own_paths[row["source"], row["sha256"]]
         staged.documents += [reject_row(reject) for reject in batch.rejects]
         staged.documents += list(self._rejected_copies(batch, staged))
         with_reports = self._with_reports(batch, staged)
@@ -199,8 +200,7 @@ class Landing:
         unread = before.join(read, on="report_id", how="anti")
         rejected = rows.filter(pl.col("outcome") != READ)
         changes = pl.concat([self._attached_now(with_reports), removed(mended), removed(unread), placed.rows, rejected])
-        had_numbers = refused.filter(MAY_HAVE_NUMBERS)["sha256"].to_list()
-        self._change(folder, changes, placed.files, placed.removals, had_numbers)
+        self._change(folder, changes, placed.files, placed.removals)
         return changes
 
     def _looked_at(self, batch: InboxBatch, rows: pl.DataFrame, read: Collection[str]) -> pl.DataFrame:
@@ -222,25 +222,19 @@ class Landing:
 
     def forget(self, sources: Sequence[str]) -> None:
         """Take the rejects of these paths out of the manifest."""
-        rows = self._manifest.unread(sources)
-        had_numbers = rows.filter(MAY_HAVE_NUMBERS)["sha256"].to_list()
-        self._change(self._staging.next_folder(), removed(rows), had_numbers=had_numbers)
+        self._change(self._staging.next_folder(), removed(self._manifest.unread(sources)))
 
     def _change(
-        self,
-        folder: Path,
-        changes: pl.DataFrame,
-        files: Sequence[str] = (),
-        removals: Sequence[str] = (),
-        had_numbers: Sequence[str] = (),
+        self, folder: Path, changes: pl.DataFrame, files: Sequence[str] = (), removals: Sequence[str] = ()
     ) -> None:
         """Commit changes of the manifest, with the files of the tables that they tell of.
 
-        Of documents that had their numbers among those of rejects (SHA-256), the numbers go if no reject is left.
+        The numbers of a reject that is removed go too, if no other reject has the same bytes.
         """
         if not changes.is_empty():
             name, content = self._manifest.update(changes)
             stage_file(folder, name, content)
+            had_numbers = changes.filter(pl.col("outcome") == REMOVED, MAY_HAVE_NUMBERS)["sha256"]
             gone = sorted(set(had_numbers) - self._manifest.with_numbers(had_numbers))
             self._staging.commit(folder, [*files, name], [*removals, *map(rejected_file, gone)])
 

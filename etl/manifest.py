@@ -43,10 +43,10 @@ REJECTS_FILE = f"{REJECTS_FOLDER}/rejects.parquet"
 SCHEMA = pl.Schema({column.name: polars_type(column) for column in table("documents").columns})
 _STILL_THERE = f"{SOURCES_FOLDER} of this one has those that were kept, compressed with gzip"
 MERGED_UPDATES = 64
-# The rejects whose numbers stand in the lake.
-WITH_NUMBERS = (pl.col("outcome") == REJECTED) & pl.col("reason_code").is_in(list(OF_REPORTS))
-# Those that may have some from before: where a defect keeps a document from being read, what was known of it stays.
-MAY_HAVE_NUMBERS = WITH_NUMBERS | ((pl.col("outcome") == REJECTED) & (pl.col("reason_code") == INTERNAL_ERROR))
+# What is rejected for these reasons has its numbers in the lake.
+WITH_NUMBERS = pl.col("reason_code").is_in(list(OF_REPORTS))
+# This may have some from before: where a defect keeps a document from being read, what was known of it stays.
+MAY_HAVE_NUMBERS = WITH_NUMBERS | (pl.col("reason_code") == INTERNAL_ERROR)
 # What a document is known by.
 KEY = (
     pl.when(pl.col("report_id").is_not_null())
@@ -98,7 +98,8 @@ class Manifest:
         wanted = list(hashes)
         if not wanted:
             return set()
-        return set(self.rows.filter(MAY_HAVE_NUMBERS & pl.col("sha256").is_in(wanted))["sha256"])
+        rejected = self.rows.filter(pl.col("outcome") == REJECTED, MAY_HAVE_NUMBERS)
+        return set(rejected.filter(pl.col("sha256").is_in(wanted))["sha256"])
 
     def parts(self, files: Iterable[str], outcome: str) -> pl.DataFrame:
         """The rows with this outcome of parts of these files."""
