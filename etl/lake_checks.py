@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from etl.errors import LakeError
 from etl.figures import RECORD_COLUMNS
 from etl.identities import REPORT
 from etl.lake import Lake
-from etl.manifest import MAY_HAVE_NUMBERS, READ, WITH_NUMBERS, read_manifest, rows_stand
+from etl.manifest import MAY_HAVE_NUMBERS, READ, REJECTED, WITH_NUMBERS, read_manifest, rows_stand
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
 from etl.parquet import read_parquet
 from etl.partitions import (
@@ -75,8 +75,15 @@ def check_lake(
         found |= set(given.reports["report_id"])
     unlisted = list(lake.without_report("records", deals))
     result.breaks += [_without_report(*lost) for lost in unlisted]
-    result.breaks += _lost_reports(lake, deals, found | {report_id for _, _, report_id in unlisted})
-    rejected = _rejected(lake) if deals is None else ()
+    found |= {report_id for _, _, report_id in unlisted}
+    rejected: Iterable[dict[str, Any]] = ()
+    try:
+        listed = read_manifest(lake.output).rows
+    except LakeError as error:
+        result.breaks.append(_not_whole(str(error), deal=""))
+    else:
+        result.breaks += _lost_reports(lake, listed, deals, found)
+        rejected = _rejected(lake, listed) if deals is None else ()
     damaged = _damaged(lake)
     if damaged:
         result.breaks = [_of_damaged(row, damaged) for row in result.breaks]
@@ -103,12 +110,10 @@ def _foreign(lake: Lake, deals: Sequence[str] | None) -> list[dict[str, Any]]:
     return [_of_file(lake, path, told) for place in places for path in foreign_entries(place, deals)]
 
 
-def _rejected(lake: Lake) -> Iterator[dict[str, Any]]:
-    """The breaks that the numbers of a rejected document are lost or damaged, or that something else stands there."""
-    try:
-        rows = read_manifest(lake.output).rows.filter(MAY_HAVE_NUMBERS).sort("source")
-    except LakeError:  # which is told where the reports are compared with it
-        return
+def _rejected(lake: Lake, listed: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """The breaks that the numbers of a rejected document are lost or damaged, or that something else stands there.
+    `listed`: the rows of the manifest."""
+    rows = listed.filter(pl.col("outcome") == REJECTED, MAY_HAVE_NUMBERS).sort("source")
     folder = lake.output / REJECTED_RECORDS_FOLDER
     have = rows.filter(WITH_NUMBERS).select("sha256", pl.coalesce("file", "source"))
     sources = dict(have.reverse().iter_rows())
@@ -142,13 +147,12 @@ def _of_file(lake: Lake, file: Path, told: str) -> dict[str, Any]:
     return _not_whole(told, deal=deal, distribution_date=date, subject=os.fspath(file))
 
 
-def _lost_reports(lake: Lake, deals: Sequence[str] | None, found: Collection[str]) -> list[dict[str, Any]]:
-    """The breaks that the manifest lists reports whose rows are not there, or that there is no manifest."""
+def _lost_reports(
+    lake: Lake, listed: pl.DataFrame, deals: Sequence[str] | None, found: Collection[str]
+) -> list[dict[str, Any]]:
+    """The breaks that the manifest, whose rows are `listed`, has reports whose own rows are not there."""
     told = "the manifest lists it, but its rows are not there: run `etl run` over it again"
-    try:
-        known = read_manifest(lake.output).rows.filter(pl.col("outcome") == READ)
-    except LakeError as error:
-        return [_not_whole(str(error), deal="")]
+    known = listed.filter(pl.col("outcome") == READ)
     asked = known if deals is None else known.filter(pl.col("deal").is_in(list(deals)))
     superseded = pl.col("standing") == SUPERSEDED
     lost = asked.filter(~superseded & ~pl.col("report_id").is_in(list(found)))
