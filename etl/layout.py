@@ -387,7 +387,7 @@ class _Reader:
         """The unit of a field of a table, or that its percentages are printed without a sign. Raises PatternError."""
         unit = unit_of(table, name)
         if unit is None and name not in self.others:
-            raise PatternError(f"table {table} has no field {name!r}{_nearest(name, declared_table(table).fields)}")
+            raise PatternError(_no_field(table, name))
         return unit and printed_unit(unit, name, self.unsigned)
 
     def _unit_anywhere(self, name: str) -> str | None:
@@ -455,8 +455,7 @@ class _Reader:
             self._fail(where, "a block has either a row (every line has the same shape) or labels (each line its own)")
         for name in _fields_of(block):
             if unit_of(block.table, name) is None and (block.row is None or name not in self.others):
-                known = _nearest(name, declared_table(block.table).fields)
-                self._fail(where, f"table {block.table} has no field {name!r}{known}")
+                self._fail(where, _no_field(block.table, name))
         if block.row is not None:
             self._check_row_block(block, block.row, where)
         else:
@@ -583,8 +582,7 @@ class _Reader:
         elif table not in _TABLES:
             self._fail(f"{where}.labels", f"there is no table {table!r}{_nearest(table, _TABLES)}")
         elif unit_of(table, name) is None:
-            known = _nearest(name, declared_table(table).fields)
-            self._fail(f"{where}.labels", f"table {table} has no field {name!r}{known}")
+            self._fail(f"{where}.labels", _no_field(table, name))
 
     def _references(self, blocks: Sequence[Block]) -> None:
         names = [block.name for block in blocks]
@@ -666,6 +664,11 @@ def fields_of_name(template: str) -> tuple[str, ...]:
     ('issuer', 'series')
     """
     return tuple(re.findall(r"\{([a-z][a-z0-9_]*)\}", template))
+
+
+def _no_field(table: str, name: str) -> str:
+    """That a table has no field of a name, with the mend."""
+    return f"table {table} has no field {name!r}{_nearest(name, declared_table(table).fields)}"
 
 
 def _nearest(wrong: str, known: Iterable[str]) -> str:
