@@ -15,8 +15,8 @@ import polars as pl
 
 from etl.commits import LakeLock, Staging
 from etl.errors import LakeError, UsageError
-from etl.manifest import READ, lake_partitioning, read_manifest, with_folder
-from etl.partitions import PartitionBy
+from etl.manifest import READ, has_reports, read_manifest, with_folder
+from etl.partitions import PartitionBy, partitioning_of
 from etl.staging import read_partition, write_partition
 from etl.versions import SUPERSEDED
 from etl.workers import Workers, processor_cores, result_of
@@ -55,7 +55,7 @@ def compact(
     count = workers or processor_cores()
     with LakeLock(output, waiting), Staging(output, f"compact-{os.getpid()}") as staging, Workers(count) as processes:
         manifest = read_manifest(output)
-        present = lake_partitioning(output, manifest.rows)
+        present = partitioning_of(output) if has_reports(manifest.rows) else None
         if present is None:
             raise UsageError(f"{output}: holds no report yet; `etl run` reads reports into it")
         reports = manifest.rows.filter(pl.col("outcome") == READ)

@@ -456,7 +456,7 @@ def _document(lake: Lake, path: str, sha256: str) -> tuple[Document | None, str 
         kept = document_from_bytes(read_source(lake.output, sha256), path)
         return (kept, None) if isinstance(kept, Document) else (None, kept.message)
     except LakeError as error:
-        if source_file(lake.output, sha256).exists():
+        if (lake.output / source_file(sha256)).exists():
             problem = str(error)
     except ValueError as error:
         problem = str(error)

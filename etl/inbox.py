@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from etl.batch import INTERNAL_ERROR
@@ -13,12 +12,12 @@ from etl.documents import Document, Found, Reject, bare_report_id
 from etl.filings import documents_in
 from etl.generic import NAME as GENERIC_READING
 from etl.layout import Layout, choose_layout
-from etl.manifest import READ, Manifest, Readers, rows_stand
-from etl.parquet import has_end
+from etl.manifest import READ, Manifest, Readers, files_of
 from etl.partitions import PartitionBy, rejected_file
 from etl.rejected_records import OF_REPORTS
 from etl.sources import source_file
 from etl.splits import split_reports
+from etl.stores import LakeStore
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.versions import SUPERSEDED
 
@@ -105,7 +104,7 @@ class Inbox:
 
     def __init__(
         self,
-        output: Path,
+        store: LakeStore,
         manifest: Manifest,
         layouts: Sequence[Layout],
         readers: Readers,
@@ -115,7 +114,7 @@ class Inbox:
         keep_sources: bool,
         force: bool,
     ) -> None:
-        self._output = output
+        self._store = store
         self._manifest = manifest
         self._readers = readers
         self._partition_by = partition_by
@@ -136,10 +135,10 @@ class Inbox:
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
 
-    def batches(self, found: Iterable[Found | Reject]) -> Iterator[InboxBatch]:
-        """The inbox in batches, in its order."""
+    def batches(self, chunks: Iterable[Sequence[Document | Reject]]) -> Iterator[InboxBatch]:
+        """The inbox in batches, in its order: what stands in it is given some documents at a time."""
         batch = InboxBatch()
-        for chunk in self._chunks(found):
+        for chunk in chunks:
             for item, row in self._known(chunk):
                 share = item.share if isinstance(item, Document) and row is None else 0.0
                 if not batch.has_room(share, item.file):
@@ -148,7 +147,7 @@ class Inbox:
                 self._put(item, row, share, batch)
         yield batch.without_copies(self._filed)
 
-    def _chunks(self, found: Iterable[Found | Reject]) -> Iterator[list[Document | Reject]]:
+    def chunks(self, found: Iterable[Found | Reject]) -> Iterator[list[Document | Reject]]:
         """What stands in the inbox, some hundred documents at a time."""
         chunk: list[Document | Reject] = []
         size = 0
@@ -261,12 +260,13 @@ class Inbox:
         same = row["sha256"] == item.sha256 and row["read_by"] == self._readers.together
         if self._force or not same or row["reason_code"] == INTERNAL_ERROR:
             return False
-        return row["reason_code"] not in OF_REPORTS or has_end(f"{self._output}/{rejected_file(item.sha256)}")
+        return row["reason_code"] not in OF_REPORTS or self._store.stand_whole([rejected_file(item.sha256)])
 
     def _stands(self, row: _Row) -> bool:
         """Whether the rows of a report and its source are where they belong."""
-        source = source_file(self._output, row["sha256"])
-        return (not row["source_kept"] or source.is_file()) and rows_stand(self._output, row, self._partition_by)
+        if row["source_kept"] and not self._store.existing([source_file(row["sha256"])]):
+            return False
+        return self._store.stand_whole(files_of(row, self._partition_by))
 
     def _skipped(self, item: Document, row: _Row) -> Outcome:
         """The outcome of a report that the lake has; what is to be said of it is said again."""

@@ -16,7 +16,7 @@ from etl.errors import LakeError
 from etl.figures import RECORD_COLUMNS
 from etl.identities import REPORT
 from etl.lake import Lake
-from etl.manifest import MAY_HAVE_NUMBERS, READ, REJECTED, WITH_NUMBERS, read_manifest, rows_stand
+from etl.manifest import MAY_HAVE_NUMBERS, READ, REJECTED, WITH_NUMBERS, files_of, read_manifest
 from etl.month_checks import COMPARED_TABLES, Reports, check_months, compared_fields
 from etl.parquet import read_parquet
 from etl.partitions import (
@@ -31,6 +31,7 @@ from etl.partitions import (
     rejected_file,
 )
 from etl.schema import TABLES, arrow_schema
+from etl.stores import FolderStore
 from etl.versions import SUPERSEDED
 
 # So many reports are compared at a time; a deal's reports stay together.
@@ -158,9 +159,14 @@ def _lost_reports(
     lost = asked.filter(~superseded & ~pl.col("report_id").is_in(list(found)))
     columns = ("deal", "distribution_date", "report_id", "source")
     earlier = partitioning_of(lake.output / SUPERSEDED_FOLDER) or PartitionBy.DATE
+    store = FolderStore(lake.output)
     rows = [
         *lost.sort(columns).iter_rows(named=True),
-        *(row for row in asked.filter(superseded).iter_rows(named=True) if not rows_stand(lake.output, row, earlier)),
+        *(
+            row
+            for row in asked.filter(superseded).iter_rows(named=True)
+            if not store.stand_whole(files_of(row, earlier))
+        ),
     ]
     return [_not_whole(told, **{name: row[name] for name in columns}) for row in rows]
 

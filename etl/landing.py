@@ -1,24 +1,19 @@
-"""Batches → the lake: what each changes in its partitions and in the manifest, in one commit."""
+"""Batches that were read → the lake: what each changes in its partitions and in the manifest, in one commit."""
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from etl.batch import INTERNAL_ERROR, defect
-from etl.commits import Staging, stage_file
+from etl.batch import INTERNAL_ERROR
+from etl.commits import stage_file
 from etl.documents import bare_report_id
-from etl.errors import WorkerError
 from etl.inbox import InboxBatch
-from etl.layout import Layout
 from etl.manifest import (
     ATTACHED,
     MAY_HAVE_NUMBERS,
@@ -33,14 +28,12 @@ from etl.manifest import (
     with_folder,
 )
 from etl.partitions import PartitionBy, partition_files, rejected_file
-from etl.staging import Rebuilt, Staged, rebuild, reject_row, stage_batch
+from etl.staging import Rebuilt, Staged, reject_row
+from etl.stores import LakeStore, StagingArea
 from etl.version import __version__
-from etl.workers import Workers, result_of
 
 # For these reasons a part of a file is no report: where others are, it is attached to them.
 ATTACHED_FOR = ("not_a_report", "empty", "binary")
-# Partitions are rebuilt so many at a time.
-REBUILT_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -62,73 +55,37 @@ class _Placed:
     rows: pl.DataFrame
 
 
+# Makes the partitions anew that change, in a staging folder: from those of the first reports, which were just read,
+# and from those of the second, rows of the manifest with `folder`, which stay in the lake beside them.
+Rebuilding = Callable[[Path, pl.DataFrame, pl.DataFrame], list[Rebuilt]]
+
+
 class Landing:
-    """Has batches read, and brings them into the lake in their order."""
+    """Brings batches into the lake, one after the other."""
 
     def __init__(
         self,
-        output: Path,
-        staging: Staging,
-        workers: Workers,
+        store: LakeStore,
+        staging: StagingArea,
         manifest: Manifest,
-        layouts: Sequence[Layout],
         readers: Readers,
         partition_by: PartitionBy,
-        *,
-        keep_sources: bool,
+        rebuild: Rebuilding,
     ) -> None:
-        self._output = output
+        self._store = store
         self._staging = staging
-        self._workers = workers
         self._manifest = manifest
-        self._layouts = layouts
         self._readers = readers
         self._partition_by = partition_by
-        self._keep_sources = keep_sources
+        self._rebuild = rebuild
         self._files_with_reports: set[str] = set()  # of all batches up to now
 
-    def in_order(self, batches: Iterable[InboxBatch]) -> Iterator[Landed]:
-        """The batches, each when it has come into the lake; some more are being read meanwhile.
+    def land(self, batch: InboxBatch, folder: Path, staged: Staged) -> Landed:
+        """Bring a batch into the lake, with what was staged for it in a folder.
 
-        Raises LakeError where a file of the lake cannot be read, OutputError where one cannot be written.
+        Raises LakeError where a file of the lake cannot be read, OutputError where one cannot be written, and what
+        `rebuild` raises; then nothing of it has come into the lake.
         """
-        reading: deque[tuple[InboxBatch, Path, Future[Staged]]] = deque()
-        for batch in batches:
-            reading.append(self._begin(batch))
-            while len(reading) > self._workers.count:
-                yield from self._land(*reading.popleft())
-        while reading:
-            yield from self._land(*reading.popleft())
-
-    def _begin(self, batch: InboxBatch) -> tuple[InboxBatch, Path, Future[Staged]]:
-        folder = self._staging.next_folder()
-        given = batch.documents
-        if given:
-            keep = self._keep_sources
-            reading = self._workers.submit(
-                stage_batch, folder, given, self._layouts, self._partition_by, keep_sources=keep
-            )
-        else:
-            reading = Future()
-            reading.set_result(Staged())
-        return batch, folder, reading
-
-    def _land(
-        self, batch: InboxBatch, folder: Path, reading: Future[Staged], *, again: bool = False
-    ) -> Iterator[Landed]:
-        try:
-            yield self._landed(batch, folder, result_of(reading))
-        except WorkerError as error:  # nothing has come into the lake
-            if len(batch.documents) > 1:  # the document that it came to grief over is among them
-                for half in batch.halves():
-                    yield from self._land(*self._begin(half))
-            elif not again:  # it may not have been the document
-                yield from self._land(*self._begin(batch), again=True)
-            else:
-                rejected = reject_row(defect(batch.documents[0], str(error)))
-                yield self._landed(batch, self._staging.next_folder(), Staged(documents=[rejected]))
-
-    def _landed(self, batch: InboxBatch, folder: Path, staged: Staged) -> Landed:
         begun = time.perf_counter()
         files = {(document.source, document.sha256): document.file for document in batch.documents}
         for row in staged.documents:
@@ -188,7 +145,7 @@ class Landing:
     def _commit(self, batch: InboxBatch, folder: Path, staged: Staged, with_reports: Collection[str]) -> pl.DataFrame:
         """Bring the reports of a batch into the lake; the rows of the manifest that change.
 
-        Raises WorkerError where a process ended that rebuilt partitions, before anything has changed.
+        Raises what `rebuild` raises, before anything has changed.
         """
         rows = document_rows([self._with_reader(row) for row in staged.documents])
         read = rows.filter(pl.col("outcome") == READ)
@@ -252,37 +209,27 @@ class Landing:
         """
         touched = with_folder(pl.concat([read, before]), self._partition_by)["folder"].unique()
         present = self._manifest.in_partitions(touched, self._partition_by)
-        if present.is_empty():  # nothing stands there yet
-            return _Placed(list(files), [], read)
         batch = pl.concat([read, before])["report_id"].implode()
         stay = present.filter(~pl.col("report_id").is_in(batch))
-        rebuilt = self._rebuild(folder, stay)
+        rebuilt = self._rebuild(folder, read, stay)
         redone = {file for partition in rebuilt for file in partition_files(partition.folder)}
         kept = [file for file in files if file not in redone]
         kept += [file for partition in rebuilt for file in partition.files]
         removals = self._without_successor(present["folder"].unique().sort(), set(kept))
         return _Placed(kept, removals, _restated(read, stay.select(SCHEMA.names()), rebuilt))
 
-    def _rebuild(self, folder: Path, stay: pl.DataFrame) -> list[Rebuilt]:
-        """Rebuild the partitions in which other reports stay."""
-        ids = dict(stay.group_by("folder").agg("report_id").sort("folder").iter_rows())
-        folders = list(ids)
-        parts = [folders[start : start + REBUILT_AT_ONCE] for start in range(0, len(folders), REBUILT_AT_ONCE)]
-        jobs = [
-            self._workers.submit(rebuild, self._output, folder, {name: ids[name] for name in part}, self._partition_by)
-            for part in parts
-        ]
-        return [partition for job in jobs for partition in result_of(job)]
-
     def _without_successor(self, folders: Iterable[str], staged: Collection[str]) -> list[str]:
         """Files of these partitions that stand in the lake and are not replaced."""
-        files = (file for folder in folders for file in partition_files(folder) if file not in staged)
-        return [file for file in files if os.path.exists(f"{self._output}/{file}")]  # noqa: PTH110
+        return self._store.existing(
+            file for folder in folders for file in partition_files(folder) if file not in staged
+        )
 
 
 def _restated(rows: pl.DataFrame, stay: pl.DataFrame, rebuilt: Sequence[Rebuilt]) -> pl.DataFrame:
     """The rows with the standing that their reports have now, and those of other reports that change: they have another
     standing, or something of them was not found and they must be read again."""
+    if not rebuilt and stay.is_empty():
+        return rows
     standing = {report_id: now for partition in rebuilt for report_id, now in partition.standings.items()}
     found = {report_id: len(tables) for partition in rebuilt for report_id, tables in partition.tables.items()}
     report_id = pl.col("report_id")

@@ -20,7 +20,7 @@ import polars as pl
 from etl.batch import INTERNAL_ERROR
 from etl.errors import LakeError, first_line
 from etl.layout import Layout
-from etl.parquet import has_end, parquet_bytes
+from etl.parquet import parquet_bytes
 from etl.partitions import (
     MANIFEST_FOLDER,
     REJECTS_FOLDER,
@@ -28,7 +28,6 @@ from etl.partitions import (
     SUPERSEDED_FOLDER,
     PartitionBy,
     partition_file,
-    partitioning_of,
 )
 from etl.rejected_records import OF_REPORTS
 from etl.schema import TABLES, conform, table
@@ -142,9 +141,9 @@ def read_manifest(output: Path) -> Manifest:
     return Manifest(rows, [f"{MANIFEST_FOLDER}/{name}" for name in names])
 
 
-def lake_partitioning(output: Path, rows: pl.DataFrame) -> PartitionBy | None:
-    """How the lake is partitioned; None where it has no report yet."""
-    return None if rows.filter(pl.col("outcome") == READ).is_empty() else partitioning_of(output)
+def has_reports(rows: pl.DataFrame) -> bool:
+    """Whether there is a report among these rows."""
+    return not rows.filter(pl.col("outcome") == READ).is_empty()
 
 
 def document_rows(rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
@@ -157,11 +156,11 @@ def removed(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(SCHEMA.names()).with_columns(outcome=pl.lit(REMOVED))
 
 
-def rows_stand(output: Path, row: Mapping[str, Any], partition_by: PartitionBy) -> bool:
-    """Whether the files with the rows of a report are there, and have an end."""
+def files_of(row: Mapping[str, Any], partition_by: PartitionBy) -> list[str]:
+    """The files with the rows of a report, below the lake."""
     file = partition_file(partition_by.folder(row["deal"], row["distribution_date"]))
     place = f"{SUPERSEDED_FOLDER}/" if row["standing"] == SUPERSEDED else ""
-    return all(has_end(f"{output}/{place}{name}/{file}") for name in row["tables"])
+    return [f"{place}{name}/{file}" for name in row["tables"]]
 
 
 def with_folder(rows: pl.DataFrame, partition_by: PartitionBy) -> pl.DataFrame:

@@ -21,12 +21,13 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.commits import LakeLock, Staging, cannot_write, stage_file
+from etl.commits import cannot_write, stage_file
 from etl.documents import Found, Reject, find_inputs, gone_sources, size_of
 from etl.errors import UsageError
 from etl.inbox import Inbox
 from etl.landing import Landed, Landing
 from etl.layout import Layouts, usable_layouts
+from etl.local_engine import LocalEngine
 from etl.manifest import (
     ATTACHED,
     MERGED_FILE,
@@ -35,13 +36,14 @@ from etl.manifest import (
     REJECTS_FILE,
     REMOVED,
     Manifest,
-    lake_partitioning,
+    has_reports,
     list_bytes,
     read_manifest,
     readers,
 )
 from etl.partitions import OUTPUT_FOLDERS, RUNS_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
+from etl.stores import FolderStore, LakeStore, StagingArea
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.version import __version__
 from etl.versions import CONFLICT, SUPERSEDED
@@ -85,9 +87,10 @@ def run(
     count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
-    with LakeLock(folder, waiting), Staging(folder, run_id) as staging, Workers(count) as processes, _writing(folder):
-        manifest = read_manifest(folder)
-        chosen = _chosen_partitioning(folder, manifest, wanted)
+    store = FolderStore(folder)
+    with store.lock(waiting), store.staging(run_id) as staging, Workers(count) as processes, _writing(output):
+        manifest = read_manifest(store.root)
+        chosen = _chosen_partitioning(output, store, manifest, wanted)
         summary = Summary(
             run_id=run_id,
             program_version=__version__,
@@ -99,11 +102,12 @@ def run(
             workers=count,
         )
         read_by = readers(layouts)
-        inbox = Inbox(folder, manifest, layouts, read_by, chosen, summary, keep_sources=keep_sources, force=force)
-        landing = Landing(folder, staging, processes, manifest, layouts, read_by, chosen, keep_sources=keep_sources)
+        inbox = Inbox(store, manifest, layouts, read_by, chosen, summary, keep_sources=keep_sources, force=force)
+        engine = LocalEngine(store, staging, processes, layouts, chosen, keep_sources=keep_sources)
+        landing = Landing(store, staging, manifest, read_by, chosen, engine.rebuild)
         with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
             teller = _Teller(summary, told)
-            for landed in landing.in_order(inbox.batches(found)):
+            for landed in engine.land_all(landing, inbox.batches(inbox.chunks(found))):
                 teller.tell(landed)
                 if progress is not None:
                     progress(inbox.files_done, len(found))
@@ -111,7 +115,7 @@ def run(
             landing.forget([*gone, *inbox.no_longer_parts()])
             teller.tell_conflicts(manifest)
             teller.tell_standings(manifest)
-            _finish(folder, staging, manifest, summary, told, started, clock)
+            _finish(store, staging, manifest, summary, told, started, clock)
     return summary
 
 
@@ -125,12 +129,12 @@ def _few(found: Sequence[Found | Reject]) -> bool:
 
 
 @contextmanager
-def _writing(output: Path) -> Iterator[None]:
+def _writing(output: str | os.PathLike[str]) -> Iterator[None]:
     """Whatever else cannot be written, such as what is to be said of the run, is an OutputError."""
     try:
         yield
     except OSError as error:
-        raise cannot_write(output, error) from error
+        raise cannot_write(Path(output), error) from error
 
 
 def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:
@@ -143,9 +147,11 @@ def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:
         raise UsageError(f"a lake cannot be partitioned by {given!r}; the ways are {ways}") from error
 
 
-def _chosen_partitioning(output: Path, manifest: Manifest, wanted: PartitionBy | None) -> PartitionBy:
+def _chosen_partitioning(
+    output: str | os.PathLike[str], store: LakeStore, manifest: Manifest, wanted: PartitionBy | None
+) -> PartitionBy:
     """The partitioning of the lake, which a run does not change."""
-    present = lake_partitioning(output, manifest.rows)
+    present = store.partitioning() if has_reports(manifest.rows) else None
     if present is not None and wanted not in (None, present):
         raise UsageError(
             f"{output}: is partitioned by {present.value}; leave --partition-by out, or first "
@@ -248,13 +254,19 @@ def _with_text_date(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finish(
-    output: Path, staging: Staging, manifest: Manifest, summary: Summary, told: IO[str], started: datetime, clock: float
+    store: LakeStore,
+    staging: StagingArea,
+    manifest: Manifest,
+    summary: Summary,
+    told: IO[str],
+    started: datetime,
+    clock: float,
 ) -> None:
     """The last commit: one file for the manifest, one for the rejects, and what is to be said of the run."""
     folder = staging.next_folder()
     segments = manifest.segments
     files = []
-    if segments or not (output / REJECTS_FILE).is_file():
+    if segments or not store.existing([REJECTS_FILE]):
         stage_file(folder, MERGED_FILE, manifest.merged())
         rejects = manifest.rows.filter(pl.col("outcome") == REJECTED).sort("source")
         names = [column.name for column in table("rejects").columns]

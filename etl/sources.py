@@ -23,11 +23,11 @@ _LEVEL = 6
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def source_file(output: Path, sha256: str) -> Path:
-    """Where the source with this SHA-256 stands. Raises ValueError for what is no SHA-256."""
+def source_file(sha256: str) -> str:
+    """Where the source with this SHA-256 stands, below the lake. Raises ValueError for what is no SHA-256."""
     if not _SHA256.fullmatch(sha256):
         raise ValueError(f"{sha256!r} is no SHA-256")
-    return output / SOURCES_FOLDER / sha256[:2] / f"{sha256}.gz"
+    return f"{SOURCES_FOLDER}/{sha256[:2]}/{sha256}.gz"
 
 
 def compressed(content: bytes) -> bytes:
@@ -37,7 +37,7 @@ def compressed(content: bytes) -> bytes:
 
 def read_source(output: Path, sha256: str) -> bytes:
     """The source with this SHA-256. Raises LakeError where it is missing or damaged."""
-    file = source_file(output, sha256)
+    file = output / source_file(sha256)
     try:
         with gzip.open(file) as stream:
             content = stream.read(MAX_BYTES + 1)  # never more, whatever the file would grow to

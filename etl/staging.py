@@ -271,7 +271,7 @@ def _dated(report: ReportRows, name: str, partition_by: PartitionBy) -> pa.Table
 
 
 def _stage_source(staging: Path, document: Document) -> str:
-    file = source_file(Path(), document.sha256).as_posix()
+    file = source_file(document.sha256)
     stage_file(staging, file, compressed(document.content))
     return file
 

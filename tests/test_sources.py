@@ -107,7 +107,7 @@ def test_the_source_stands_there_before_the_report(inbox: Path, tmp_path: Path) 
     ],
 )
 def test_a_damaged_source_is_named(tmp_path: Path, damage: bytes, said: str) -> None:
-    file = source_file(tmp_path, _sha256(REPORT))
+    file = tmp_path / source_file(_sha256(REPORT))
     file.parent.mkdir(parents=True)
     file.write_bytes(damage)
     with pytest.raises(LakeError, match=said) as caught:
@@ -118,7 +118,7 @@ def test_a_damaged_source_is_named(tmp_path: Path, damage: bytes, said: str) -> 
 
 
 def test_a_folder_in_place_of_a_source_is_told(tmp_path: Path) -> None:
-    source_file(tmp_path, _sha256(REPORT)).mkdir(parents=True)
+    (tmp_path / source_file(_sha256(REPORT))).mkdir(parents=True)
     with pytest.raises(LakeError, match="cannot be read"):
         read_source(tmp_path, _sha256(REPORT))
 
@@ -134,7 +134,7 @@ def test_no_more_is_decompressed_than_the_program_reads(tmp_path: Path, monkeypa
         return content
 
     monkeypatch.setattr(gzip.GzipFile, "read", counted)
-    file = source_file(tmp_path, "0" * 64)
+    file = tmp_path / source_file("0" * 64)
     file.parent.mkdir(parents=True)
     member = gzip.compress(bytes(16 * 1024 * 1024), 9)
     file.write_bytes(member * 128)
@@ -144,9 +144,9 @@ def test_no_more_is_decompressed_than_the_program_reads(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("sha256", ["", "../../../etc/passwd", "a" * 63, "A" * 64, f"{'a' * 64}/..", f"{'a' * 64}\n"])
-def test_a_name_that_is_no_hash_leads_nowhere(tmp_path: Path, sha256: str) -> None:
+def test_a_name_that_is_no_hash_leads_nowhere(sha256: str) -> None:
     with pytest.raises(ValueError, match="is no SHA-256"):
-        source_file(tmp_path, sha256)
+        source_file(sha256)
 
 
 @pytest.mark.parametrize("path", [b"a/b.txt", b"a\\b.txt", b"a\\x41.txt", "é報.txt".encode(), b"\xff\\\xfe", b"\\\\"])
