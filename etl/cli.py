@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypedDict
 
 import typer
 from rich.console import Console
@@ -43,9 +43,11 @@ from etl.show_schema import show_table, show_tables
 from etl.show_views import show_views
 from etl.show_why import show_why, why_as_json
 from etl.sql import MAX_QUERY, ask
+from etl.summary import Summary
 from etl.terminal import printable
 from etl.version import __version__
 from etl.views import SCRIPTS, script, write_views
+from etl.watching import EVERY, watch
 from etl.why import named_document, why
 
 FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
@@ -121,33 +123,64 @@ def run_command(
         ),
     ] = None,
     layouts: _Layouts = None,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Go on: read what is new in the inbox, until Ctrl-C or SIGTERM.")
+    ] = False,
+    every: Annotated[
+        float | None, typer.Option("--every", min=0.1, help="With --watch: seconds between looks; by default 10.")
+    ] = None,
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="Write OpenLineage events too, into _runs (extra [lineage]).")
+    ] = False,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
     if not out:
         raise UsageError("--out is empty; name the folder of the tables")
     if os.path.isfile(out):  # noqa: PTH113 - no error where that cannot be known
         raise UsageError(f"--out {out} is a file; name a folder")
-    with (
-        _stopping("what was written is whole, run again to finish"),
-        _progress(shown=sys.stderr.isatty() and not as_json) as progress,
-    ):
-        summary = run(
-            inputs,
-            out,
-            layouts,
-            progress=progress,
-            keep_sources=not no_sources,
-            force=force,
-            partition_by=partition_by,
-            workers=workers,
-            waiting=_waiting(out),
-        )
+    if every is not None and not watching:
+        raise UsageError("--every goes with --watch")
+    if strict and watching:
+        raise UsageError("--watch goes on whatever it reads, so --strict cannot end it; read what it leaves in _runs")
+    chosen = _Chosen(
+        keep_sources=not no_sources,
+        force=force,
+        partition_by=partition_by,
+        workers=workers,
+        waiting=_waiting(out),
+        lineage=lineage,
+    )
+    with _stopping("what was written is whole, run again to finish"):
+        if watching:
+            seconds = EVERY if every is None else every
+            _tell(f"watching {' '.join(inputs)}, every {seconds:g} s; Ctrl-C ends it")
+            for summary in watch(inputs, out, layouts, every=seconds, **chosen):
+                _show(summary, as_json=as_json)
+            return
+        with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
+            summary = run(inputs, out, layouts, progress=progress, **chosen)
+    _show(summary, as_json=as_json)
+    if strict and (summary.rejected or summary.numbers_unclaimed or summary.conflicts or summary.lost):
+        raise typer.Exit(FAILED)
+
+
+class _Chosen(TypedDict):
+    """What is chosen for runs, once or again and again."""
+
+    keep_sources: bool
+    force: bool
+    partition_by: str | None
+    workers: int | None
+    waiting: Callable[[], None]
+    lineage: bool
+
+
+def _show(summary: Summary, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
         show_summary(summary)
-    if strict and (summary.rejected or summary.numbers_unclaimed or summary.conflicts or summary.lost):
-        raise typer.Exit(FAILED)
+    sys.stdout.flush()  # whoever follows a watch in a pipe sees it at once
 
 
 @app.command("compact")

@@ -14,7 +14,7 @@ import re
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
@@ -157,10 +157,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is given to a run: its files, sorted, each once, and the folders of which all was looked through."""
+    """What is given to a run: its files, sorted, each once, and the folders of which all was looked through.
 
+    `unread` are files that stand there too, and need not be read.
+    """
+
+    given: list[str]
     found: list[Found | Reject]
     folders: list[Path]
+    unread: list[Found | Reject] = field(default_factory=list)
 
 
 def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> Inputs:
@@ -170,15 +175,16 @@ def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> 
     folder holds the output of runs, its `output_folders` are left out. Raises UsageError where an
     input does not exist.
     """
+    given = list(inputs)
     found: dict[str, Found | Reject] = {}
     folders: list[Path] = []
-    for root in itertools.chain.from_iterable(map(_expand, inputs)):
+    for root in itertools.chain.from_iterable(map(_expand, given)):
         items: Iterable[Found | Reject] = [root]
         if isinstance(root, Found) and root.path.is_dir():
             folders.append(root.path)
             items = _walk(root, output_folders)
-        found |= {item.source if isinstance(item, Reject) else source_name(item.path): item for item in items}
-    return Inputs([found[source] for source in sorted(found)], folders)
+        found |= {source_of(item): item for item in items}
+    return Inputs(given, [found[source] for source in sorted(found)], folders)
 
 
 def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Iterable[Found | Reject]) -> list[str]:
@@ -190,7 +196,7 @@ def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Ite
     asked = {source: file for source, file in sources.items() if _lies_in(file, folders)}
     if not asked:
         return []
-    there = {item.source if isinstance(item, Reject) else source_name(item.path): item for item in found}
+    there = {source_of(item): item for item in found}
     unlisted = [source_path(source) for source, item in there.items() if _is_unreadable(item)]
     return [source for source, file in asked.items() if file not in there and not _lies_in(file, unlisted)]
 
@@ -202,6 +208,11 @@ def _is_unreadable(item: Found | Reject) -> bool:
 def _lies_in(source: str, folders: Iterable[Path]) -> bool:
     path = source_path(source)
     return any(path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts for folder in folders)
+
+
+def source_of(item: Found | Reject) -> str:
+    """The source of what was found."""
+    return item.source if isinstance(item, Reject) else source_name(item.path)
 
 
 def size_of(found: Found) -> int:

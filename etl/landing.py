@@ -38,21 +38,25 @@ ATTACHED_FOR = ("not_a_report", "empty", "binary")
 
 @dataclass(frozen=True)
 class Landed:
-    """A batch that has come into the lake, and the rows of the manifest that it changed (`outcome` may be removed)."""
+    """A batch that has come into the lake, the rows of the manifest that it changed (`outcome` may be removed), and the
+    partitions of which it wrote or took out files."""
 
     batch: InboxBatch
     staged: Staged
     changes: pl.DataFrame
+    partitions: list[str]
     seconds: float
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """The files of a commit, the files that it takes out, and the rows of the manifest that it changes."""
+    """The files of a commit, the files that it takes out, the rows of the manifest that it changes, and the partitions
+    that it touches."""
 
     files: list[str]
     removals: list[str]
     rows: pl.DataFrame
+    partitions: list[str]
 
 
 # Makes the partitions anew that change, in a staging folder: from those of the first reports, which were just read,
@@ -97,8 +101,8 @@ class Landing:
         with_reports = self._with_reports(batch, staged)
         self._files_with_reports |= with_reports
         self._attach(staged)
-        changes = self._commit(batch, folder, staged, with_reports)
-        return Landed(batch, staged, changes, time.perf_counter() - begun)
+        changes, partitions = self._commit(batch, folder, staged, with_reports)
+        return Landed(batch, staged, changes, partitions, time.perf_counter() - begun)
 
     def _rejected_copies(self, batch: InboxBatch, staged: Staged) -> Iterator[dict[str, Any]]:
         """Rows of copies of documents that were rejected: for the same reason."""
@@ -142,8 +146,10 @@ class Landing:
         refused = self._manifest.parts(with_reports, REJECTED)
         return refused.filter(pl.col("reason_code").is_in(ATTACHED_FOR)).with_columns(outcome=pl.lit(ATTACHED))
 
-    def _commit(self, batch: InboxBatch, folder: Path, staged: Staged, with_reports: Collection[str]) -> pl.DataFrame:
-        """Bring the reports of a batch into the lake; the rows of the manifest that change.
+    def _commit(
+        self, batch: InboxBatch, folder: Path, staged: Staged, with_reports: Collection[str]
+    ) -> tuple[pl.DataFrame, list[str]]:
+        """Bring the reports of a batch into the lake; the rows of the manifest that change, and the partitions.
 
         Raises what `rebuild` raises, before anything has changed.
         """
@@ -158,7 +164,7 @@ class Landing:
         rejected = rows.filter(pl.col("outcome") != READ)
         changes = pl.concat([self._attached_now(with_reports), removed(mended), removed(unread), placed.rows, rejected])
         self._change(folder, changes, placed.files, placed.removals)
-        return changes
+        return changes, placed.partitions
 
     def _looked_at(self, batch: InboxBatch, rows: pl.DataFrame, read: Collection[str]) -> pl.DataFrame:
         """The rows of the reports of which it is known now what they are: not of those that were left because of a
@@ -216,7 +222,8 @@ class Landing:
         kept = [file for file in files if file not in redone]
         kept += [file for partition in rebuilt for file in partition.files]
         removals = self._without_successor(present["folder"].unique().sort(), set(kept))
-        return _Placed(kept, removals, _restated(read, stay.select(SCHEMA.names()), rebuilt))
+        rows = _restated(read, stay.select(SCHEMA.names()), rebuilt)
+        return _Placed(kept, removals, rows, touched.to_list())
 
     def _without_successor(self, folders: Iterable[str], staged: Collection[str]) -> list[str]:
         """Files of these partitions that stand in the lake and are not replaced."""

@@ -35,10 +35,11 @@ REJECTED_RECORDS_FOLDER = "_rejected_records"
 RUNS_FOLDER = "_runs"
 SOURCES_FOLDER = "_sources"
 VIEWS_FOLDER = "_views"
+WATCHED_FOLDER = "_watched"
 # All that an output folder holds.
 OUTPUT_FOLDERS = (
     *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, REJECTED_RECORDS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER,
-    VIEWS_FOLDER, STAGING_FOLDER,
+    VIEWS_FOLDER, WATCHED_FOLDER, STAGING_FOLDER,
 )  # fmt: skip
 # One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
 # known.

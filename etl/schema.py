@@ -28,7 +28,7 @@ CONTRACT_VERSION = 1
 # Contract order: one direction from the report to its smallest cell.
 TABLES = ("reports", "classes", "pools", "delinquencies", "measures", "triggers", "checks", "records")
 # Beside the tables: what could not be read, and the numbers in it; all documents that the lake knows.
-LISTS = ("rejects", "rejected_records", "documents")
+LISTS = ("rejects", "rejected_records", "documents", "watched")
 
 _SIMPLE_TYPES: dict[str, pa.DataType] = {
     "string": pa.string(),

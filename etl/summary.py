@@ -34,7 +34,8 @@ class Summary:
     """The result of a run, as `--json` prints it and the manifest of the run keeps it.
 
     `rows`, `checks` and `failed_checks` are those of the reports that this run read, superseded ones too, which
-    `standing` tells; `skipped_checks_failed` are those that `etl check` lists. Numbers are those of all reports of the
+    `standing` tells; `skipped_checks_failed` are those that `etl check` lists. `partitions_changed` were
+    written anew or taken out, in all tables that have rows of them. Numbers are those of all reports of the
     inbox. `other_layouts` counts reports that stay as layouts read them that this run has not got. Lists end after a
     thousand.
     """
@@ -61,6 +62,7 @@ class Summary:
     checks: dict[str, int] = field(default_factory=dict)
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     skipped_checks_failed: int = 0
+    partitions_changed: int = 0
     other_layouts: dict[str, int] = field(default_factory=dict)
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     superseded: list[dict[str, Any]] = field(default_factory=list)

@@ -678,6 +678,7 @@ def test_a_signal_ends_a_run_in_order(
     said = _stop(process, sent, _workers_of(process.pid))
     assert (process.returncode, said) == (code, f"etl: {word}; what was written is whole, run again to finish\n")
     assert not (output / "_staging").exists()
+    assert json.loads(max((output / "_runs").iterdir()).read_text(encoding="utf-8"))["state"] == "interrupted"
     small.known.check(output)
     run([small.empty], output)
     assert hashes(output) in small.boundaries
