@@ -23,6 +23,7 @@ from etl.runs import run
 from etl.schema import arrow_schema, partitioning
 from etl.summary import Summary
 from etl.version import __version__
+from etl.watching import watch
 
 __all__ = [
     "EtlError",
@@ -45,4 +46,5 @@ __all__ = [
     "read_report",
     "read_reports",
     "run",
+    "watch",
 ]
