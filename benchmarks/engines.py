@@ -161,8 +161,8 @@ def table(measured: dict[str, Measured], reports: int, repeat: int) -> str:
         ),
         "",
         (
-            "| engine | s | reports/s | time beside the local engine on two cores | core ms a report | most MiB | s for a "
-            "single report |"
+            "| engine | s | reports/s | time beside the local engine on two cores | core ms a report | most MiB | "
+            "s for a single report |"
         ),
         "| --- | --: | --: | --: | --: | --: | --: |",
     ]
