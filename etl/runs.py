@@ -12,12 +12,12 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -43,12 +43,19 @@ from etl.manifest import (
 )
 from etl.partitions import OUTPUT_FOLDERS, RUNS_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
+from etl.spark_engine import SparkEngine, split_inputs, with_urls
+from etl.spark_session import spark_session
 from etl.stores import FolderStore, LakeStore, StagingArea
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.version import __version__
 from etl.versions import CONFLICT, SUPERSEDED
 from etl.workers import Workers, processor_cores
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# The engines: processes of this machine, or the executors of Spark.
+LOCAL, SPARK = "local", "spark"
 # What is read in one process.
 FEW_DOCUMENTS = 100
 FEW_BYTES = 4 * 1024 * 1024
@@ -65,6 +72,8 @@ def run(
     partition_by: PartitionBy | str | None = None,
     workers: int | None = None,
     waiting: Callable[[], None] | None = None,
+    engine: str = LOCAL,
+    spark: SparkSession | None = None,
 ) -> Summary:
     """Read all reports of `inputs` (files, folders, globs) into Parquet below `output`.
 
@@ -72,6 +81,8 @@ def run(
     the reports are kept there too, unless `keep_sources` is False. `partition_by` is that of the lake, or
     `deal,date` for a new one. `workers` processes read, by default one for each core; the result does not
     depend on it. `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
+    With the `engine` "spark" the executors of a Spark session read, `spark` or the one that there is, else one that is
+    started; the result does not depend on that either.
 
     `progress` is called with the numbers of documents done and to do, `waiting` if another run writes
     into `output`. Raises UsageError for inputs that do not exist or another partitioning than the lake
@@ -82,13 +93,20 @@ def run(
     layouts = usable_layouts(layouts)
     given = [os.fspath(path) for path in inputs]
     wanted = _partition_by(partition_by)
-    inputs_found = find_inputs(given, OUTPUT_FOLDERS)
+    paths, urls = split_inputs(given) if _is_spark(engine) else (given, [])
+    inputs_found = find_inputs(paths, OUTPUT_FOLDERS)
     found = inputs_found.found
     count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
     store = FolderStore(folder)
-    with store.lock(waiting), store.staging(run_id) as staging, Workers(count) as processes, _writing(output):
+    with (
+        _session(engine, spark) as session,
+        store.lock(waiting),
+        store.staging(run_id) as staging,
+        Workers(count) as processes,
+        _writing(output),
+    ):
         manifest = read_manifest(store.root)
         chosen = _chosen_partitioning(output, store, manifest, wanted)
         summary = Summary(
@@ -103,11 +121,17 @@ def run(
         )
         read_by = readers(layouts)
         inbox = Inbox(store, manifest, layouts, read_by, chosen, summary, keep_sources=keep_sources, force=force)
-        engine = LocalEngine(store, staging, processes, layouts, chosen, keep_sources=keep_sources)
-        landing = Landing(store, staging, manifest, read_by, chosen, engine.rebuild)
+        reading: LocalEngine | SparkEngine
+        if session is None:
+            reading = LocalEngine(store, staging, processes, layouts, chosen, keep_sources=keep_sources)
+        else:
+            found = with_urls(session, found, urls)
+            reading = SparkEngine(session, store, staging, layouts, chosen, keep_sources=keep_sources)
+            summary.workers = reading.cores
+        landing = Landing(store, staging, manifest, read_by, chosen, reading.rebuild)
         with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
             teller = _Teller(summary, told)
-            for landed in engine.land_all(landing, inbox.batches(inbox.chunks(found))):
+            for landed in reading.land_all(landing, inbox, found):
                 teller.tell(landed)
                 if progress is not None:
                     progress(inbox.files_done, len(found))
@@ -135,6 +159,16 @@ def _writing(output: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise cannot_write(Path(output), error) from error
+
+
+def _is_spark(engine: str) -> bool:
+    if engine not in (LOCAL, SPARK):
+        raise UsageError(f"there is no engine {engine!r}; the engines are {LOCAL!r} and {SPARK!r}")
+    return engine == SPARK
+
+
+def _session(engine: str, given: SparkSession | None) -> AbstractContextManager[SparkSession | None]:
+    return spark_session(given) if _is_spark(engine) else nullcontext()
 
 
 def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:
