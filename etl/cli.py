@@ -30,7 +30,7 @@ from etl.layout import Layout, find_named, usable_layouts
 from etl.movements import movements
 from etl.new_layouts import new_layout
 from etl.partitions import PartitionBy
-from etl.runs import run
+from etl.runs import LOCAL, run
 from etl.samples import accept, check_samples
 from etl.schema import LISTS, TABLES, Table, table
 from etl.show_answer import show_answer, write_csv, write_json
@@ -120,6 +120,9 @@ def run_command(
             help="Processes that read, where there are more than 100 documents; by default one for each core.",
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="Who reads: local (processes of this machine) or spark.", metavar="NAME")
+    ] = LOCAL,
     layouts: _Layouts = None,
 ) -> None:
     """Read all reports of an inbox into Parquet, partitioned by deal and date."""
@@ -141,6 +144,7 @@ def run_command(
             partition_by=partition_by,
             workers=workers,
             waiting=_waiting(out),
+            engine=engine,
         )
     if as_json:
         typer.echo(json.dumps(asdict(summary)))

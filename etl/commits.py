@@ -148,15 +148,18 @@ class Staging:
     ) -> None:
         """Put the files of a folder (paths below it) in their places, and take out `removals` (paths below the lake).
 
-        Raises OutputError where that fails; the next run goes on with it.
+        What was `deposited` must be in the folder by now. Raises OutputError where that fails; the next run goes on
+        with it.
         """
-        del deposited  # it is in the folder already
+        files = sorted(files, key=_turn)
+        if any(deposited):
+            _require(folder, files)
         ready = folder.with_name(folder.name + _READY)
         try:
             if removals:
                 (folder / _REMOVALS).write_text(json.dumps(list(removals)), encoding="utf-8")
             folder.rename(ready)
-            _apply(self._output, ready, sorted(files, key=_turn), removals)
+            _apply(self._output, ready, files, removals)
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
@@ -197,6 +200,16 @@ class FolderDeposit:
             shutil.rmtree(aside, ignore_errors=True)
             raise cannot_write(self.folder, error) from error
         return aside.name
+
+
+def _require(folder: Path, files: Iterable[str]) -> None:
+    """Raise OutputError where files that other machines put there are not seen here: then nothing has happened yet."""
+    missing = [file for file in files if not os.path.exists(f"{folder}/{file}")]  # noqa: PTH110 - one of thousands
+    if missing:
+        raise OutputError(
+            f"{folder}/{missing[0]}: was written elsewhere and is not seen here ({len(missing):,} such files); "
+            "put the lake where all machines see the same folder, and run again"
+        )
 
 
 def _put(written: str, folder: Path, file: str) -> None:

@@ -19,6 +19,7 @@ archives in memory whole. Contents of other places, such as hdfs:// or s3a://, c
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import pickle
@@ -34,8 +35,9 @@ from urllib.parse import unquote, urlsplit
 import polars as pl
 import pyarrow as pa
 
-from etl.documents import Document, Found, Reject, size_of, source_name
-from etl.errors import EtlError, UsageError, first_line
+from etl.batch import MAX_MESSAGE, defect
+from etl.documents import STANDARD_INPUT, Document, Found, Reject, size_of, source_name
+from etl.errors import EtlError, UsageError, WorkerError
 from etl.inbox import BATCH_DOCUMENTS, BATCH_SHARE, Inbox, InboxBatch
 from etl.landing import Landed, Landing
 from etl.layout import Layout
@@ -50,7 +52,7 @@ from etl.spark_tasks import (
     stage_packs,
     staged_of,
 )
-from etl.staging import Rebuilt, Staged
+from etl.staging import Rebuilt, Staged, reject_row
 from etl.stores import LakeStore, StagingArea
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
 
 # A wave has so many files at the most, and so many bytes of them.
 WAVE_FILES = 50_000
-WAVE_BYTES = 16 * 1024**3
+WAVE_BYTES = 2 * 1024**3
 # A file that comes through Spark is one value of a row, which can be no larger than 2 GiB; several are held at once.
 MAX_ROW_BYTES = 512 * 1024**2
 # For each core there are so many tasks, if there is work for them: those that are slow leave others to the rest.
@@ -95,10 +97,17 @@ class HadoopFile(Found):
 
 
 def split_inputs(given: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The paths among the inputs of a run, and the URLs of what Spark reads; `file:` URLs are paths."""
+    """The paths among the inputs of a run, and the URLs of what Spark reads; `file:` URLs are paths.
+
+    Raises UsageError for standard input, which executors have not got.
+    """
     paths: list[str] = []
     urls: list[str] = []
     for each in given:
+        if each == STANDARD_INPUT:
+            raise UsageError(
+                "standard input is read by the local engine alone; leave --engine out, or save it as a file"
+            )
         parts = urlsplit(each) if _URL.match(each) else None
         if parts is not None and parts.scheme == "file":
             paths.append(unquote(parts.path))
@@ -207,8 +216,26 @@ class SparkEngine:
         with self._documents(found, asks_for_layouts=inbox.asks_for_layouts) as (documents, told):
             inbox.files_done += len(wave)
             for batch in inbox.batches([[*rejects, *told]], bounded=False):
-                with self._stage(batch, documents) as staged:
-                    yield landing.land(batch, self._staging.next_folder(), staged)
+                yield from self._land_batch(landing, batch, documents)
+
+    def _land_batch(
+        self, landing: Landing, batch: InboxBatch, documents: DataFrame | None, *, again: bool = False
+    ) -> Iterator[Landed]:
+        """The batch as it has come into the lake. Where reading it ended Python again and again, the batch in halves,
+        until the document that does so is alone, and rejected."""
+        try:
+            with self._stage(batch, documents) as staged:
+                yield landing.land(batch, self._staging.next_folder(), staged)
+        except WorkerError as error:  # nothing has come into the lake
+            if len(batch.documents) > 1:
+                for half in batch.halves():
+                    yield from self._land_batch(landing, half, documents)
+            elif not again:  # it may not have been the document
+                yield from self._land_batch(landing, batch, documents, again=True)
+            else:
+                rejected = Staged(documents=[reject_row(defect(batch.documents[0], str(error)))])
+                self._staged = rejected
+                yield landing.land(batch, self._staging.next_folder(), rejected)
 
     # --- files → documents
 
@@ -222,8 +249,11 @@ class SparkEngine:
             return
         reading = Reading(self._layouts, str(Path.cwd()), asks_for_layouts)
         with self._read(found, reading) as rows, _persisted(rows) as documents:
-            with _failing("read the inbox"):
-                table = documents.select("group", "number", "item").toArrow()
+            try:
+                with _failing("read the inbox"):
+                    table = documents.select("group", "number", "item").toArrow()
+            except WorkerError as error:
+                raise EtlError(f"Spark could not read the inbox: {error}; {_WHOLE}") from error
             table = table.sort_by([("group", "ascending"), ("number", "ascending")])
             told = [pickle.loads(item.as_py()) for item in table.column("item")]  # noqa: S301 - from tasks of this run
             _refuse_unseen(found, told)
@@ -350,23 +380,39 @@ def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
     try:
         yield kept
     finally:
-        kept.unpersist()
+        with contextlib.suppress(Exception):  # where Spark itself has ended, its own error tells
+            kept.unpersist()
 
 
 _WHOLE = "what was committed before is whole, run again to finish"
 # What the traceback of a task ends with, where it ended with an error of this package.
 _OWN_ERROR = re.compile(r"^etl\.errors\.\w+: (.+)$", re.MULTILINE)
+# What any other traceback ends with, and what Java says of its errors.
+_ANY_ERROR = re.compile(r"^(?:Caused by)?(?:: )?((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
+# A worker of Python, or the executor with it, was killed or crashed.
+_WORKER_LOST = re.compile(r"Python worker (?:exited|crashed)|ExecutorLostFailure|EXECUTOR_LOST")
+# As the local engine says it.
+_LOST = "a worker process ended before its work was done"
 
 
 @contextmanager
 def _failing(doing: str, kind: type[EtlError] = EtlError) -> Iterator[None]:
-    """An error of Spark's, which is a page long, in one line."""
+    """An error of Spark's, which is a page long, in one line. Raises WorkerError where Python ended in a task."""
     try:
         yield
     except EtlError:
         raise
     except Exception as error:
-        said = _OWN_ERROR.search(str(error))
-        if said is not None:
-            raise EtlError(said[1]) from error
-        raise kind(f"Spark could not {doing}: {first_line(error)}; {_WHOLE}") from error
+        text = str(error)
+        own = _OWN_ERROR.search(text)
+        if own is not None:
+            raise EtlError(own[1]) from error
+        if _WORKER_LOST.search(text):
+            raise WorkerError(_LOST) from error
+        raise kind(f"Spark could not {doing}: {_said(text)}; {_WHOLE}") from error
+
+
+def _said(text: str) -> str:
+    """The line of an error of Spark's that tells most: the last that names an error, for it caused the others."""
+    lines = _ANY_ERROR.findall(text) or text.strip().split("\n")[:1]
+    return str(lines[-1]).strip()[:MAX_MESSAGE]
