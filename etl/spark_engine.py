@@ -125,8 +125,13 @@ def with_urls(session: SparkSession, paths: Iterable[Found | Reject], urls: Iter
     found: dict[str, Found | Reject] = {item.source: item for item in paths}
     for url in urls:
         files = session.read.format("binaryFile").option("recursiveFileLookup", "true")
-        with _failing(f"list {url}", UsageError):
+        try:
             rows = files.load(url).select("path", "length").collect()
+        except Exception as error:
+            raise UsageError(
+                f"{url}: Spark cannot list it: {_said(str(error))}; check the URL, and that Spark has what reads it "
+                "(spark-submit --packages)"
+            ) from error
         for path, size in rows:
             file = HadoopFile(Path(path), size=size, url=path)
             found[file.source] = file if size <= MAX_ROW_BYTES else _too_large(file)
@@ -396,7 +401,7 @@ _LOST = "a worker process ended before its work was done"
 
 
 @contextmanager
-def _failing(doing: str, kind: type[EtlError] = EtlError) -> Iterator[None]:
+def _failing(doing: str) -> Iterator[None]:
     """An error of Spark's, which is a page long, in one line. Raises WorkerError where Python ended in a task."""
     try:
         yield
@@ -409,7 +414,7 @@ def _failing(doing: str, kind: type[EtlError] = EtlError) -> Iterator[None]:
             raise EtlError(own[1]) from error
         if _WORKER_LOST.search(text):
             raise WorkerError(_LOST) from error
-        raise kind(f"Spark could not {doing}: {_said(text)}; {_WHOLE}") from error
+        raise EtlError(f"Spark could not {doing}: {_said(text)}; {_WHOLE}") from error
 
 
 def _said(text: str) -> str:

@@ -83,7 +83,8 @@ def _reason(said: IO[str], error: Exception) -> str:
     telling = [line for line in lines if "JAVA_HOME" in line or "java: " in line or "Exception" in line]
     if any("JAVA_HOME" in line or "java: " in line for line in telling):
         return f"{telling[0]}; {_JAVA}"
-    return f"{(telling or [first_line(error)])[0]}; check the settings of Spark (spark-defaults.conf, SPARK_CONF_DIR)"
+    said_last = [*telling[:1], *lines[-1:], first_line(error)]
+    return f"{said_last[0]}; check the settings of Spark (spark-defaults.conf, SPARK_CONF_DIR)"
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from .test_filings import several, tarred, zipped
 from .test_spark import SETTINGS, needs_java
 
 if TYPE_CHECKING:
+    from pyspark import TaskContext
     from pyspark.sql import SparkSession
 
 ORIGINAL = render(absc_2003_he2.report())
@@ -101,6 +102,17 @@ def write_later_inbox(folder: Path) -> Path:
     return folder
 
 
+def write_few(folder: Path) -> Path:
+    """Some reports, one of which comes filed and bare, and a letter."""
+    folder.mkdir(parents=True)
+    (folder / "original.txt").write_text(ORIGINAL)
+    (folder / "0.txt").write_text(reports()[8])
+    (folder / "1.txt").write_text(submission([COVER, reports()[8]], number=NUMBERS[8]))
+    (folder / "2.txt").write_text(reports()[0])
+    (folder / "letter.txt").write_text("Dear Sirs")
+    return folder
+
+
 @cache
 def simulated(seed: int) -> str:
     """A report of another deal."""
@@ -124,3 +136,29 @@ def started_spark(folder: Path, master: str = "local[2,4]", **settings: str) -> 
         session.sparkContext.setLogLevel("OFF")
         yield session
         session.stop()
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started (Linux)."""
+    threads = Path(f"/proc/{parent}/task").glob("*/children")
+    try:
+        return [int(child) for thread in threads for child in thread.read_text().split()]
+    except OSError:  # it has just ended
+        return []
+
+
+def java_process(session: SparkSession) -> int:
+    """The process of a session that this one has started."""
+    gateway = session.sparkContext._gateway  # noqa: SLF001 - pyspark tells it nowhere else
+    assert gateway is not None
+    process: int = gateway.proc.pid
+    return process
+
+
+def task_context() -> TaskContext:
+    """Within a task: which one it is."""
+    from pyspark import TaskContext  # noqa: PLC0415
+
+    context = TaskContext.get()
+    assert context is not None
+    return context
