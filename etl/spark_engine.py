@@ -46,6 +46,7 @@ from etl.spark_tasks import (
     Reading,
     Writing,
     found_slices,
+    group_of,
     place_files,
     read_contents,
     read_found,
@@ -253,27 +254,36 @@ class SparkEngine:
             yield None, []
             return
         reading = Reading(self._layouts, str(Path.cwd()), asks_for_layouts)
-        with self._read(found, reading) as rows, _persisted(rows) as documents:
+        with self._read(found, reading) as (rows, groups), _persisted(rows) as documents:
             try:
                 with _failing("read the inbox"):
                     table = documents.select("group", "number", "item").toArrow()
             except WorkerError as error:
                 raise EtlError(f"Spark could not read the inbox: {error}; {_WHOLE}") from error
+            if lost := sorted(
+                groups.difference(table.column("group").to_pylist())
+            ):  # each file has a document or a reject
+                raise EtlError(
+                    f"Spark has left out files, such as {lost[0]}; nothing of them is in the lake, run again"
+                )
             table = table.sort_by([("group", "ascending"), ("number", "ascending")])
             told = [pickle.loads(item.as_py()) for item in table.column("item")]  # noqa: S301 - from tasks of this run
             _refuse_unseen(found, told)
             yield documents, told
 
     @contextmanager
-    def _read(self, found: Sequence[Found], reading: Reading) -> Iterator[DataFrame]:
+    def _read(self, found: Sequence[Found], reading: Reading) -> Iterator[tuple[DataFrame, set[str]]]:
+        """The documents in files, and the groups that must be among them."""
         if isinstance(found[0], HadoopFile):
             contents = self._binary_files([item.url for item in found if isinstance(item, HadoopFile)])
-            yield contents.select("path", "content").mapInArrow(partial(read_contents, reading=reading), _DOCUMENTS)
+            rows = contents.select("path", "content").mapInArrow(partial(read_contents, reading=reading), _DOCUMENTS)
+            yield rows, {item.source for item in found}
             return
         slices = found_slices(found, [size_of(item) for item in found], self._cores * TASKS_A_CORE, SLICE_FILES)
         shared = self._context.broadcast(slices)
         numbers = self._spark.range(0, len(slices), 1, len(slices))
-        yield numbers.mapInArrow(partial(read_found, slices=shared, reading=reading), _DOCUMENTS)
+        rows = numbers.mapInArrow(partial(read_found, slices=shared, reading=reading), _DOCUMENTS)
+        yield rows, {group_of(number) for number in range(len(slices))}
         shared.destroy()
 
     def _binary_files(self, urls: Sequence[str]) -> DataFrame:

@@ -95,7 +95,12 @@ def read_found(rows: Rows, slices: Shared, reading: Reading) -> Rows:
         for number in batch.column("id").to_pylist():
             with contextlib.chdir(reading.folder):
                 documents = (item for found in slices.value[number] for item in documents_in(found))
-                yield from _told(f"{number:08}", documents, reading)
+                yield from _told(group_of(number), documents, reading)
+
+
+def group_of(number: int) -> str:
+    """What the documents of a slice are known by; in their order."""
+    return f"{number:08}"
 
 
 def read_contents(rows: Rows, reading: Reading) -> Rows:
