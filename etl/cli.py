@@ -30,7 +30,7 @@ from etl.layout import Layout, find_named, usable_layouts
 from etl.movements import movements
 from etl.new_layouts import new_layout
 from etl.partitions import PartitionBy
-from etl.runs import run
+from etl.runs import LOCAL, run
 from etl.samples import accept, check_samples
 from etl.schema import LISTS, TABLES, Table, table
 from etl.show_answer import show_answer, write_csv, write_json
@@ -122,6 +122,9 @@ def run_command(
             help="Processes that read, where there are more than 100 documents; by default one for each core.",
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="Who reads: local (processes of this machine) or spark.", metavar="NAME")
+    ] = LOCAL,
     layouts: _Layouts = None,
     watching: Annotated[
         bool, typer.Option("--watch", help="Go on: read what is new in the inbox, until Ctrl-C or SIGTERM.")
@@ -149,6 +152,7 @@ def run_command(
         workers=workers,
         waiting=_waiting(out),
         lineage=lineage,
+        engine=engine,
     )
     with _stopping("what was written is whole, run again to finish"):
         if watching:
@@ -173,6 +177,7 @@ class _Chosen(TypedDict):
     workers: int | None
     waiting: Callable[[], None]
     lineage: bool
+    engine: str
 
 
 def _show(summary: Summary, *, as_json: bool) -> None:

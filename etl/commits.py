@@ -1,6 +1,7 @@
 """Files → the lake, all or nothing: a lock, a staging folder, and a commit that a later run can finish.
 
     OUTPUT/_staging/<run>/<n>/           files being written, at the paths that they will have
+    OUTPUT/_staging/<run>/<n>.<name>/    files of other processes on their way into <n>
     OUTPUT/_staging/<run>/<n>.ready/     all of them are whole: they belong to the lake
     OUTPUT/_staging/<run>/<n>.swap/      whole folders that take the place of those of the lake
 
@@ -19,7 +20,9 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -136,17 +139,27 @@ class Staging:
             raise cannot_write(folder, error) from error
         return folder
 
-    def commit(self, folder: Path, files: Iterable[str], removals: Sequence[str] = ()) -> None:
+    def deposit(self, folder: Path) -> FolderDeposit:
+        """What other processes put files into such a folder with."""
+        return FolderDeposit(folder.absolute())
+
+    def commit(
+        self, folder: Path, files: Iterable[str], removals: Sequence[str] = (), deposited: Iterable[str] = ()
+    ) -> None:
         """Put the files of a folder (paths below it) in their places, and take out `removals` (paths below the lake).
 
-        Raises OutputError where that fails; the next run goes on with it.
+        What was `deposited` must be in the folder by now. Raises OutputError where that fails; the next run goes on
+        with it.
         """
+        files = sorted(files, key=_turn)
+        if any(deposited):
+            _require(folder, files)
         ready = folder.with_name(folder.name + _READY)
         try:
             if removals:
                 (folder / _REMOVALS).write_text(json.dumps(list(removals)), encoding="utf-8")
             folder.rename(ready)
-            _apply(self._output, ready, sorted(files, key=_turn), removals)
+            _apply(self._output, ready, files, removals)
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
@@ -162,6 +175,52 @@ class Staging:
             _swap(self._output, ready)
         except OSError as error:
             raise cannot_write(self._output, error) from error
+
+
+@dataclass(frozen=True)
+class FolderDeposit:
+    """Puts files of other processes, maybe on other machines, into a staging folder, each whole or not at all.
+
+    The same files may be put twice, as when a task is tried again. What comes after the commit finds no folder any
+    more and fails: it must not make one, or the files of a commit would be those of another.
+    """
+
+    folder: Path
+
+    def put(self, files: Mapping[str, bytes]) -> str:
+        """Put files at these paths below the folder; what tells of them to the commit. Raises OutputError."""
+        aside = self.folder.with_name(f"{self.folder.name}.{uuid.uuid4().hex}")
+        try:
+            aside.mkdir()
+            for number, (file, content) in enumerate(files.items()):
+                _write_file(aside, str(number), content)
+                _put(f"{aside}/{number}", self.folder, file)
+            aside.rmdir()
+        except OSError as error:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise cannot_write(self.folder, error) from error
+        return aside.name
+
+
+def _require(folder: Path, files: Iterable[str]) -> None:
+    """Raise OutputError where files that other machines put there are not seen here: then nothing has happened yet."""
+    missing = [file for file in files if not os.path.exists(f"{folder}/{file}")]  # noqa: PTH110 - one of thousands
+    if missing:
+        raise OutputError(
+            f"{folder}/{missing[0]}: was written elsewhere and is not seen here ({len(missing):,} such files); "
+            "put the lake where all machines see the same folder, and run again"
+        )
+
+
+def _put(written: str, folder: Path, file: str) -> None:
+    try:
+        os.replace(written, f"{folder}/{file}")  # noqa: PTH105
+    except FileNotFoundError:
+        place = file.rpartition("/")[0]
+        if not place:
+            raise
+        _make_folders(folder, place)
+        os.replace(written, f"{folder}/{file}")  # noqa: PTH105
 
 
 def recover(output: Path) -> None:

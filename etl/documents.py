@@ -123,6 +123,20 @@ class Document:
         return max(self.size / MAX_BYTES, lines / MAX_LINES, numbers / MAX_NUMBERS)
 
 
+@dataclass(frozen=True)
+class ToldDocument(Document):
+    """A document of which another process has the text and the bytes: what it costs to read, and whether a layout knows
+    it, are told."""
+
+    told_share: float = 0.0
+    is_known: bool = False
+
+    @property
+    def share(self) -> float:
+        """How much the document is of the largest that may be read."""
+        return self.told_share
+
+
 def bare_report_id(sha256: str) -> str:
     """The identifier of a report of which no filing is known: the first 16 hex digits of the SHA-256 of its bytes."""
     return sha256[:_ID_DIGITS]
@@ -154,6 +168,11 @@ class Found:
     path: Path
     below: Path | None = None
 
+    @property
+    def source(self) -> str:
+        """The path as text."""
+        return source_name(self.path)
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -183,7 +202,7 @@ def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> 
         if isinstance(root, Found) and root.path.is_dir():
             folders.append(root.path)
             items = _walk(root, output_folders)
-        found |= {source_of(item): item for item in items}
+        found |= {item.source: item for item in items}
     return Inputs(given, [found[source] for source in sorted(found)], folders)
 
 
@@ -196,7 +215,7 @@ def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Ite
     asked = {source: file for source, file in sources.items() if _lies_in(file, folders)}
     if not asked:
         return []
-    there = {source_of(item): item for item in found}
+    there = {item.source: item for item in found}
     unlisted = [source_path(source) for source, item in there.items() if _is_unreadable(item)]
     return [source for source, file in asked.items() if file not in there and not _lies_in(file, unlisted)]
 
@@ -208,11 +227,6 @@ def _is_unreadable(item: Found | Reject) -> bool:
 def _lies_in(source: str, folders: Iterable[Path]) -> bool:
     path = source_path(source)
     return any(path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts for folder in folders)
-
-
-def source_of(item: Found | Reject) -> str:
-    """The source of what was found."""
-    return item.source if isinstance(item, Reject) else source_name(item.path)
 
 
 def size_of(found: Found) -> int:
@@ -227,7 +241,7 @@ def read_whole(file: int, source: str, most: int) -> bytes | Reject:
     """The bytes of an open file; a reject where there are more than `most`, or where it changes. Raises OSError."""
     before = os.fstat(file)
     if before.st_size > most:
-        return _too_large_to_read(source, before.st_size, _read(file, KIND_BYTES), most)
+        return too_large_to_read(source, before.st_size, _read(file, KIND_BYTES), most)
     content = _read(file, most + 1)
     after = os.fstat(file)
     if (before.st_size, before.st_mtime_ns, before.st_size) != (after.st_size, after.st_mtime_ns, len(content)):
@@ -340,7 +354,7 @@ def _kind(content: bytes) -> str | None:
     return next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), None)
 
 
-def _too_large_to_read(source: str, size: int, beginning: bytes, most: int) -> Reject:
+def too_large_to_read(source: str, size: int, beginning: bytes, most: int) -> Reject:
     """The reject for a file of which only the beginning was read."""
     kind = _kind(beginning)
     if kind is not None:
@@ -392,8 +406,8 @@ def not_a_file(path: Path, *, is_link: bool | None = None) -> Reject:
     )
 
 
-def source_name(path: Path) -> str:
-    """The path as text, another for each path: bytes that are no UTF-8 are spelled out, and backslashes are doubled.
+def source_name(path: Path | str) -> str:
+    """The path or URL as text, another for each: bytes that are no UTF-8 are spelled out, and backslashes are doubled.
 
     So are the marks that say where a document stands in a file: no name on the disk looks like a place in another file.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from etl.batch import INTERNAL_ERROR
-from etl.documents import Document, Found, Reject, bare_report_id
+from etl.documents import Document, Found, Reject, ToldDocument, bare_report_id
 from etl.filings import documents_in
 from etl.generic import NAME as GENERIC_READING
 from etl.layout import Layout, choose_layout
@@ -135,13 +135,16 @@ class Inbox:
         # Of all paths at which a document was ever seen the first counts, so that their order does not matter.
         self._first_paths: dict[str, str] = {}
 
-    def batches(self, chunks: Iterable[Sequence[Document | Reject]]) -> Iterator[InboxBatch]:
-        """The inbox in batches, in its order: what stands in it is given some documents at a time."""
+    def batches(self, chunks: Iterable[Sequence[Document | Reject]], *, bounded: bool = True) -> Iterator[InboxBatch]:
+        """The inbox in batches, in its order: what stands in it is given some documents at a time.
+
+        All of it is one batch where none is to be `bounded`.
+        """
         batch = InboxBatch()
         for chunk in chunks:
             for item, row in self._known(chunk):
                 share = item.share if isinstance(item, Document) and row is None else 0.0
-                if not batch.has_room(share, item.file):
+                if bounded and not batch.has_room(share, item.file):
                     yield batch.without_copies(self._filed)
                     batch = InboxBatch()
                 self._put(item, row, share, batch)
@@ -251,8 +254,12 @@ class Inbox:
         it again would only lose what the lake has of it."""
         if not row["read_by"] or _name(row["layout"]) in self._names:
             return False
-        scores = choose_layout([item.text], self._layouts)
-        return not (scores["found"] == scores["wanted"]).any()
+        return not (item.is_known if isinstance(item, ToldDocument) else is_known(item, self._layouts))
+
+    @property
+    def asks_for_layouts(self) -> bool:
+        """Whether it matters if a layout knows a document: the lake has reports that another run's layout read."""
+        return any(_name(label) not in self._names for label in self._manifest.rows["layout"].unique().drop_nulls())
 
     def _is_rejected_still(self, item: Document, row: _Row) -> bool:
         """Whether this program, with all these layouts, has rejected the same bytes at the same path: for what they
@@ -281,6 +288,12 @@ class Inbox:
         if unclaimed:
             add_bounded(summary.unclaimed, [{"source": item.source, "numbers": unclaimed, "first": None}])
         return read_outcome(item.source, row, "skipped")
+
+
+def is_known(document: Document, layouts: Sequence[Layout]) -> bool:
+    """Whether a layout knows the document by all of its marks."""
+    scores = choose_layout([document.text], layouts)
+    return bool((scores["found"] == scores["wanted"]).any())
 
 
 def _name(label: str | None) -> str:

@@ -163,7 +163,7 @@ class Landing:
         unread = before.join(read, on="report_id", how="anti")
         rejected = rows.filter(pl.col("outcome") != READ)
         changes = pl.concat([self._attached_now(with_reports), removed(mended), removed(unread), placed.rows, rejected])
-        self._change(folder, changes, placed.files, placed.removals)
+        self._change(folder, changes, placed.files, placed.removals, staged.deposited)
         return changes, placed.partitions
 
     def _looked_at(self, batch: InboxBatch, rows: pl.DataFrame, read: Collection[str]) -> pl.DataFrame:
@@ -188,7 +188,12 @@ class Landing:
         self._change(self._staging.next_folder(), removed(self._manifest.unread(sources)))
 
     def _change(
-        self, folder: Path, changes: pl.DataFrame, files: Sequence[str] = (), removals: Sequence[str] = ()
+        self,
+        folder: Path,
+        changes: pl.DataFrame,
+        files: Sequence[str] = (),
+        removals: Sequence[str] = (),
+        deposited: Sequence[str] = (),
     ) -> None:
         """Commit changes of the manifest, with the files of the tables that they tell of.
 
@@ -199,7 +204,7 @@ class Landing:
             stage_file(folder, name, content)
             had_numbers = changes.filter(pl.col("outcome") == REMOVED, MAY_HAVE_NUMBERS)["sha256"]
             gone = sorted(set(had_numbers) - self._manifest.with_numbers(had_numbers))
-            self._staging.commit(folder, [*files, name], [*removals, *map(rejected_file, gone)])
+            self._staging.commit(folder, [*files, name], [*removals, *map(rejected_file, gone)], deposited)
 
     def _with_reader(self, row: dict[str, Any]) -> dict[str, Any]:
         """A row of the manifest, with what read the document."""

@@ -10,8 +10,9 @@ from pathlib import Path
 import polars as pl
 
 from etl.batch import defect
+from etl.documents import Found, Reject
 from etl.errors import WorkerError
-from etl.inbox import InboxBatch
+from etl.inbox import Inbox, InboxBatch
 from etl.landing import Landed, Landing
 from etl.layout import Layout
 from etl.partitions import PartitionBy, partition_files
@@ -43,13 +44,13 @@ class LocalEngine:
         self._partition_by = partition_by
         self._keep_sources = keep_sources
 
-    def land_all(self, landing: Landing, batches: Iterable[InboxBatch]) -> Iterator[Landed]:
-        """The batches in their order, each when it has come into the lake; some more are being read meanwhile.
+    def land_all(self, landing: Landing, inbox: Inbox, found: Iterable[Found | Reject]) -> Iterator[Landed]:
+        """The batches of an inbox in their order, each when it has come into the lake; more are being read meanwhile.
 
         Raises as `Landing.land` does, but for WorkerError.
         """
         reading: deque[tuple[InboxBatch, Path, Future[Staged]]] = deque()
-        for batch in batches:
+        for batch in inbox.batches(inbox.chunks(found)):
             reading.append(self._begin(batch))
             while len(reading) > self._workers.count:
                 yield from self._land(landing, *reading.popleft())

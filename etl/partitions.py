@@ -95,6 +95,16 @@ def partition_file(folder: str) -> str:
     return f"{folder}/{'_'.join(values)}{SUFFIX}"
 
 
+def folder_of_file(file: str) -> str | None:
+    """The folder of the partition to which a file of a lake belongs; None where it belongs to none.
+
+    >>> folder_of_file("_superseded/classes/deal=home-equity-2003-he2/home-equity-2003-he2.parquet")
+    'deal=home-equity-2003-he2'
+    """
+    table, _, rest = file.removeprefix(f"{SUPERSEDED_FOLDER}/").partition("/")
+    return rest.rpartition("/")[0] if table in TABLES else None
+
+
 def rejected_file(sha256: str) -> str:
     """The file with the numbers of a rejected document, below the lake: named by what is in the document."""
     return f"{REJECTED_RECORDS_FOLDER}/{sha256}{SUFFIX}"

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -36,12 +38,19 @@ from etl.manifest import (
 )
 from etl.partitions import OUTPUT_FOLDERS, PartitionBy
 from etl.schema import CONTRACT_VERSION, table
+from etl.spark_engine import SparkEngine, split_inputs, with_urls
+from etl.spark_session import spark_session
 from etl.stores import FolderStore, LakeStore, StagingArea
 from etl.summary import Summary
 from etl.telling import COMPLETE, FAILED, INTERRUPTED, Teller
 from etl.version import __version__
 from etl.workers import Workers, processor_cores
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# The engines: processes of this machine, or the executors of Spark.
+LOCAL, SPARK = "local", "spark"
 # What is read in one process.
 FEW_DOCUMENTS = 100
 FEW_BYTES = 4 * 1024 * 1024
@@ -59,6 +68,8 @@ def run(
     workers: int | None = None,
     waiting: Callable[[], None] | None = None,
     lineage: bool = False,
+    engine: str = LOCAL,
+    spark: SparkSession | None = None,
 ) -> Summary:
     """Read all reports of `inputs` (files, folders, globs, or what `find_inputs` found) into Parquet below `output`.
 
@@ -66,6 +77,8 @@ def run(
     the reports are kept there too, unless `keep_sources` is False. `partition_by` is that of the lake, or
     `deal,date` for a new one. `workers` processes read, by default one for each core; the result does not
     depend on it. `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
+    With the `engine` "spark" the executors of a Spark session read, `spark` or the one that there is, else one that is
+    started; the result does not depend on that either.
 
     `lineage` writes OpenLineage events beside what `_runs` has of the run.
 
@@ -79,14 +92,19 @@ def run(
     if lineage:
         needs_lineage()
     wanted = _partition_by(partition_by)
-    if not isinstance(inputs, Inputs):
-        inputs = find_inputs([os.fspath(path) for path in inputs], OUTPUT_FOLDERS)
-    found = inputs.found
+    asked, urls = _asked(inputs, engine)
+    found = asked.found
     count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
     store = FolderStore(folder)
-    with store.lock(waiting), store.staging(run_id) as staging, Workers(count) as processes, _writing(output):
+    with (
+        _session(engine, spark) as session,
+        store.lock(waiting),
+        store.staging(run_id) as staging,
+        Workers(count) as processes,
+        _writing(output),
+    ):
         manifest = read_manifest(store.root)
         chosen = _chosen_partitioning(output, store, manifest, wanted)
         summary = Summary(
@@ -94,28 +112,43 @@ def run(
             program_version=__version__,
             contract_version=CONTRACT_VERSION,
             layouts=[layout.label for layout in layouts],
-            inputs=inputs.given,
+            inputs=asked.given,
             output=os.fspath(output),
             partition_by=chosen.value,
             workers=count,
         )
         read_by = readers(layouts)
         inbox = Inbox(store, manifest, layouts, read_by, chosen, summary, keep_sources=keep_sources, force=force)
-        engine = LocalEngine(store, staging, processes, layouts, chosen, keep_sources=keep_sources)
-        landing = Landing(store, staging, manifest, read_by, chosen, engine.rebuild)
+        reading: LocalEngine | SparkEngine
+        if session is None:
+            reading = LocalEngine(store, staging, processes, layouts, chosen, keep_sources=keep_sources)
+        else:
+            found = with_urls(session, found, urls)
+            reading = SparkEngine(session, store, staging, layouts, chosen, keep_sources=keep_sources)
+            summary.workers = reading.cores
+        landing = Landing(store, staging, manifest, read_by, chosen, reading.rebuild)
         with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
             teller = Teller(summary, told, started, lineage=lineage)
             with _telling_failure(staging, teller):
-                for landed in engine.land_all(landing, inbox.batches(inbox.chunks(found))):
+                for landed in reading.land_all(landing, inbox, found):
                     teller.tell(landed)
                     if progress is not None:
                         progress(inbox.files_done, len(found))
-                gone = gone_sources(manifest.unseen(), inputs.folders, [*found, *inputs.unread])
+                gone = gone_sources(manifest.unseen(), asked.folders, [*found, *asked.unread])
                 landing.forget([*gone, *inbox.no_longer_parts()])
                 teller.tell_conflicts(manifest)
                 teller.tell_standings(manifest)
                 _finish(store, staging, manifest, teller)
     return summary
+
+
+def _asked(inputs: Iterable[str | os.PathLike[str]] | Inputs, engine: str) -> tuple[Inputs, list[str]]:
+    """What is given to a run, and the URLs that Spark is to list."""
+    if isinstance(inputs, Inputs):
+        return inputs, []
+    given = [os.fspath(path) for path in inputs]
+    paths, urls = split_inputs(given) if _is_spark(engine) else (given, [])
+    return replace(find_inputs(paths, OUTPUT_FOLDERS), given=given), urls
 
 
 def _few(found: Sequence[Found | Reject]) -> bool:
@@ -134,6 +167,16 @@ def _writing(output: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except OSError as error:
         raise cannot_write(Path(output), error) from error
+
+
+def _is_spark(engine: str) -> bool:
+    if engine not in (LOCAL, SPARK):
+        raise UsageError(f"there is no engine {engine!r}; the engines are {LOCAL!r} and {SPARK!r}")
+    return engine == SPARK
+
+
+def _session(engine: str, given: SparkSession | None) -> AbstractContextManager[SparkSession | None]:
+    return spark_session(given) if _is_spark(engine) else nullcontext()
 
 
 def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:

@@ -60,7 +60,8 @@ class Staged:
     """What became of a batch.
 
     `files`: paths below the staging folder. `documents`: rows of the manifest. `rows`, `checks`: numbers
-    of rows by table, of checks by outcome. `failed_checks` and `unclaimed` tell of each, with `source`.
+    of rows by table, of checks by outcome. `failed_checks` and `unclaimed` tell of each, with `source`. `deposited`
+    tells the commit of files that are not in the staging folder.
     """
 
     files: list[str] = field(default_factory=list)
@@ -69,6 +70,7 @@ class Staged:
     checks: Counter[str] = field(default_factory=Counter)
     failed_checks: list[dict[str, Any]] = field(default_factory=list)
     unclaimed: list[dict[str, Any]] = field(default_factory=list)
+    deposited: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -137,6 +139,25 @@ def rebuild(
     return [_rebuilt(output, staging, folder, ids, partition_by) for folder, ids in folders.items()]
 
 
+def put_together(
+    output: Path,
+    staged: Iterable[Path],
+    target: Path,
+    folder: str,
+    stays: Collection[str],
+    partition_by: PartitionBy,
+) -> Rebuilt:
+    """Write a partition into `target`, from what is staged for it in several folders and from those reports of the
+    lake (ids) that stay. Raises as `rebuild` does."""
+    new = {report.report_id: report for root in staged for report in read_partition(root, folder, partition_by)}
+    old = read_partition(output, folder, partition_by) if stays else []
+    stay = [report for report in old if report.report_id in stays and report.report_id not in new]
+    reports = [*stay, *new.values()]
+    standing = _arranged(reports)
+    files = write_partition(target, folder, reports, standing, partition_by)
+    return Rebuilt(folder, files, standing, {report.report_id: tuple(report.tables) for report in reports})
+
+
 def read_partition(root: Path, folder: str, partition_by: PartitionBy) -> list[ReportRows]:
     """All reports of a partition, superseded ones too. Raises LakeError where a file cannot be read."""
     found: dict[tuple[Date, str], dict[str, pa.Table]] = {}
@@ -193,20 +214,11 @@ def reject_row(reject: Reject) -> dict[str, Any]:
 
 
 def _rebuilt(output: Path, staging: Path, folder: str, stays: Collection[str], partition_by: PartitionBy) -> Rebuilt:
-    new = read_partition(staging, folder, partition_by)
-    mine = {report.report_id for report in new}
-    old = [
-        report
-        for report in read_partition(output, folder, partition_by)
-        if report.report_id in stays and report.report_id not in mine
-    ]
-    reports = [*old, *new]
-    standing = _arranged(reports)
     staged = {file for file in partition_files(folder) if (staging / file).exists()}
-    files = write_partition(staging, folder, reports, standing, partition_by)
-    for file in staged.difference(files):
+    rebuilt = put_together(output, [staging], staging, folder, stays, partition_by)
+    for file in staged.difference(rebuilt.files):
         (staging / file).unlink()
-    return Rebuilt(folder, files, standing, {report.report_id: tuple(report.tables) for report in reports})
+    return rebuilt
 
 
 def _arranged(reports: Iterable[ReportRows]) -> dict[str, str]:

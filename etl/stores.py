@@ -8,7 +8,7 @@ and makes partitions knows of folders alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -18,14 +18,30 @@ from etl.parquet import has_end
 from etl.partitions import PartitionBy, partitioning_of
 
 
+class Deposit(Protocol):
+    """Takes the files of a commit from other processes; it goes to them pickled."""
+
+    def put(self, files: Mapping[str, bytes]) -> str:
+        """Take files, by the paths that they will have in the lake; what tells of them to the commit.
+
+        The same files may come twice. Raises OutputError.
+        """
+
+
 class StagingArea(Protocol):
     """Where a run makes files, and brings them into the lake, all or nothing: `commits.Staging`, or the like of it."""
 
     def next_folder(self) -> Path:
         """A new folder on this machine for the files of one commit. Raises OutputError."""
 
-    def commit(self, folder: Path, files: Iterable[str], removals: Sequence[str] = ()) -> None:
+    def deposit(self, folder: Path) -> Deposit:
+        """What other processes give the files of the commit with whose folder this is."""
+
+    def commit(
+        self, folder: Path, files: Iterable[str], removals: Sequence[str] = (), deposited: Iterable[str] = ()
+    ) -> None:
         """Bring the files of a folder (paths below it) into the lake, and take out `removals` (paths below the lake).
+        Files that are not in the folder were `deposited`: what `Deposit.put` told of each.
 
         Raises OutputError where that fails; the next run goes on with it.
         """
@@ -63,6 +79,9 @@ class FolderStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def __reduce__(self) -> tuple[type[FolderStore], tuple[Path]]:
+        return FolderStore, (self.root.absolute(),)  # another process may work in another folder
 
     def lock(self, waiting: Callable[[], None] | None) -> LakeLock:
         """Holds the folder for one run."""

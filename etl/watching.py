@@ -20,13 +20,13 @@ from pathlib import Path
 import polars as pl
 
 from etl.commits import stage_file
-from etl.documents import STANDARD_INPUT, Found, Reject, find_inputs, source_of
+from etl.documents import STANDARD_INPUT, Found, Reject, find_inputs
 from etl.errors import LakeError, UsageError
 from etl.layout import Layouts, usable_layouts
 from etl.manifest import list_bytes, readers
 from etl.parquet import read_parquet
 from etl.partitions import OUTPUT_FOLDERS, SUFFIX, WATCHED_FOLDER, PartitionBy
-from etl.runs import run
+from etl.runs import LOCAL, run
 from etl.schema import arrow_schema
 from etl.stores import FolderStore
 from etl.summary import Summary
@@ -51,6 +51,7 @@ def watch(
     workers: int | None = None,
     waiting: Callable[[], None] | None = None,
     lineage: bool = False,
+    engine: str = LOCAL,
     pause: Callable[[float], object] = time.sleep,
 ) -> Iterator[Summary]:
     """Look at the inbox every so many seconds, without end, and read what is new in it; each run's summary.
@@ -69,12 +70,12 @@ def watch(
     last: Mapping[str, str] = {}
     while True:
         found = find_inputs(given, OUTPUT_FOLDERS)
-        states = {source_of(item): _state(item) for item in found.found}
-        new = [item for item in found.found if seen.get(source_of(item)) != states[source_of(item)]]
-        settled = [item for item in new if _is_settled(item, states[source_of(item)], last, every)]
+        states = {item.source: _state(item) for item in found.found}
+        new = [item for item in found.found if seen.get(item.source) != states[item.source]]
+        settled = [item for item in new if _is_settled(item, states[item.source], last, every)]
         if settled:
-            chosen = {source_of(item) for item in settled}
-            unread = [item for item in found.found if source_of(item) not in chosen]
+            chosen = {item.source for item in settled}
+            unread = [item for item in found.found if item.source not in chosen]
             summary = run(
                 replace(found, found=settled, unread=unread),
                 output,
@@ -85,12 +86,13 @@ def watch(
                 workers=workers,
                 waiting=waiting,
                 lineage=lineage,
+                engine=engine,
             )
             seen = {source: state for source, state in seen.items() if source in states}
             seen |= {source: states[source] for source in chosen}
             record.write({source: state for source, state in seen.items() if source not in _to_try_again(summary)})
             yield summary
-        last = {source_of(item): states[source_of(item)] for item in new}
+        last = {item.source: states[item.source] for item in new}
         pause(every)
 
 
@@ -147,7 +149,7 @@ def _is_settled(item: Found | Reject, state: str, last: Mapping[str, str], every
     """Whether a file is no longer being written."""
     if isinstance(item, Reject):
         return True
-    is_old = last.get(source_of(item)) == state or _age(item) >= every
+    is_old = last.get(item.source) == state or _age(item) >= every
     return is_old and not is_being_written(item.path)
 
 

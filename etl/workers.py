@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 # Of a worker: one thread of polars, and one arena of memory, which goes back to the system after a second: at once
 # would cost a tenth of a run's time, for pages that the next query needs again.
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "POLARS_MAX_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0",
@@ -116,7 +116,7 @@ class _Worker:
     """One process."""
 
     def __init__(self) -> None:
-        environment = os.environ | _ENVIRONMENT
+        environment = os.environ | ENVIRONMENT
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "etl.worker"],

@@ -114,12 +114,14 @@ def _write_in_place(staged: str, target: str, made: set[str]) -> None:
         file.write(content[len(content) // 2 :])
 
 
-def _commit_undecided(self: commits.Staging, folder: Path, files: Iterable[str], removals: Sequence[str] = ()) -> None:
+def _commit_undecided(
+    self: commits.Staging, folder: Path, files: Iterable[str], removals: Sequence[str] = (), *_: object
+) -> None:
     _apply(self._output, folder, sorted(files, key=_turn), removals)
 
 
 def _commit_manifest_apart(
-    self: commits.Staging, folder: Path, files: Iterable[str], removals: Sequence[str] = ()
+    self: commits.Staging, folder: Path, files: Iterable[str], removals: Sequence[str] = (), *_: object
 ) -> None:
     lists = [file for file in files if file.startswith("_manifest/")]
     rest = [file for file in files if file not in lists]

@@ -80,6 +80,9 @@ ORDER = [
     "inbox",
     "landing",
     "local_engine",
+    "spark_session",
+    "spark_tasks",
+    "spark_engine",
     "telling",
     "compaction",
     "lake",
@@ -105,7 +108,7 @@ ORDER = [
     "cli",
 ]
 # Modules that start processes, or are one.
-PROCESSES = ("worker", "workers")
+PROCESSES = ("worker", "workers", "spark_session")
 # Modules that lay out and print what people see.
 PRINTING = ("cli", "terminal", *(module for module in ORDER if module.startswith("show_")))
 PACKAGE = REPOSITORY / "etl"
