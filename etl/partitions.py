@@ -47,6 +47,8 @@ OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 PLACES = ("", f"{SUPERSEDED_FOLDER}/")
 
 DATE_COLUMN = "distribution_date"
+# Within the folder of a Delta table: which files the table has.
+DELTA_LOG = "_delta_log"
 
 _DEAL = re.compile(rf"deal=([a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}})")
 _DAY = re.compile(rf"{DATE_COLUMN}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})")
@@ -92,6 +94,22 @@ def partition_file(folder: str) -> str:
     """
     values = [part.partition("=")[2] for part in folder.split("/")]
     return f"{folder}/{'_'.join(values)}{SUFFIX}"
+
+
+def table_part(file: str) -> tuple[str, str] | None:
+    """The table and the partition of a file of the lake; None where it is no file of a table.
+
+    >>> table_part("_superseded/classes/deal=a/year=2003/a_2003.parquet")
+    ('_superseded/classes', 'deal=a/year=2003')
+    """
+    place = next(place for place in reversed(PLACES) if file.startswith(place))
+    name, _, rest = file.removeprefix(place).partition("/")
+    return (f"{place}{name}", rest.rpartition("/")[0]) if name in TABLES else None
+
+
+def way_of(keys: Sequence[str]) -> PartitionBy | None:
+    """The partitioning with these names of folders."""
+    return _WAYS.get(tuple(keys))
 
 
 def rejected_file(sha256: str) -> str:

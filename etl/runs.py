@@ -21,7 +21,8 @@ from typing import IO, Any
 
 import polars as pl
 
-from etl.commits import cannot_write, stage_file
+from etl.commits import cannot_write, is_delta, stage_file
+from etl.delta_tables import DeltaStore
 from etl.documents import Found, Reject, find_inputs, gone_sources, size_of
 from etl.errors import UsageError
 from etl.inbox import Inbox
@@ -49,6 +50,8 @@ from etl.version import __version__
 from etl.versions import CONFLICT, SUPERSEDED
 from etl.workers import Workers, processor_cores
 
+# What the tables of a lake may be.
+FORMATS = ("parquet", "delta")
 # What is read in one process.
 FEW_DOCUMENTS = 100
 FEW_BYTES = 4 * 1024 * 1024
@@ -63,6 +66,7 @@ def run(
     keep_sources: bool = True,
     force: bool = False,
     partition_by: PartitionBy | str | None = None,
+    lake_format: str | None = None,
     workers: int | None = None,
     waiting: Callable[[], None] | None = None,
 ) -> Summary:
@@ -70,11 +74,12 @@ def run(
 
     Documents that the lake knows and that have not changed are skipped, unless `force`. The sources of
     the reports are kept there too, unless `keep_sources` is False. `partition_by` is that of the lake, or
-    `deal,date` for a new one. `workers` processes read, by default one for each core; the result does not
+    `deal,date` for a new one. `lake_format` is that of the lake, or `parquet` for a new one; with `delta` its tables
+    are Delta tables. `workers` processes read, by default one for each core; the result does not
     depend on it. `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
 
     `progress` is called with the numbers of documents done and to do, `waiting` if another run writes
-    into `output`. Raises UsageError for inputs that do not exist or another partitioning than the lake
+    into `output`. Raises UsageError for inputs that do not exist or another partitioning or format than the lake
     has, LayoutError for a wrong layout, LakeError where a file of the lake cannot be read and OutputError
     where nothing can be written; a document that cannot be read is a reject, no error.
     """
@@ -87,7 +92,7 @@ def run(
     count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
-    store = FolderStore(folder)
+    store = _store(folder, run_id, lake_format)
     with store.lock(waiting), store.staging(run_id) as staging, Workers(count) as processes, _writing(output):
         manifest = read_manifest(store.root)
         chosen = _chosen_partitioning(output, store, manifest, wanted)
@@ -117,6 +122,15 @@ def run(
             teller.tell_standings(manifest)
             _finish(store, staging, manifest, summary, told, started, clock)
     return summary
+
+
+def _store(output: Path, run_id: str, wanted: str | None) -> LakeStore:
+    """The lake in a folder, in the format that it has."""
+    if wanted not in (None, *FORMATS):
+        raise UsageError(f"a lake cannot have the format {wanted!r}; the formats are {', '.join(map(repr, FORMATS))}")
+    if wanted == "delta" or (wanted is None and is_delta(output)):
+        return DeltaStore(output, run_id)
+    return FolderStore(output)
 
 
 def _few(found: Sequence[Found | Reject]) -> bool:

@@ -170,7 +170,7 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "a rename decides": _set(commits.Staging, "commit", _commit_undecided),
     "a rename decides on a swap": _set(commits.Staging, "swap", _swap_undecided),
     "the lock": _set(commits.LakeLock, "_lock", lambda self: None),  # noqa: ARG005
-    "recovery": _set(commits, "recover", lambda output: None),  # noqa: ARG005
+    "recovery": _set(commits, "recover", lambda *given: None),  # noqa: ARG005
     "reports come last": _set(commits, "_turn", _reports_first),
     "earlier versions come first": _set(commits, "_turn", _earlier_versions_last),
     "the manifest comes in the same commit": _set(commits.Staging, "commit", _commit_manifest_apart),
