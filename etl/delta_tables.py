@@ -18,7 +18,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -165,7 +165,7 @@ class DeltaTables:
             commit_properties=properties,
         )
         del self._opened[name]
-        self._files[name] = {partition: (file,) for partition, file in added.items()}
+        self._files[name] = {partition: (replace(file, stats=""),) for partition, file in added.items()}
 
     def _replace(
         self, there: DeltaTable, name: str, changes: Changes, partition_by: PartitionBy, properties: CommitProperties
@@ -181,13 +181,14 @@ class DeltaTables:
         if not actions:
             return
         schema = delta_schema(name.rpartition("/")[2], partition_by)
+        _widen(there, schema)
         there.create_write_transaction(actions, "append", schema, list(partition_by.keys), commit_properties=properties)
         there.update_incremental()
         for partition, new in changes.items():
             if new is None:
                 self._files[name].pop(partition, None)
             else:
-                self._files[name][partition] = (new,)
+                self._files[name][partition] = (replace(new, stats=""),)
 
     def _open(self, name: str) -> DeltaTable | None:
         if name not in self._opened:
@@ -217,6 +218,19 @@ def _listed(there: DeltaTable) -> dict[str, tuple[DataFile, ...]]:
         partition = path.rpartition("/")[0]
         files[partition] = (*files.get(partition, ()), DataFile(path, size))
     return files
+
+
+def _widen(there: DeltaTable, schema: Schema) -> None:
+    """Give a table that an older program made the columns that it lacks: null in the files that it has."""
+    from deltalake import Field  # noqa: PLC0415
+
+    known = {field.name for field in there.schema().fields}
+    new = [field for field in schema.fields if field.name not in known]
+    if new:
+        there.alter.add_columns(
+            [Field(field.name, field.type, nullable=True, metadata=field.metadata) for field in new]
+        )
+        there.update_incremental()
 
 
 def _add(partition: str, file: DataFile) -> AddAction:

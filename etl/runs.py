@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -291,17 +291,20 @@ def _finish(
     name = f"{RUNS_FOLDER}/{summary.run_id}.json"
     stage_file(folder, name, b"")
     with (folder / name).open("w", encoding="utf-8") as file:
-        _write_run(file, summary, told, started)
+        _write_run(file, summary, told, started, store.versions() if isinstance(store, DeltaStore) else None)
     staging.commit(folder, [*files, name], segments)
 
 
-def _write_run(file: IO[str], summary: Summary, told: IO[str], started: datetime) -> None:
-    """The manifest of the run: the summary, and a line for each document."""
+def _write_run(
+    file: IO[str], summary: Summary, told: IO[str], started: datetime, versions: Mapping[str, int] | None
+) -> None:
+    """The manifest of the run: the summary, the versions of Delta tables, and a line for each document."""
     said = {
         **asdict(summary),
         "started": started.isoformat(),
         "finished": datetime.now(UTC).isoformat(),
         "polars_version": pl.__version__,
+        **({} if versions is None else {"delta_versions": versions}),
     }
     file.write(json.dumps(said, indent=1, ensure_ascii=False).removesuffix("\n}"))
     file.write(',\n "documents_read": [')
