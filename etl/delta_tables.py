@@ -10,6 +10,7 @@ that a batch changes in a table is one commit to its log, which a reader sees wh
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import json
@@ -449,17 +450,24 @@ def _link_lists(output: Path, root: Path, names: Iterable[str]) -> None:
 
 def _link_files(output: Path, root: Path, logs: DeltaTables, files: Iterable[str]) -> None:
     """Let those of these files of tables that the logs tell of, and that are there, stand below `root`."""
+    there = os.path.abspath(output)  # noqa: PTH100 - a link stays the name that was chosen
     for file in files:
         place = table_part(file)
-        if place is None:
-            continue
-        link = root / file
-        link.unlink(missing_ok=True)
-        found = logs.file(*place)
-        target = found and os.path.abspath(output / place[0] / found.path)  # noqa: PTH100
-        if target and os.path.exists(target):  # noqa: PTH110 - one of thousands
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.symlink_to(target)
+        found = logs.file(*place) if place is not None else None
+        if place is not None and found is not None:
+            _link(f"{there}/{place[0]}/{found.path}", f"{root}/{file}")
+        else:
+            (root / file).unlink(missing_ok=True)
+
+
+def _link(target: str, link: str) -> None:
+    """Make a link to a file, in the place of an earlier one; none where the file is lost."""
+    folder = os.path.dirname(link)  # noqa: PTH120 - one of thousands, as all below
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(link)  # noqa: PTH108
+    if os.path.exists(target):  # noqa: PTH110
+        os.symlink(target, link)  # noqa: PTH211
 
 
 def _is_whole(file: str, size: int) -> bool:

@@ -167,10 +167,10 @@ def _chosen_partitioning(
     """The partitioning of the lake, which a run does not change."""
     present = store.partitioning() if has_reports(manifest.rows) else None
     if present is not None and wanted not in (None, present):
-        raise UsageError(
-            f"{output}: is partitioned by {present.value}; leave --partition-by out, or first "
-            f"run `etl compact {output} --partition-by {wanted}`"
-        )
+        other = f"first run `etl compact {output} --partition-by {wanted}`"
+        if isinstance(store, DeltaStore):
+            other = "name another folder with --out"
+        raise UsageError(f"{output}: is partitioned by {present.value}; leave --partition-by out, or {other}")
     return present or wanted or PartitionBy.DATE
 
 

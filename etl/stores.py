@@ -17,7 +17,7 @@ from etl.commits import LakeLock, Staging, refuse_delta
 from etl.parquet import has_end
 from etl.partitions import PartitionBy, partitioning_of
 
-ONE_FORMAT = "leave --format out, or name another folder with --out"
+ONE_FORMAT = "run again without --format, or name another folder with --out"
 
 
 class StagingArea(Protocol):

@@ -41,6 +41,7 @@ from .delta_lakes import NAMES, by_report, log, opened, rows, state, versions
 from .faults_driver import Fault
 from .faults_lakes import copy, restate, wait_for, write_inbox
 from .lakes import PARTITIONINGS, hashes
+from .pages import examples
 from .processes import call_etl
 from .remembered import Remembered
 from .test_faults import Forked
@@ -391,8 +392,16 @@ def test_a_lake_keeps_its_format(lakes: dict[str, tuple[Path, Path]], tmp_path: 
     parquet, delta = lakes["deal,date"]
     before = hashes(parquet, but="none"), versions(delta)
     for output, wanted, told in (
-        (parquet, "delta", "its tables are folders of Parquet files; leave --format out, or name another folder"),
-        (delta, "parquet", "its tables are Delta tables; leave --format out, or name another folder with --out"),
+        (
+            parquet,
+            "delta",
+            "its tables are folders of Parquet files; run again without --format, or name another folder",
+        ),
+        (
+            delta,
+            "parquet",
+            "its tables are Delta tables; run again without --format, or name another folder with --out",
+        ),
         (delta, "iceberg", "a lake cannot have the format 'iceberg'; the formats are 'parquet', 'delta'"),
     ):
         done = call_etl("run", inbox, "--out", output, "--format", wanted)
@@ -405,7 +414,7 @@ def test_a_lake_keeps_its_format(lakes: dict[str, tuple[Path, Path]], tmp_path: 
 
 def test_a_lake_keeps_its_partitioning(lakes: dict[str, tuple[Path, Path]]) -> None:
     _, delta = lakes["deal,year"]
-    with pytest.raises(UsageError, match="is partitioned by deal,year"):
+    with pytest.raises(UsageError, match="is partitioned by deal,year; leave --partition-by out, or name another"):
         run([delta.parent / "inbox"], delta, partition_by="deal")
 
 
@@ -774,3 +783,37 @@ def test_a_commit_that_was_made_is_not_made_again(tmp_path: Path) -> None:
     blocked = DeltaTables(str(tmp_path / "file"))
     with pytest.raises(OutputError, match="cannot be written"):
         blocked.commit("classes", {}, PartitionBy.DEAL, 1, "run")
+
+
+# --- the page -------------------------------------------------------------------------------------------------
+
+PAGE = REPOSITORY / "docs" / "delta.md"
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the lake that the page begins with."""
+    place = tmp_path_factory.mktemp("workplace")
+    shutil.copytree(REPOSITORY / "samples", place / "samples")
+    (command,) = (line for block in examples(PAGE, "sh") for line in block.splitlines())
+    assert call_etl(*command.split()[1:], cwd=place).returncode == 0
+    assert is_delta(place / "output")
+    return place
+
+
+@pytest.mark.parametrize(
+    ("example", "shown"),
+    [*zip(examples(PAGE, "python"), ("CREATE TABLE", "A-1", "328979574.00", "b'usd'"), strict=True)],
+    ids=["past", "folder", "polars", "arrow"],
+)
+def test_the_python_of_the_page_runs(workplace: Path, example: str, shown: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example],
+        cwd=workplace,
+        env={**os.environ, "POLARS_FMT_MAX_ROWS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert shown in done.stdout
