@@ -205,10 +205,8 @@ def refuse_delta(output: Path, hint: str) -> None:
 def refuse_parquet(output: Path) -> None:
     """Raise UsageError where the tables are folders of Parquet files without a log."""
     if not is_delta(output) and (partitioning_of(output) or partitioning_of(output / SUPERSEDED_FOLDER)):
-        raise UsageError(
-            f"{output}: its tables are folders of Parquet files; run again without --format, or name another folder with "
-            "--out"
-        )
+        told = "run again without --format, or name another folder with --out"
+        raise UsageError(f"{output}: its tables are folders of Parquet files; {told}")
 
 
 def recover(output: Path, tables: TableLogs | None = None) -> None:
