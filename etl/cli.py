@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from etl.commits import is_delta
 from etl.compaction import compact
+from etl.delta_tables import as_folder
 from etl.dictionary import checks_page, described, dictionary_page
 from etl.documents import Document, Reject
 from etl.errors import EtlError, LayoutError, UsageError, first_line
@@ -114,6 +116,10 @@ def run_command(
         str | None,
         typer.Option("--partition-by", help="Of a new lake: deal,date (default), deal,year or deal.", metavar="KEYS"),
     ] = None,
+    lake_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Of a new lake: parquet (default) or delta, for Delta tables.", metavar="FORMAT"),
+    ] = None,
     workers: Annotated[
         int | None,
         typer.Option(
@@ -153,6 +159,7 @@ def run_command(
         waiting=_waiting(out),
         lineage=lineage,
         engine=engine,
+        lake_format=lake_format,
     )
     with _stopping("what was written is whole, run again to finish"):
         if watching:
@@ -178,6 +185,7 @@ class _Chosen(TypedDict):
     waiting: Callable[[], None]
     lineage: bool
     engine: str
+    lake_format: str | None
 
 
 def _show(summary: Summary, *, as_json: bool) -> None:
@@ -231,9 +239,10 @@ def check_command(
         raise UsageError("--markdown goes with --list: etl check --list --markdown")
     if output is None:
         raise UsageError("name the folder of the tables: etl check OUTPUT; or list the checks: etl check --list")
-    lake = Lake(Path(output))
-    chosen = sorted({lake.find_deal(deal) for deal in deals}) if deals else None
-    result = check_lake(lake, chosen)
+    with _lake_folder(output) as folder:
+        lake = Lake(folder)
+        chosen = sorted({lake.find_deal(deal) for deal in deals}) if deals else None
+        result = check_lake(lake, chosen)
     if as_json:
         typer.echo(lake_checks_as_json(result))
     else:
@@ -265,7 +274,8 @@ def explain_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
 ) -> None:
     """Show where a value is printed, what read it, and which checks speak of it."""
-    explanation = explain(Lake(Path(output)), deal, date, words)
+    with _lake_folder(output) as folder:
+        explanation = explain(Lake(folder), deal, date, words)
     if as_json:
         typer.echo(as_json_text(explanation))
     else:
@@ -288,7 +298,8 @@ def diff_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
     """Show what moved between two distributions of a deal, and whether what was paid explains it."""
-    moved = movements(Lake(Path(output)), start, end, deal, report_ids or ())
+    with _lake_folder(output) as folder:
+        moved = movements(Lake(folder), start, end, deal, report_ids or ())
     if as_json:
         typer.echo(movements_as_json(moved))
     else:
@@ -310,8 +321,19 @@ def sql_command(
     if as_csv and as_json:
         raise UsageError("--csv and --json do not go together; choose one")
     show = write_csv if as_csv else write_json if as_json else show_answer
-    with ask(Path(output), _query(query, file)) as answer:
+    with _lake_folder(output) as folder, ask(folder, _query(query, file), Path(output)) as answer:
         show(answer)
+
+
+@contextmanager
+def _lake_folder(output: str) -> Iterator[Path]:
+    """A folder with the tables of a lake as Parquet files: its own, or for the while one that stands for it."""
+    folder = Path(output)
+    if is_delta(folder):
+        with as_folder(folder) as links:
+            yield links
+    else:
+        yield folder
 
 
 def _query(query: str | None, file: str | None) -> str:

@@ -5,6 +5,9 @@
     OUTPUT/_staging/<run>/<n>.ready/     all of them are whole: they belong to the lake
     OUTPUT/_staging/<run>/<n>.swap/      whole folders that take the place of those of the lake
 
+Where the tables have logs of their own (Delta), the files of tables do not take their places one by one: what is to
+become of them is written down beside them, before that rename, and then said in the logs, table by table.
+
 The files of a commit are written in a staging folder. Renaming that folder to `.ready` decides: before
 it, nothing has happened; after it, every file will come to stand in its place, if need be by the next
 run. Each takes its place by a rename, so a reader sees the old file or the new one. One run at a time
@@ -25,16 +28,20 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
-from etl.errors import OutputError
+from etl.errors import OutputError, UsageError
 from etl.partitions import (
+    DELTA_LOG,
     MANIFEST_FOLDER,
+    PLACES,
     REJECTED_RECORDS_FOLDER,
     REJECTS_FOLDER,
     STAGING_FOLDER,
     SUPERSEDED_FOLDER,
     PartitionBy,
+    partitioning_of,
+    table_part,
     table_partitioning,
 )
 from etl.schema import TABLES
@@ -50,6 +57,20 @@ _WANTED = "partition_by"
 _HERE, _RENAME_EXCHANGE = -100, 2
 # The files that a commit takes out of the lake; the last to be staged.
 _REMOVALS = "removals.json"
+# What becomes of the files of tables that have logs of their own.
+_PLAN = "tables.json"
+
+
+class TableLogs(Protocol):
+    """Tables that have logs of their own, which say which files they have."""
+
+    def plan(self, folder: Path, files: Iterable[str], removals: Iterable[str]) -> bytes:
+        """What a commit changes in the tables: files in a staging folder come, files of the lake go; empty where
+        nothing does. Other files than those of tables are passed over."""
+
+    def apply(self, ready: Path, plan: bytes) -> None:
+        """Carry out a plan with the files of a folder that is ready; what was carried out in an earlier try is not done
+        again. Raises OutputError."""
 
 
 class LakeLock:
@@ -109,14 +130,15 @@ class Staging:
     must be entered with the lock held. Raises OutputError where the folder cannot be written.
     """
 
-    def __init__(self, output: Path, run_id: str) -> None:
+    def __init__(self, output: Path, run_id: str, tables: TableLogs | None = None) -> None:
         self._output = output
+        self._tables = tables
         self._folder = output / STAGING_FOLDER / run_id
         self._count = 0
 
     def __enter__(self) -> Self:
         try:
-            recover(self._output)
+            recover(self._output, self._tables)
             self._folder.mkdir(parents=True)
         except OSError as error:
             raise cannot_write(self._output / STAGING_FOLDER, error) from error
@@ -126,7 +148,7 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(OSError):  # then the next run goes on with it
-            recover(self._output)  # and clear away what a worker of a killed run wrote while it ended
+            recover(self._output, self._tables)  # and clear away what a worker of a killed run wrote while it ended
         _take_away(self._folder.parent)
 
     def next_folder(self) -> Path:
@@ -158,8 +180,10 @@ class Staging:
         try:
             if removals:
                 (folder / _REMOVALS).write_text(json.dumps(list(removals)), encoding="utf-8")
+            if self._tables is not None and (plan := self._tables.plan(folder, files, removals)):
+                (folder / _PLAN).write_bytes(plan)
             folder.rename(ready)
-            _apply(self._output, ready, files, removals)
+            _apply(self._output, ready, files, removals, self._tables)
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
@@ -223,13 +247,33 @@ def _put(written: str, folder: Path, file: str) -> None:
         os.replace(written, f"{folder}/{file}")  # noqa: PTH105
 
 
-def recover(output: Path) -> None:
+def is_delta(output: Path) -> bool:
+    """Whether the tables of a lake are Delta tables, or will be when a commit of a killed run is finished."""
+    if any((output / f"{place}{name}" / DELTA_LOG).is_dir() for place in PLACES for name in TABLES):
+        return True
+    return next((output / STAGING_FOLDER).glob(f"*/*{_READY}/{_PLAN}"), None) is not None
+
+
+def refuse_delta(output: Path, hint: str) -> None:
+    """Raise UsageError, with the hint, where the tables are Delta tables: their folders have files of the past too."""
+    if is_delta(output):
+        raise UsageError(f"{output}: its tables are Delta tables; {hint}")
+
+
+def refuse_parquet(output: Path) -> None:
+    """Raise UsageError where the tables are folders of Parquet files without a log."""
+    if not is_delta(output) and (partitioning_of(output) or partitioning_of(output / SUPERSEDED_FOLDER)):
+        told = "run again without --format, or name another folder with --out"
+        raise UsageError(f"{output}: its tables are folders of Parquet files; {told}")
+
+
+def recover(output: Path, tables: TableLogs | None = None) -> None:
     """Finish the commits that earlier runs left ready, in their order, and clear away what is not ready."""
     for run in sorted(_folders(output / STAGING_FOLDER)):
-        _finish(output, run)
+        _finish(output, run, tables)
 
 
-def _finish(output: Path, run: Path) -> None:
+def _finish(output: Path, run: Path, tables: TableLogs | None) -> None:
     """Clear away what a run has not finished, which may make room, and put in its place what it left ready."""
     for folder in _folders(run):
         if not folder.name.endswith((_READY, _SWAP)):
@@ -237,8 +281,8 @@ def _finish(output: Path, run: Path) -> None:
     for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_READY)):
         removals = ready / _REMOVALS
         taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []
-        files = [file for file in _files(ready) if file != _REMOVALS]
-        _apply(output, ready, sorted(files, key=_turn), taken_out)
+        files = [file for file in _files(ready) if file not in (_REMOVALS, _PLAN)]
+        _apply(output, ready, sorted(files, key=_turn), taken_out, tables)
     for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_SWAP)):
         _swap(output, ready)
     shutil.rmtree(run, ignore_errors=True)
@@ -291,6 +335,10 @@ def _make_folders(folder: Path, place: str) -> None:
         _make_folders(folder, place)
 
 
+# The first of the files of tables.
+_TABLES_TURN = (1, "", 0)
+
+
 def _turn(file: str) -> tuple[int, str, int]:
     """The order in which files take their places: sources, then partition by partition its tables, `reports` last,
     then what tells of rejects, and the manifest at the very end."""
@@ -305,9 +353,19 @@ def _turn(file: str) -> tuple[int, str, int]:
     return lists.get(top, 0), file, 0
 
 
-def _apply(output: Path, ready: Path, files: Sequence[str], removals: Iterable[str]) -> None:
+def _apply(
+    output: Path, ready: Path, files: Sequence[str], removals: Iterable[str], tables: TableLogs | None = None
+) -> None:
     """Put what is ready in its place; what stands there already from an earlier try is left."""
     made: set[str] = set()
+    plan = ready / _PLAN
+    if tables is not None and plan.is_file():
+        first = [file for file in files if _turn(file) < _TABLES_TURN]
+        for file in first:
+            _move(f"{ready}/{file}", f"{output}/{file}", made)
+        tables.apply(ready, plan.read_bytes())
+        files = [file for file in files if file not in set(first) and table_part(file) is None]
+        removals = [file for file in removals if table_part(file) is None]
     for file in files:
         _move(f"{ready}/{file}", f"{output}/{file}", made)
     for file in removals:

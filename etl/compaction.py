@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.commits import LakeLock, Staging
+from etl.commits import LakeLock, Staging, refuse_delta
 from etl.errors import LakeError, UsageError
 from etl.manifest import READ, has_reports, read_manifest, with_folder
 from etl.partitions import PartitionBy, partitioning_of
@@ -52,6 +52,9 @@ def compact(
     """
     if not output.is_dir():
         raise UsageError(f"{output}: there is no such folder; name the folder that `etl run --out` wrote")
+    refuse_delta(
+        output, "make a new lake of larger files: etl run INBOX --out OTHER --format delta --partition-by deal"
+    )
     count = workers or processor_cores()
     with LakeLock(output, waiting), Staging(output, f"compact-{os.getpid()}") as staging, Workers(count) as processes:
         manifest = read_manifest(output)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
+from etl.commits import refuse_delta
 from etl.deals import MAX_LENGTH, deal_slug, plain_slug
 from etl.errors import LakeError, UsageError, first_line
 from etl.parquet import REREAD
@@ -42,6 +43,7 @@ class Lake:
             raise UsageError(f"{output}: there is no such folder; name the folder that `etl run --out` wrote")
         if not any((output / name).is_dir() for name in ("reports", RUNS_FOLDER)):
             raise UsageError(f"{output}: holds no tables; name the folder that `etl run --out` wrote")
+        refuse_delta(output, "`etl sql`, `check`, `explain` and `diff` read them, and engines by their logs")
         self.output = output
         # The files that could not be read; None where the first of them is an error.
         self.damaged: dict[Path, LakeError] | None = None

@@ -145,7 +145,8 @@ def _of_file(lake: Lake, file: Path, told: str) -> dict[str, Any]:
     parts = file.relative_to(lake.output).parts
     deal = next(filter(None, map(deal_of, parts)), "")
     date = next(filter(None, map(date_of, parts)), None)
-    return _not_whole(told, deal=deal, distribution_date=date, subject=os.fspath(file))
+    named = file.readlink() if file.is_symlink() else file
+    return _not_whole(told, deal=deal, distribution_date=date, subject=os.fspath(named))
 
 
 def _lost_reports(

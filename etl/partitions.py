@@ -48,6 +48,8 @@ OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)
 PLACES = ("", f"{SUPERSEDED_FOLDER}/")
 
 DATE_COLUMN = "distribution_date"
+# Within the folder of a Delta table: which files the table has.
+DELTA_LOG = "_delta_log"
 
 _DEAL = re.compile(rf"deal=([a-z][a-z0-9-]{{0,{MAX_LENGTH - 1}}})")
 _DAY = re.compile(rf"{DATE_COLUMN}=([0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}})")
@@ -95,14 +97,30 @@ def partition_file(folder: str) -> str:
     return f"{folder}/{'_'.join(values)}{SUFFIX}"
 
 
-def folder_of_file(file: str) -> str | None:
-    """The folder of the partition to which a file of a lake belongs; None where it belongs to none.
+def table_part(file: str) -> tuple[str, str] | None:
+    """The table and the partition of a file of the lake; None where it is no file of a table.
 
-    >>> folder_of_file("_superseded/classes/deal=home-equity-2003-he2/home-equity-2003-he2.parquet")
-    'deal=home-equity-2003-he2'
+    >>> table_part("_superseded/classes/deal=a/year=2003/a_2003.parquet")
+    ('_superseded/classes', 'deal=a/year=2003')
     """
-    table, _, rest = file.removeprefix(f"{SUPERSEDED_FOLDER}/").partition("/")
-    return rest.rpartition("/")[0] if table in TABLES else None
+    place = next(place for place in reversed(PLACES) if file.startswith(place))
+    name, _, rest = file.removeprefix(place).partition("/")
+    return (f"{place}{name}", rest.rpartition("/")[0]) if name in TABLES else None
+
+
+def owner_of(file: str) -> str:
+    """The partition that a file of a lake belongs to; of one that belongs to none, the file itself.
+
+    >>> owner_of("_superseded/classes/deal=a/a.parquet"), owner_of("_sources/00/00.gz")
+    ('deal=a', '_sources/00/00.gz')
+    """
+    part = table_part(file)
+    return file if part is None else part[1]
+
+
+def way_of(keys: Sequence[str]) -> PartitionBy | None:
+    """The partitioning with these names of folders."""
+    return _WAYS.get(tuple(keys))
 
 
 def rejected_file(sha256: str) -> str:

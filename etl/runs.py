@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from etl.commits import cannot_write, stage_file
+from etl.commits import cannot_write, is_delta, stage_file
+from etl.delta_tables import DeltaStore
 from etl.documents import Found, Inputs, Reject, find_inputs, gone_sources, size_of
 from etl.errors import EtlError, UsageError
 from etl.inbox import Inbox
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 
 # The engines: processes of this machine, or the executors of Spark.
 LOCAL, SPARK = "local", "spark"
+# What the tables of a lake may be.
+FORMATS = ("parquet", "delta")
 # What is read in one process.
 FEW_DOCUMENTS = 100
 FEW_BYTES = 4 * 1024 * 1024
@@ -65,6 +68,7 @@ def run(
     keep_sources: bool = True,
     force: bool = False,
     partition_by: PartitionBy | str | None = None,
+    lake_format: str | None = None,
     workers: int | None = None,
     waiting: Callable[[], None] | None = None,
     lineage: bool = False,
@@ -75,7 +79,8 @@ def run(
 
     Documents that the lake knows and that have not changed are skipped, unless `force`. The sources of
     the reports are kept there too, unless `keep_sources` is False. `partition_by` is that of the lake, or
-    `deal,date` for a new one. `workers` processes read, by default one for each core; the result does not
+    `deal,date` for a new one. `lake_format` is that of the lake, or `parquet` for a new one; with `delta` its tables
+    are Delta tables. `workers` processes read, by default one for each core; the result does not
     depend on it. `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
     With the `engine` "spark" the executors of a Spark session read, `spark` or the one that there is, else one that is
     started; the result does not depend on that either.
@@ -83,7 +88,7 @@ def run(
     `lineage` writes OpenLineage events beside what `_runs` has of the run.
 
     `progress` is called with the numbers of documents done and to do, `waiting` if another run writes
-    into `output`. Raises UsageError for inputs that do not exist or another partitioning than the lake
+    into `output`. Raises UsageError for inputs that do not exist or another partitioning or format than the lake
     has, LayoutError for a wrong layout, LakeError where a file of the lake cannot be read and OutputError
     where nothing can be written; a document that cannot be read is a reject, no error.
     """
@@ -97,7 +102,7 @@ def run(
     count = 1 if _few(found) else workers or processor_cores()
     folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
-    store = FolderStore(folder)
+    store = _store(folder, run_id, lake_format)
     with (
         _session(engine, spark) as session,
         store.lock(waiting),
@@ -151,6 +156,15 @@ def _asked(inputs: Iterable[str | os.PathLike[str]] | Inputs, engine: str) -> tu
     return replace(find_inputs(paths, OUTPUT_FOLDERS), given=given), urls
 
 
+def _store(output: Path, run_id: str, wanted: str | None) -> LakeStore:
+    """The lake in a folder, in the format that it has."""
+    if wanted not in (None, *FORMATS):
+        raise UsageError(f"a lake cannot have the format {wanted!r}; the formats are {', '.join(map(repr, FORMATS))}")
+    if wanted == "delta" or (wanted is None and is_delta(output)):
+        return DeltaStore(output, run_id)
+    return FolderStore(output)
+
+
 def _few(found: Sequence[Found | Reject]) -> bool:
     """Whether there are so few documents that other processes would not have started before they are done. A large
     file may have many."""
@@ -195,10 +209,10 @@ def _chosen_partitioning(
     """The partitioning of the lake, which a run does not change."""
     present = store.partitioning() if has_reports(manifest.rows) else None
     if present is not None and wanted not in (None, present):
-        raise UsageError(
-            f"{output}: is partitioned by {present.value}; leave --partition-by out, or first "
-            f"run `etl compact {output} --partition-by {wanted}`"
-        )
+        other = f"first run `etl compact {output} --partition-by {wanted}`"
+        if isinstance(store, DeltaStore):
+            other = "name another folder with --out"
+        raise UsageError(f"{output}: is partitioned by {present.value}; leave --partition-by out, or {other}")
     return present or wanted or PartitionBy.DATE
 
 
@@ -226,4 +240,5 @@ def _finish(store: LakeStore, staging: StagingArea, manifest: Manifest, teller: 
         names = [column.name for column in table("rejects").columns]
         stage_file(folder, REJECTS_FILE, list_bytes(rejects.select(names), "rejects"))
         files = [MERGED_FILE, REJECTS_FILE]
-    staging.commit(folder, [*files, *teller.stage(folder, COMPLETE)], segments)
+    more = {"delta_versions": store.versions()} if isinstance(store, DeltaStore) else {}
+    staging.commit(folder, [*files, *teller.stage(folder, COMPLETE, more=more)], segments)

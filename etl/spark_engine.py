@@ -41,7 +41,7 @@ from etl.errors import EtlError, UsageError, WorkerError
 from etl.inbox import BATCH_DOCUMENTS, BATCH_SHARE, Inbox, InboxBatch
 from etl.landing import Landed, Landing
 from etl.layout import Layout
-from etl.partitions import PartitionBy, folder_of_file
+from etl.partitions import PartitionBy, owner_of
 from etl.spark_tasks import (
     Reading,
     Writing,
@@ -307,7 +307,7 @@ class SparkEngine:
                 raise EtlError(
                     "some documents changed while Spark read them; nothing of them is in the lake, run again"
                 )
-            self._owners = {folder_of_file(file) or file for file in staged.files}
+            self._owners = {owner_of(file) for file in staged.files}
             staged.files = sorted(file for file in self._owners.intersection(staged.files))
             self._staged, self._files = staged, files.where("owner != ''")
             yield staged

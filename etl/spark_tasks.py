@@ -31,7 +31,7 @@ from etl.documents import (
 from etl.filings import documents_in, documents_of
 from etl.inbox import CHUNK_BYTES, CHUNK_DOCUMENTS, is_known
 from etl.layout import Layout
-from etl.partitions import PartitionBy, folder_of_file, partition_files
+from etl.partitions import PartitionBy, owner_of, partition_files
 from etl.splits import split_reports
 from etl.staging import Rebuilt, Staged, put_together, stage_batch
 from etl.stores import Deposit, LakeStore
@@ -184,7 +184,7 @@ def _staged(pack: int, documents: Sequence[Document], writing: Writing) -> Rows:
             folder, documents, writing.layouts, writing.partition_by, keep_sources=writing.keep_sources
         )
         for file in staged.files:
-            yield _staged_row(folder_of_file(file) or file, pack, file, (folder / file).read_bytes())
+            yield _staged_row(owner_of(file), pack, file, (folder / file).read_bytes())
     yield _staged_row("", pack, "", pickle.dumps(staged))
 
 

@@ -6,6 +6,7 @@ extension, reaches no network, and a query that would write a file is not run.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,8 +47,8 @@ class Answer:
 
 
 @contextmanager
-def ask(output: Path, query: str) -> Iterator[Answer]:
-    """Ask a lake in SQL; the rows are read within the context.
+def ask(output: Path, query: str, linked: Path | None = None) -> Iterator[Answer]:
+    """Ask a lake in SQL; the rows are read within the context. `linked`: a folder into which links of the lake lead.
 
     Raises UsageError, with DuckDB's message in one line, for a query that is wrong, that is no single
     SELECT or EXPLAIN, or that reaches out of the lake; EtlError where a file of the lake cannot be read or the
@@ -55,7 +56,8 @@ def ask(output: Path, query: str) -> Iterator[Answer]:
     """
     views = find_views(output)
     root = str(Path(views[0].folder).parent)
-    with TemporaryDirectory(prefix="etl-sql-") as spill, _shut_in(root, spill) as database, _one_line(root):
+    roots = [root, *([] if linked is None else [os.path.abspath(linked)])]  # noqa: PTH100 - as `find_views` names it
+    with TemporaryDirectory(prefix="etl-sql-") as spill, _shut_in(roots, spill) as database, _one_line(root):
         _make_views(database, views, query.casefold())
         database.execute("SET lock_configuration = true")
         _hold_to_reading(database, query)
@@ -66,8 +68,8 @@ def ask(output: Path, query: str) -> Iterator[Answer]:
 
 
 @contextmanager
-def _shut_in(root: str, spill: str) -> Iterator[duckdb.DuckDBPyConnection]:
-    """An empty database in memory that reaches the files below `root` alone."""
+def _shut_in(roots: Sequence[str], spill: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """An empty database in memory that reaches the files below `roots` alone."""
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": MEMORY_LIMIT,
         "temp_directory": spill,
@@ -77,9 +79,9 @@ def _shut_in(root: str, spill: str) -> Iterator[duckdb.DuckDBPyConnection]:
     }
     database = duckdb.connect(":memory:", config=settings)
     try:
-        quoted = root.replace("'", "''")
+        quoted = ", ".join("'" + root.replace("'", "''") + "/'" for root in roots)
         database.execute("SET enable_progress_bar = false")  # it would stand in the midst of the answer
-        database.execute(f"SET allowed_directories = ['{quoted}/']")
+        database.execute(f"SET allowed_directories = [{quoted}]")
         database.execute("SET enable_external_access = false")
         yield database
     finally:

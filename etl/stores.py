@@ -13,9 +13,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from etl.commits import LakeLock, Staging
+from etl.commits import LakeLock, Staging, refuse_delta
 from etl.parquet import has_end
 from etl.partitions import PartitionBy, partitioning_of
+
+ONE_FORMAT = "run again without --format, or name another folder with --out"
 
 
 class Deposit(Protocol):
@@ -88,7 +90,9 @@ class FolderStore:
         return LakeLock(self.root, waiting)
 
     def staging(self, run_id: str) -> Staging:
-        """The staging folder of a run."""
+        """The staging folder of a run. Raises UsageError where the lake has Delta tables, perhaps only since this run
+        waits for it."""
+        refuse_delta(self.root, ONE_FORMAT)
         return Staging(self.root, run_id)
 
     def fetch(self, files: Iterable[str]) -> None:

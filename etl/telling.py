@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,21 +122,26 @@ class Teller:
         for failed in self._summary.failed_checks:
             failed["standing"] = standing.get(failed["report_id"])
 
-    def stage(self, folder: Path, state: str, error: str | None = None) -> list[str]:
-        """Stage what is told of the run, which ended so; the files, below the lake. Raises OutputError, OSError."""
+    def stage(
+        self, folder: Path, state: str, error: str | None = None, more: Mapping[str, Any] | None = None
+    ) -> list[str]:
+        """Stage what is told of the run, which ended so, and `more`; the files, below the lake.
+
+        Raises OutputError, OSError.
+        """
         summary = self._summary
         summary.seconds["total"] = (datetime.now(UTC) - self._started).total_seconds()
         summary.seconds = {name: round(seconds, 3) for name, seconds in summary.seconds.items()}
         files = [f"{RUNS_FOLDER}/{summary.run_id}.json"]
         stage_file(folder, files[0], b"")
         with (folder / files[0]).open("w", encoding="utf-8") as file:
-            self._write(file, {"state": state, **({"error": error} if error else {})})
+            self._write(file, {"state": state, **({"error": error} if error else {}), **(more or {})})
         if self._lineage:
             files.append(f"{RUNS_FOLDER}/{summary.run_id}.openlineage.jsonl")
             stage_file(folder, files[1], lineage_events(summary, self._started, state, error).encode())
         return files
 
-    def _write(self, file: IO[str], ended: dict[str, str]) -> None:
+    def _write(self, file: IO[str], ended: Mapping[str, Any]) -> None:
         """The result of the run: the summary, the partitions that changed, and a line for each document."""
         said = {
             **ended,

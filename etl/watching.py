@@ -52,6 +52,7 @@ def watch(
     waiting: Callable[[], None] | None = None,
     lineage: bool = False,
     engine: str = LOCAL,
+    lake_format: str | None = None,
     pause: Callable[[float], object] = time.sleep,
 ) -> Iterator[Summary]:
     """Look at the inbox every so many seconds, without end, and read what is new in it; each run's summary.
@@ -87,6 +88,7 @@ def watch(
                 waiting=waiting,
                 lineage=lineage,
                 engine=engine,
+                lake_format=lake_format,
             )
             seen = {source: state for source, state in seen.items() if source in states}
             seen |= {source: states[source] for source in chosen}

@@ -20,11 +20,11 @@ from typing import Any
 
 import polars as pl
 
-from etl import batch, cli, commits, inbox, manifest, runs, worker
+from etl import batch, cli, commits, delta_tables, inbox, manifest, runs, worker
 
 from .remembered import Remembered
 
-STEPS = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "faults.half")
+STEPS = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "faults.half", "faults.commit")
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,10 @@ def command(fault: Fault, arguments: Sequence[str]) -> None:
     runs.FEW_DOCUMENTS = fault.few
     if fault.readings:
         batch._read_with = Remembered(Path(fault.readings), learns=False)  # noqa: SLF001
+    if fault.die_at or fault.stop_at or fault.trace:
+        setattr(delta_tables.DeltaTables, "commit", _commit_with_steps)  # noqa: B010
     if fault.without:
-        GUARDS[fault.without]()
+        {**GUARDS, **DELTA_GUARDS}[fault.without]()
     if fault.without == "workers end with the run" or fault.poison:
         _start_workers_here(fault)
     steps = Steps(fault)
@@ -100,7 +102,21 @@ def quietly(fault: Fault, arguments: Sequence[str]) -> None:
 
 # --- a program without one of its guards ----------------------------------------------------------------------
 
+_commit_table = delta_tables.DeltaTables.commit
 _apply, _turn, _commit = commits._apply, commits._turn, commits.Staging.commit  # noqa: SLF001
+
+
+def _commit_with_steps(self: delta_tables.DeltaTables, name: str, *given: Any) -> None:
+    """The commit to the log of a table, with a step before it and one after it."""
+    sys.audit("faults.commit", f"before {name}")
+    _commit_table(self, name, *given)
+    sys.audit("faults.commit", f"after {name}")
+
+
+def _commit_one_by_one(self: delta_tables.DeltaTables, name: str, changes: delta_tables.Changes, *given: Any) -> None:
+    way, number, note = given
+    for added, partition in enumerate(changes):
+        _commit_with_steps(self, name, {partition: changes[partition]}, way, number + added, note)
 
 
 def _write_in_place(staged: str, target: str, made: set[str]) -> None:
@@ -172,7 +188,7 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "a rename decides": _set(commits.Staging, "commit", _commit_undecided),
     "a rename decides on a swap": _set(commits.Staging, "swap", _swap_undecided),
     "the lock": _set(commits.LakeLock, "_lock", lambda self: None),  # noqa: ARG005
-    "recovery": _set(commits, "recover", lambda output: None),  # noqa: ARG005
+    "recovery": _set(commits, "recover", lambda *given: None),  # noqa: ARG005
     "reports come last": _set(commits, "_turn", _reports_first),
     "earlier versions come first": _set(commits, "_turn", _earlier_versions_last),
     "the manifest comes in the same commit": _set(commits.Staging, "commit", _commit_manifest_apart),
@@ -182,6 +198,8 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "removals go in their order": _set(commits, "_apply", _removals_backwards),
     "workers end with the run": lambda: None,  # in the workers, see below
 }
+# Of lakes of Delta tables.
+DELTA_GUARDS = {"a batch is one commit": _set(delta_tables.DeltaTables, "commit", _commit_one_by_one)}
 
 
 # --- workers with a fault -------------------------------------------------------------------------------------

@@ -73,6 +73,7 @@ ORDER = [
     "manifest",
     "staging",
     "stores",
+    "delta_tables",
     "workers",
     "worker",
     "summary",
