@@ -146,7 +146,7 @@ class Staging:
             if removals:
                 (folder / _REMOVALS).write_text(json.dumps(list(removals)), encoding="utf-8")
             folder.rename(ready)
-            _apply(self._output, ready, sorted(files, key=_turn), removals)
+            _apply(self._output, ready, sorted(files, key=turn), removals)
         except OSError as error:
             raise cannot_write(self._output, error) from error
 
@@ -179,7 +179,7 @@ def _finish(output: Path, run: Path) -> None:
         removals = ready / _REMOVALS
         taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []
         files = [file for file in _files(ready) if file != _REMOVALS]
-        _apply(output, ready, sorted(files, key=_turn), taken_out)
+        _apply(output, ready, sorted(files, key=turn), taken_out)
     for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_SWAP)):
         _swap(output, ready)
     shutil.rmtree(run, ignore_errors=True)
@@ -193,7 +193,7 @@ def stage_file(folder: Path, file: str, content: bytes) -> None:
         raise cannot_write(folder / file, error) from error
 
 
-def cannot_write(file: Path, error: OSError) -> OutputError:
+def cannot_write(file: Path | str, error: OSError) -> OutputError:
     """The error that names the file and the mend."""
     named = error.filename2 or error.filename or file
     return OutputError(
@@ -232,7 +232,7 @@ def _make_folders(folder: Path, place: str) -> None:
         _make_folders(folder, place)
 
 
-def _turn(file: str) -> tuple[int, str, int]:
+def turn(file: str) -> tuple[int, str, int]:
     """The order in which files take their places: sources, then partition by partition its tables, `reports` last,
     then what tells of rejects, and the manifest at the very end."""
     top, _, rest = file.partition("/")

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -41,9 +40,11 @@ from etl.manifest import (
     read_manifest,
     readers,
 )
+from etl.object_lake import open_store
+from etl.objects import StoredObject
 from etl.partitions import OUTPUT_FOLDERS, RUNS_FOLDER, PartitionBy
 from etl.schema import CONTRACT_VERSION, TABLES, table
-from etl.stores import FolderStore, LakeStore, StagingArea
+from etl.stores import LakeStore, StagingArea
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.version import __version__
 from etl.versions import CONFLICT, SUPERSEDED
@@ -85,9 +86,8 @@ def run(
     inputs_found = find_inputs(given, OUTPUT_FOLDERS)
     found = inputs_found.found
     count = 1 if _few(found) else workers or processor_cores()
-    folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
-    store = FolderStore(folder)
+    store = open_store(os.fspath(output))
     with store.lock(waiting), store.staging(run_id) as staging, Workers(count) as processes, _writing(output):
         manifest = read_manifest(store.root)
         chosen = _chosen_partitioning(output, store, manifest, wanted)
@@ -119,12 +119,12 @@ def run(
     return summary
 
 
-def _few(found: Sequence[Found | Reject]) -> bool:
+def _few(found: Sequence[Found | StoredObject | Reject]) -> bool:
     """Whether there are so few documents that other processes would not have started before they are done. A large
     file may have many."""
     if len(found) > FEW_DOCUMENTS:
         return False
-    sizes = (size_of(item) for item in found if isinstance(item, Found))
+    sizes = (size_of(item) for item in found if not isinstance(item, Reject))
     return sum(sizes) <= FEW_BYTES
 
 
@@ -134,7 +134,7 @@ def _writing(output: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise cannot_write(Path(output), error) from error
+        raise cannot_write(os.fspath(output), error) from error
 
 
 def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:
