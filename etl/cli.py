@@ -29,6 +29,8 @@ from etl.lake_checks import check_lake
 from etl.layout import Layout, find_named, usable_layouts
 from etl.movements import movements
 from etl.new_layouts import new_layout
+from etl.object_lake import lake_copy
+from etl.objects import is_url, location_of
 from etl.partitions import PartitionBy
 from etl.runs import run
 from etl.samples import accept, check_samples
@@ -91,9 +93,9 @@ def _program(
 @app.command("run")
 def run_command(
     inputs: Annotated[
-        list[str], typer.Argument(help="Files, folders (read recursively) or globs.", metavar="INBOX...")
+        list[str], typer.Argument(help="Files, folders (read recursively), globs or URLs.", metavar="INBOX...")
     ],
-    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the tables.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the tables, or its URL.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     no_sources: Annotated[
@@ -164,7 +166,7 @@ def compact_command(
 ) -> None:
     """Rewrite the tables into fewer, larger files (or back), with the same rows; runs go on as before."""
     with _stopping("run again to finish"):
-        done = compact(Path(output), partition_by, workers, waiting=_waiting(output))
+        done = compact(_own_folder(output, "compact"), partition_by, workers, waiting=_waiting(output))
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:
@@ -193,9 +195,10 @@ def check_command(
         raise UsageError("--markdown goes with --list: etl check --list --markdown")
     if output is None:
         raise UsageError("name the folder of the tables: etl check OUTPUT; or list the checks: etl check --list")
-    lake = Lake(Path(output))
-    chosen = sorted({lake.find_deal(deal) for deal in deals}) if deals else None
-    result = check_lake(lake, chosen)
+    with _lake_folder(output) as folder:
+        lake = Lake(folder)
+        chosen = sorted({lake.find_deal(deal) for deal in deals}) if deals else None
+        result = check_lake(lake, chosen)
     if as_json:
         typer.echo(lake_checks_as_json(result))
     else:
@@ -227,7 +230,8 @@ def explain_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
 ) -> None:
     """Show where a value is printed, what read it, and which checks speak of it."""
-    explanation = explain(Lake(Path(output)), deal, date, words)
+    with _lake_folder(output, with_sources=True) as folder:
+        explanation = explain(Lake(folder), deal, date, words)
     if as_json:
         typer.echo(as_json_text(explanation))
     else:
@@ -250,7 +254,8 @@ def diff_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
     """Show what moved between two distributions of a deal, and whether what was paid explains it."""
-    moved = movements(Lake(Path(output)), start, end, deal, report_ids or ())
+    with _lake_folder(output) as folder:
+        moved = movements(Lake(folder), start, end, deal, report_ids or ())
     if as_json:
         typer.echo(movements_as_json(moved))
     else:
@@ -272,8 +277,26 @@ def sql_command(
     if as_csv and as_json:
         raise UsageError("--csv and --json do not go together; choose one")
     show = write_csv if as_csv else write_json if as_json else show_answer
-    with ask(Path(output), _query(query, file)) as answer:
+    with _lake_folder(output) as folder, ask(folder, _query(query, file)) as answer:
         show(answer)
+
+
+@contextmanager
+def _lake_folder(output: str, *, with_sources: bool = False) -> Iterator[Path]:
+    """The folder of a lake; of one in object storage a copy, for the while."""
+    if not is_url(output):
+        yield Path(output)
+        return
+    with lake_copy(output, with_sources=with_sources) as folder:
+        yield folder
+
+
+def _own_folder(output: str, command: str) -> Path:
+    """The folder of a lake on this machine. Raises UsageError for a URL."""
+    if is_url(output):
+        url = location_of(output).url
+        raise UsageError(f"{url}: etl {command} works on a folder; fetch the lake into one and name that")
+    return Path(output)
 
 
 def _query(query: str | None, file: str | None) -> str:
@@ -302,13 +325,13 @@ def views_command(
 ) -> None:
     """Write SQL files that make the tables of a lake views in DuckDB and Spark, with their descriptions."""
     if engine is None:
-        show_views(write_views(Path(output), Path(to) if to else None))
+        show_views(write_views(_own_folder(output, "views"), Path(to) if to else None))
         return
     if to is not None:
         raise UsageError("--to and --print do not go together; choose one")
     if engine not in SCRIPTS:
         raise UsageError(f"--print {engine}: there is no such engine; the engines are {', '.join(SCRIPTS)}")
-    typer.echo(script(Path(output), engine), nl=False)
+    typer.echo(script(_own_folder(output, "views"), engine), nl=False)
 
 
 @layout_app.command("list")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from etl.documents import KIND_BYTES, MAX_FILE_BYTES, Found, Reject, changed, source_of, too_large_to_read
 from etl.errors import StorageError
-from etl.objects import AT_ONCE, PIECE_BYTES, Bucket, StoredObject
+from etl.objects import AT_ONCE, PIECE_BYTES, Bucket, Location, StoredObject
 
 # What is fetched ahead has no more bytes than this together, or is a single object; larger objects are not.
 AHEAD_BYTES = 32 * 1024 * 1024
@@ -59,6 +59,14 @@ def fetched_ahead(found: Iterable[Found | StoredObject | Reject]) -> Iterator[Fo
 
 def _ready(item: Found | StoredObject | Reject | Future[Fetched]) -> Found | StoredObject | Fetched | Reject:
     return item.result() if isinstance(item, Future) else item
+
+
+def stored(place: Location) -> StoredObject | None:
+    """The object at a place; None where there is none, or it cannot be known."""
+    try:
+        return Bucket(place).head(place.key)
+    except StorageError:
+        return None
 
 
 def fetch(item: StoredObject) -> Fetched:

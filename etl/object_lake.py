@@ -6,7 +6,8 @@
 
 The request that puts the `.ready` object decides: before it, nothing has happened; after it, every file will come to
 stand in its place, if need be by the next run. Each takes its place by one request, so a reader has the old file or the
-new one.
+new one. A commit says which manifest it was made for. One that comes too late, from a run that had been held up until
+another one took over the lock, finds another manifest, and is not gone on with.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import shutil
 import tarfile
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from tempfile import mkdtemp
@@ -30,9 +32,18 @@ from etl.commits import cannot_write, turn
 from etl.errors import EtlError, LakeError, OutputError
 from etl.leases import Lease
 from etl.manifest import without_manifest
-from etl.objects import Bucket, in_parallel, is_url, location_of
+from etl.objects import Bucket, StoredObject, in_parallel, is_url, location_of
 from etl.parquet import SMALLEST
-from etl.partitions import MANIFEST_FOLDER, STAGING_FOLDER, PartitionBy, partitioning_of_file
+from etl.partitions import (
+    MANIFEST_FOLDER,
+    REJECTED_RECORDS_FOLDER,
+    REJECTS_FOLDER,
+    SOURCES_FOLDER,
+    STAGING_FOLDER,
+    SUPERSEDED_FOLDER,
+    PartitionBy,
+    partitioning_of_file,
+)
 from etl.schema import TABLES
 from etl.stores import FolderStore, LakeStore
 
@@ -89,10 +100,10 @@ class ObjectStore:
         """The key of a file of the lake."""
         return f"{self.place.key}/{file}" if self.place.key else file
 
-    def listed(self, folder: str) -> dict[str, int]:
-        """The files below a folder of the lake, with their sizes. Raises StorageError."""
+    def listed(self, folder: str) -> dict[str, StoredObject]:
+        """The files below a folder of the lake. Raises StorageError."""
         skipped = len(self.key(""))
-        return {item.location.key[skipped:]: item.size for item in self.bucket.listed(self.key(folder).rstrip("/"))}
+        return {item.location.key[skipped:]: item for item in self.bucket.listed(self.key(folder).rstrip("/"))}
 
     def lock(self, waiting: Callable[[], None] | None) -> Lease:
         """Holds the lake for one run."""
@@ -144,6 +155,23 @@ class ObjectStore:
         self._files.note(file, size)
 
 
+@contextmanager
+def lake_copy(url: str, *, with_sources: bool = False) -> Iterator[Path]:
+    """A folder with the tables and lists of a lake in object storage, for the while. What reads it may name the folder
+    in an error: there the URL comes in its place. Raises OutputError."""
+    store = ObjectStore(url)
+    wanted = [*TABLES, SUPERSEDED_FOLDER, MANIFEST_FOLDER, REJECTS_FOLDER, REJECTED_RECORDS_FOLDER]
+    try:
+        listed = in_parallel(store.listed, [*wanted, SOURCES_FOLDER] if with_sources else wanted)
+        store.download(file for files in listed for file in files)
+        yield store.root
+    except EtlError as error:
+        error.args = (str(error).replace(str(store.root), store.url),)
+        raise
+    finally:
+        store.close()
+
+
 class _Files:
     """The files of a lake, remembered by stretches: those of a deal in a table, or of a folder; the ones that were
     asked for last."""
@@ -157,9 +185,10 @@ class _Files:
         wanted = dict.fromkeys(map(_stretch, files))
         new = [stretch for stretch in wanted if stretch not in self._stretches]
         found = {stretch: self._stretches[stretch] for stretch in wanted if stretch not in new}
-        found |= dict(zip(new, in_parallel(self._store.listed, new), strict=True))
-        for stretch, listed in found.items():
-            self._stretches[stretch] = listed
+        for stretch, listed in zip(new, in_parallel(self._store.listed, new), strict=True):
+            found[stretch] = {file: item.size for file, item in listed.items()}
+        for stretch, sizes in found.items():
+            self._stretches[stretch] = sizes
             self._stretches.move_to_end(stretch)
         self._forget()
         return {file: size for file in files if (size := found[_stretch(file)].get(file)) is not None}
@@ -195,13 +224,14 @@ class ObjectStaging:
         self._store = store
         self._place = f"{STAGING_FOLDER}/{run_id}"
         self._count = 0
+        self._manifest: dict[str, str | None] = {}  # its files, with what stands for their versions
 
     def __enter__(self) -> Self:
         self._recover()
-        manifest = self._store.listed(MANIFEST_FOLDER)
-        if not manifest and set(TABLES) & set(self._store.bucket.folders(self._store.place.key)):
+        self._manifest = self._versions()
+        if not self._manifest and set(TABLES) & set(self._store.bucket.folders(self._store.place.key)):
             raise without_manifest(f"{self._store.url}/{MANIFEST_FOLDER}")
-        self._store.download(manifest)
+        self._store.download(self._manifest)
         return self
 
     def __exit__(
@@ -236,16 +266,16 @@ class ObjectStaging:
 
         Raises OutputError where that fails; the next run goes on with it.
         """
-        bundles = sorted(set(deposited))
+        commit = _Commit(list(removals), sorted(set(deposited)), self._manifest)
         ready = f"{self._place}/{folder.name}{_READY}"
         try:
-            own = [file for file in files if not bundles or (folder / file).is_file()]
+            own = [file for file in files if not commit.bundles or (folder / file).is_file()]
             packed = folder.with_name(f"{folder.name}{_READY}")
-            _pack(packed, folder, sorted(own, key=turn), _Commit(list(removals), bundles))
+            _pack(packed, folder, sorted(own, key=turn), commit)
             self._check()
             self._store.bucket.put(self._store.key(ready), packed)
             packed.unlink()
-            self._apply(ready, folder, own, _Commit(list(removals), bundles))
+            self._apply(ready, folder, own, commit)
             shutil.rmtree(folder)
         except OSError as error:
             raise cannot_write(folder, error) from error
@@ -262,13 +292,30 @@ class ObjectStaging:
             folder = self.next_folder()
             files = self._unpacked(ready, folder)
             commit = _Commit(**json.loads((folder / _COMMIT).read_bytes()))
-            self._apply(ready, folder, [file for file in files if file != _COMMIT], commit)
+            if self._is_in_time(folder, files, commit):
+                self._apply(ready, folder, [file for file in files if file != _COMMIT], commit)
             shutil.rmtree(folder)
         rest = self._store.listed(STAGING_FOLDER) if found else {}
         lock = f"{STAGING_FOLDER}/{_LOCK}"
         if rest.keys() - {lock}:
             self._check()
             self._store.bucket.delete(self._store.key(file) for file in rest if file != lock)
+
+    def _versions(self) -> dict[str, str | None]:
+        """The files of the manifest, with what stands for their versions."""
+        return {file: _version(item) for file, item in self._store.listed(MANIFEST_FOLDER).items()}
+
+    def _is_in_time(self, folder: Path, files: Collection[str], commit: _Commit) -> bool:
+        """Whether the manifest is the one that a commit was made for, but for what the commit does to it."""
+        now = self._versions()
+        changed = {file for file in now.keys() | commit.manifest.keys() if now.get(file) != commit.manifest.get(file)}
+        gone = {file for file in commit.removals if file not in now}
+        put = [file for file in changed.intersection(files) if self._stands(file, (folder / file).read_bytes())]
+        return changed <= gone.union(put)
+
+    def _stands(self, file: str, content: bytes) -> bool:
+        found = self._store.bucket.read(self._store.key(file), len(content))
+        return found is not None and found[1] == content
 
     def _apply(self, ready: str, folder: Path, files: Sequence[str], commit: _Commit) -> None:
         """Put what is ready in its place, what is in bundles first; that which stands there already is put again."""
@@ -277,11 +324,13 @@ class ObjectStaging:
             self._put(apart, self._unpacked(bundle, apart))
             shutil.rmtree(apart)
         self._put(folder, files)
-        if commit.removals:
+        for _, removals in groupby(sorted(commit.removals, key=_turn_to_go), _turn_to_go):
+            gone = list(removals)
             self._check()
-            self._store.bucket.delete(map(self._store.key, commit.removals))
-            for file in commit.removals:
+            self._store.bucket.delete(map(self._store.key, gone))
+            for file in gone:
                 self._store.note(file, None)
+                self._manifest.pop(file, None)
         self._check()
         self._store.bucket.delete([self._store.key(ready)])  # first, or the bundles would be missed
         self._store.bucket.delete(map(self._store.key, commit.bundles))
@@ -289,14 +338,19 @@ class ObjectStaging:
     def _put(self, folder: Path, files: Sequence[str]) -> None:
         """Put files in their places, in the order of `turn`; partitions side by side, but each file by file."""
         for _, stage in groupby(sorted(files, key=turn), lambda file: turn(file)[0]):
-            self._check()
             partitions = [list(partition) for _, partition in groupby(stage, lambda file: turn(file)[:2])]
-            for sizes in in_parallel(lambda partition: self._put_in_turn(folder, partition), partitions):
-                for file, size in sizes.items():
-                    self._store.note(file, size)
+            for done in in_parallel(lambda partition: self._put_in_turn(folder, partition), partitions):
+                for file, item in done.items():
+                    self._store.note(file, item.size)
+                    if file.startswith(f"{MANIFEST_FOLDER}/"):
+                        self._manifest[file] = _version(item)
 
-    def _put_in_turn(self, folder: Path, files: Sequence[str]) -> dict[str, int]:
-        return {file: self._store.bucket.put(self._store.key(file), folder / file).size for file in files}
+    def _put_in_turn(self, folder: Path, files: Sequence[str]) -> dict[str, StoredObject]:
+        return {file: self._put_one(folder, file) for file in files}
+
+    def _put_one(self, folder: Path, file: str) -> StoredObject:
+        self._check()
+        return self._store.bucket.put(self._store.key(file), folder / file)
 
     def _unpacked(self, bundle: str, folder: Path) -> list[str]:
         """Fetch a tar of the lake and unpack it into a folder; the paths of its files."""
@@ -334,15 +388,30 @@ class ObjectDeposit:
 
 @dataclass(frozen=True)
 class _Commit:
-    """What a commit does besides putting the files that are packed with it."""
+    """What a commit does besides putting the files that are packed with it, and the manifest that it was made for: its
+    files, with what stands for their versions."""
 
     removals: list[str]
     bundles: list[str]
+    manifest: dict[str, str | None]
+
+
+def _version(item: StoredObject) -> str | None:
+    """What stands for the version of an object, whether it was put or listed: some stores quote it only once."""
+    return item.e_tag and item.e_tag.removeprefix("W/").strip('"')
+
+
+def _turn_to_go(file: str) -> tuple[int, bool]:
+    """The order in which files are taken out: those that hold before earlier versions, `reports` before other tables,
+    as a table that has no report any more is no loss."""
+    top = file.removeprefix(f"{SUPERSEDED_FOLDER}/").partition("/")[0]
+    place = 2 if top not in TABLES else int(file.startswith(f"{SUPERSEDED_FOLDER}/"))
+    return place, top != TABLES[0]
 
 
 def _pack(target: Path, folder: Path, files: Iterable[str], commit: _Commit) -> None:
     with tarfile.open(target, "w") as tar:
-        _add(tar, _COMMIT, json.dumps({"removals": commit.removals, "bundles": commit.bundles}).encode())
+        _add(tar, _COMMIT, json.dumps(asdict(commit)).encode())
         for file in files:
             _add(tar, file, (folder / file).read_bytes())
 

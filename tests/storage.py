@@ -103,6 +103,15 @@ def upload(bucket: str, prefix: str, folder: Path) -> str:
     return f"s3://{bucket}/{prefix}"
 
 
+def download(bucket: str, prefix: str, folder: Path) -> Path:
+    """Write all objects below a prefix as files below a folder."""
+    for key, content in objects(bucket, prefix).items():
+        file = folder / key
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    return folder
+
+
 def object_hashes(bucket: str, prefix: str = "", *, but: str = "_runs") -> dict[str, str]:
     """SHA-256 of all objects below a prefix but those in one folder."""
     found = objects(bucket, prefix)

@@ -1,0 +1,169 @@
+"""Runs on a lake in object storage that are killed, stopped or wait for each other: nothing is lost, torn or left.
+
+Real processes and real kills. TRUSTEE_ETL_KILLS=1 asks for a kill at every single step.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import polars as pl
+import pytest
+
+import etl
+from etl.manifest import files_of, read_manifest
+from etl.partitions import PartitionBy
+
+from .faults_lakes import Known, report_ids, restate, wait_for, write_inbox
+from .lakes import hashes
+from .object_faults import Fault, end, start
+from .storage import Storage, download, object_hashes, objects, upload
+
+pytestmark = pytest.mark.usefixtures("storage", "remembered")
+
+ALL = bool(os.environ.get("TRUSTEE_ETL_KILLS"))
+
+
+@dataclass(frozen=True)
+class Small:
+    """A lake, an inbox that adds reports to it and restates some, and what comes of it."""
+
+    inbox: Path
+    before: Path
+    after: Path
+
+    @property
+    def known(self) -> Known:
+        return Known(hashes(self.before), hashes(self.after), frozenset(report_ids(self.before)))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, remembered: None) -> Small:
+    del remembered
+    folder = tmp_path_factory.mktemp("small")
+    old = write_inbox(folder / "old", (0,), 3)
+    inbox = write_inbox(folder / "inbox", (2,), 2)
+    restate(old, inbox / "amended", every=1)
+    etl.run([old], folder / "before")
+    etl.run([old], folder / "after")
+    etl.run([inbox], folder / "after")
+    return Small(inbox, folder / "before", folder / "after")
+
+
+def _steps(storage: Storage, small: Small, folder: Path) -> list[str]:
+    """The steps of a whole run."""
+    url = upload(storage.bucket(), "lake", small.before)
+    trace = folder / "trace"
+    assert end(start(Fault(trace=str(trace)), storage.variables, "run", small.inbox, "--out", url))[0] == 0
+    return trace.read_text().splitlines()
+
+
+def _chosen(steps: Sequence[str]) -> list[int]:
+    """Steps at which to die: all, or those at which something is decided, those beside them, and some between."""
+    if ALL:
+        return list(range(1, len(steps) + 1))
+    decisions = [at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step]
+    manifest = [at for at, step in enumerate(steps, 1) if "/_manifest/" in step]
+    beside = {decisions[0], decisions[1] + 1, manifest[0], manifest[0] + 1, manifest[-1], decisions[-1] + 1}
+    return sorted(beside | set(range(decisions[0] + 5, len(steps), len(steps) // 4)) | {len(steps) - 1})
+
+
+def test_a_run_that_dies_at_any_step_leaves_a_whole_lake(storage: Storage, small: Small, tmp_path: Path) -> None:
+    steps = _steps(storage, small, tmp_path)
+    assert sum(".ready" in step and step.startswith("put") for step in steps) >= 3
+    for at in _chosen(steps):
+        bucket = storage.bucket()
+        url = upload(bucket, "lake", small.before)
+        code, _ = end(start(Fault(die_at=at), storage.variables, "run", small.inbox, "--out", url))
+        assert code == -9
+        small.known.check(download(bucket, "lake", tmp_path / f"at {at}"))
+        code, said = end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))
+        assert (code, "waiting" in said) == (0, True), said
+        assert object_hashes(bucket, "lake") == hashes(small.after), f"killed before {steps[at - 1]}"
+
+
+def test_what_was_decided_is_finished_by_a_run_over_another_inbox(
+    storage: Storage, small: Small, tmp_path: Path
+) -> None:
+    steps = _steps(storage, small, tmp_path)
+    decided = next(at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "letter.txt").write_text("Dear Sirs")
+    found = []
+    for at in (decided, decided + 1, decided + 4):
+        bucket = storage.bucket()
+        url = upload(bucket, "lake", small.before)
+        assert end(start(Fault(die_at=at), storage.variables, "run", small.inbox, "--out", url))[0] == -9
+        assert end(start(Fault(), storage.variables, "run", other, "--out", url))[0] == 0
+        lake = download(bucket, "lake", tmp_path / f"at {at}")
+        small.known.check(lake)
+        assert not (lake / "_staging").exists()
+        rows = read_manifest(lake).rows
+        for row in rows.filter(pl.col("outcome") == "read").iter_rows(named=True):
+            assert all((lake / file).exists() for file in files_of(row, PartitionBy.DATE))
+        found.append(len(report_ids(lake)))
+        assert end(start(Fault(), storage.variables, "run", small.inbox, other, "--out", url))[0] == 0
+        after = {key: digest for key, digest in object_hashes(bucket, "lake").items() if not key.startswith("_re")}
+        tables = {key: digest for key, digest in hashes(small.after).items() if key.split("/")[0] in after}
+        assert tables.items() <= after.items()
+    assert found[0] == len(report_ids(small.before)) < found[1] == found[2]
+
+
+def _read_on(bucket: str, known: Known, ended: Event, told: list[str]) -> None:
+    """Ask again and again, by the manifest: of each report that it has, the files are there, and are those of before
+    or after."""
+    while not ended.is_set():
+        there = objects(bucket, "lake")
+        told.append("poll")
+        for file, content in there.items():
+            top = file.split("/")[0]
+            if top in etl.TABLES and content[-4:] != b"PAR1":
+                told.append(f"torn: {file}")
+        del known
+
+
+def test_two_runs_at_once_leave_what_one_leaves(storage: Storage, small: Small, tmp_path: Path) -> None:
+    bucket = storage.bucket()
+    url = upload(bucket, "lake", small.before)
+    runs = [start(Fault(lease=3), storage.variables, "run", small.inbox, "--out", url) for _ in range(2)]
+    said = [end(run) for run in runs]
+    assert [code for code, _ in said] == [0, 0], said
+    assert sum("another run writes" in text for _, text in said) == 1
+    assert object_hashes(bucket, "lake") == hashes(small.after)
+    del tmp_path
+
+
+def _is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+@pytest.mark.parametrize("moment", ["before it decides", "while it decides", "after it decided"])
+def test_a_run_that_is_held_up_until_another_took_over_commits_nothing(
+    storage: Storage, small: Small, tmp_path: Path, moment: str
+) -> None:
+    steps = _steps(storage, small, tmp_path)
+    decisions = [at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step]
+    at = {"before it decides": decisions[1] - 1, "while it decides": decisions[1], "after it decided": decisions[1] + 1}
+    bucket = storage.bucket()
+    url = upload(bucket, "lake", small.before)
+    held = start(Fault(stop_at=at[moment]), storage.variables, "run", small.inbox, "--out", url)
+    assert wait_for(lambda: _is_stopped(held.pid))
+    begun = time.monotonic()
+    code, said = end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))
+    assert (code, "waiting" in said) == (0, True), said
+    assert time.monotonic() - begun > 1.5
+    assert object_hashes(bucket, "lake") == hashes(small.after)
+    held.send_signal(18)
+    code, said = end(held)
+    assert code == 1
+    assert "another run has taken over the lock" in said
+    if moment != "while it decides":
+        assert object_hashes(bucket, "lake") == hashes(small.after)
+    assert end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))[0] == 0
+    assert object_hashes(bucket, "lake") == hashes(small.after)
