@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 from tempfile import mkdtemp
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
@@ -32,7 +33,7 @@ from etl.commits import cannot_write, turn
 from etl.errors import EtlError, LakeError, OutputError
 from etl.leases import Lease
 from etl.manifest import without_manifest
-from etl.objects import Bucket, StoredObject, in_parallel, is_url, location_of
+from etl.objects import Bucket, StoredObject, in_parallel, is_url, location_of, refuse_lost_slash
 from etl.parquet import SMALLEST
 from etl.partitions import (
     MANIFEST_FOLDER,
@@ -57,6 +58,7 @@ _REMEMBERED = 200_000
 
 def open_store(output: str) -> LakeStore:
     """The place of a lake: a folder, or a URL. Raises UsageError."""
+    refuse_lost_slash(output)
     return ObjectStore(output) if is_url(output) else FolderStore(Path(output))
 
 
@@ -70,6 +72,7 @@ class ObjectStore:
         self.lease: Lease | None = None
         self._files = _Files(self)
         self._scratch: Path | None = None
+        self._making = Lock()
 
     def __reduce__(self) -> tuple[type[ObjectStore], tuple[str]]:
         return ObjectStore, (self.url,)
@@ -77,13 +80,14 @@ class ObjectStore:
     @property
     def scratch(self) -> Path:
         """A folder on this machine, made when it is needed, which goes with this object. Raises OutputError."""
-        if self._scratch is None:
-            try:
-                self._scratch = Path(mkdtemp(prefix="trustee-etl-"))
-            except OSError as error:
-                raise cannot_write("the folder of temporary files", error) from error
-            weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
-        return self._scratch
+        with self._making:  # threads may ask for it at once
+            if self._scratch is None:
+                try:
+                    self._scratch = Path(mkdtemp(prefix="trustee-etl-"))
+                except OSError as error:
+                    raise cannot_write("the folder of temporary files", error) from error
+                weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+            return self._scratch
 
     def close(self) -> None:
         """Remove the folder on this machine."""

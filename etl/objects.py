@@ -62,6 +62,12 @@ def is_url(given: str) -> bool:
     return _URL.fullmatch(given) is not None
 
 
+def refuse_lost_slash(given: str) -> None:
+    """Raise UsageError for what `pathlib` makes of a URL: else a folder of that name would be made."""
+    if re.match(rf"({'|'.join(_CREDENTIALS)}):/(?!/)", given):
+        raise UsageError(f"{given}: a URL needs two slashes, which a Path does not keep; give it as text")
+
+
 @dataclass(frozen=True, order=True)
 class Location:
     """A place in object storage: of one object, or of all whose keys begin with `key` and a slash."""

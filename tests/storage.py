@@ -22,7 +22,7 @@ from obstore.store import S3Store
 
 KEY, SECRET = "AKIDTESTTESTTEST", "secret/of+the/tests"
 _STARTED = re.compile(r"Running on (http://127\.0\.0\.1:[0-9]+)")
-_REQUEST = re.compile(r'"([A-Z]+) (/\S*) HTTP')
+_REQUEST = re.compile(r'"(?:\x1b\[[0-9;]*m)*([A-Z]+) (/\S*) HTTP')
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,12 @@ class Storage:
             urllib.request.Request(f"{self.endpoint}/{name}", method="PUT")  # noqa: S310
         ).close()
         return name
+
+    def put_raw(self, bucket: str, key: str) -> None:
+        """Put an empty object with a key that the library would not ask for."""
+        urllib.request.urlopen(  # noqa: S310
+            urllib.request.Request(f"{self.endpoint}/{bucket}/{key}", data=b"", method="PUT")  # noqa: S310
+        ).close()
 
     def requests(self) -> list[tuple[str, str]]:
         """Method and path of all requests up to now."""
@@ -94,6 +100,11 @@ def put(bucket: str, files: Mapping[str, bytes]) -> None:
     store = S3Store(bucket, client_options={"allow_http": True})
     for key, content in files.items():
         obstore.put(store, key, content)
+
+
+def remove(bucket: str, key: str) -> None:
+    """Delete an object."""
+    obstore.delete(S3Store(bucket, client_options={"allow_http": True}), key)
 
 
 def upload(bucket: str, prefix: str, folder: Path) -> str:

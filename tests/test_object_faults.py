@@ -5,24 +5,30 @@ Real processes and real kills. TRUSTEE_ETL_KILLS=1 asks for a kill at every sing
 
 from __future__ import annotations
 
+import hashlib
 import os
+import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
 
+import obstore
 import polars as pl
 import pytest
+from obstore.store import S3Store
 
 import etl
 from etl.manifest import files_of, read_manifest
 from etl.partitions import PartitionBy
 
-from .faults_lakes import Known, report_ids, restate, wait_for, write_inbox
+from .faults_lakes import Known, copy, report_ids, restate, wait_for, write_inbox
 from .lakes import hashes
 from .object_faults import Fault, end, start
-from .storage import Storage, download, object_hashes, objects, upload
+from .storage import Storage, download, object_hashes, upload
 
 pytestmark = pytest.mark.usefixtures("storage", "remembered")
 
@@ -36,6 +42,8 @@ class Small:
     inbox: Path
     before: Path
     after: Path
+    later: Path  # an inbox that restates some of what the other one adds
+    last: Path
 
     @property
     def known(self) -> Known:
@@ -48,11 +56,14 @@ def small(tmp_path_factory: pytest.TempPathFactory, remembered: None) -> Small:
     folder = tmp_path_factory.mktemp("small")
     old = write_inbox(folder / "old", (0,), 3)
     inbox = write_inbox(folder / "inbox", (2,), 2)
-    restate(old, inbox / "amended", every=1)
+    later = restate(inbox, folder / "later", every=1)
+    restate(old, inbox / "000-amended", every=1)
     etl.run([old], folder / "before")
-    etl.run([old], folder / "after")
-    etl.run([inbox], folder / "after")
-    return Small(inbox, folder / "before", folder / "after")
+    after = copy(folder / "before", folder / "after")
+    etl.run([inbox], after)
+    last = copy(after, folder / "last")
+    etl.run([later], last)
+    return Small(inbox, folder / "before", after, later, last)
 
 
 def _steps(storage: Storage, small: Small, folder: Path) -> list[str]:
@@ -69,8 +80,7 @@ def _chosen(steps: Sequence[str]) -> list[int]:
         return list(range(1, len(steps) + 1))
     decisions = [at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step]
     manifest = [at for at, step in enumerate(steps, 1) if "/_manifest/" in step]
-    beside = {decisions[0], decisions[1] + 1, manifest[0], manifest[0] + 1, manifest[-1], decisions[-1] + 1}
-    return sorted(beside | set(range(decisions[0] + 5, len(steps), len(steps) // 4)) | {len(steps) - 1})
+    return sorted({decisions[0], decisions[1] + 1, decisions[1] + 9, manifest[0], manifest[-1], len(steps) - 1})
 
 
 def test_a_run_that_dies_at_any_step_leaves_a_whole_lake(storage: Storage, small: Small, tmp_path: Path) -> None:
@@ -116,16 +126,47 @@ def test_what_was_decided_is_finished_by_a_run_over_another_inbox(
 
 
 def _read_on(bucket: str, known: Known, ended: Event, told: list[str]) -> None:
-    """Ask again and again, by the manifest: of each report that it has, the files are there, and are those of before
-    or after."""
+    """Ask again and again, by the manifest: the files of each report that it has are those of before or of after."""
+    store = S3Store(bucket, prefix="lake", client_options={"allow_http": True})
     while not ended.is_set():
-        there = objects(bucket, "lake")
-        told.append("poll")
-        for file, content in there.items():
-            top = file.split("/")[0]
-            if top in etl.TABLES and content[-4:] != b"PAR1":
-                told.append(f"torn: {file}")
-        del known
+        told.append("polled")
+        with TemporaryDirectory() as folder:
+            for meta in obstore.list(store, "_manifest").collect():
+                with suppress(FileNotFoundError):  # it may go between the listing and the reading
+                    file = Path(folder, meta["path"])
+                    content = obstore.get(store, meta["path"]).bytes()
+                    file.parent.mkdir(exist_ok=True)
+                    file.write_bytes(content)
+            rows = read_manifest(Path(folder)).rows.filter(pl.col("outcome") == "read")
+        for row in rows.iter_rows(named=True):
+            for name in files_of(row, PartitionBy.DATE):
+                allowed = known.before.get(name), known.after.get(name)
+                try:
+                    digest = hashlib.sha256(obstore.get(store, name).bytes()).hexdigest()
+                except FileNotFoundError:
+                    digest = None
+                if digest not in allowed or (digest is None and None not in allowed):
+                    told.append(f"{name}: {digest} and none of {allowed}")
+            told.append("read")
+
+
+def test_a_reader_that_goes_by_the_manifest_finds_whole_partitions(storage: Storage, small: Small) -> None:
+    bucket = storage.bucket()
+    url = upload(bucket, "lake", small.before)
+    told: list[str] = []
+    ended = Event()
+    reader = Thread(target=_read_on, args=(bucket, small.known, ended, told))
+    reader.start()
+    try:
+        for at in (12, 20):
+            assert end(start(Fault(die_at=at), storage.variables, "run", small.inbox, "--out", url))[0] == -9
+        assert end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))[0] == 0
+    finally:
+        ended.set()
+        reader.join()
+    assert object_hashes(bucket, "lake") == hashes(small.after)
+    assert set(told) == {"polled", "read"}
+    assert told.count("polled") > 5
 
 
 def test_two_runs_at_once_leave_what_one_leaves(storage: Storage, small: Small, tmp_path: Path) -> None:
@@ -143,27 +184,43 @@ def _is_stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
-@pytest.mark.parametrize("moment", ["before it decides", "while it decides", "after it decided"])
-def test_a_run_that_is_held_up_until_another_took_over_commits_nothing(
-    storage: Storage, small: Small, tmp_path: Path, moment: str
-) -> None:
-    steps = _steps(storage, small, tmp_path)
+MOMENTS = {"before it decides": -1, "while it decides": 0, "after it decided": 1}
+
+
+def _check_held_up(storage: Storage, small: Small, folder: Path, moment: str, without: str = "") -> None:
+    """Hold a run up around its second decision until another one has taken over the lock and ended; then let it go."""
+    steps = _steps(storage, small, folder)
     decisions = [at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step]
-    at = {"before it decides": decisions[1] - 1, "while it decides": decisions[1], "after it decided": decisions[1] + 1}
     bucket = storage.bucket()
     url = upload(bucket, "lake", small.before)
-    held = start(Fault(stop_at=at[moment]), storage.variables, "run", small.inbox, "--out", url)
+    fault = Fault(stop_at=decisions[1] + MOMENTS[moment], without=without)
+    held = start(fault, storage.variables, "run", small.inbox, "--out", url)
     assert wait_for(lambda: _is_stopped(held.pid))
     begun = time.monotonic()
-    code, said = end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))
+    code, said = end(start(Fault(), storage.variables, "run", small.inbox, small.later, "--out", url))
     assert (code, "waiting" in said) == (0, True), said
     assert time.monotonic() - begun > 1.5
-    assert object_hashes(bucket, "lake") == hashes(small.after)
-    held.send_signal(18)
+    assert object_hashes(bucket, "lake") == hashes(small.last)
+    held.send_signal(signal.SIGCONT)
     code, said = end(held)
     assert code == 1
     assert "another run has taken over the lock" in said
-    if moment != "while it decides":
-        assert object_hashes(bucket, "lake") == hashes(small.after)
-    assert end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))[0] == 0
-    assert object_hashes(bucket, "lake") == hashes(small.after)
+    after = Fault(without=without)
+    assert end(start(after, storage.variables, "run", small.inbox, "--out", url))[0] == 0
+    assert object_hashes(bucket, "lake") == hashes(small.last)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_run_that_is_held_up_until_another_took_over_commits_nothing(
+    storage: Storage, small: Small, tmp_path: Path, moment: str
+) -> None:
+    _check_held_up(storage, small, tmp_path, moment)
+
+
+@pytest.mark.parametrize(
+    ("moment", "without"),
+    [("before it decides", "the lease is looked at"), ("while it decides", "commits in time alone")],
+)
+def test_a_missing_guard_is_noticed(storage: Storage, small: Small, tmp_path: Path, moment: str, without: str) -> None:
+    with pytest.raises(AssertionError):
+        _check_held_up(storage, small, tmp_path, moment, without)
