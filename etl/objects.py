@@ -241,7 +241,7 @@ class Bucket:
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         with _told(self.location(key)):
             try:
-                done = obstore.put(self._store, key, content, mode=mode, chunk_size=PIECE_BYTES)
+                done = obstore.put(self._store, key, content, mode=mode, chunk_size=PIECE_BYTES, max_concurrency=2)
             except (AlreadyExistsError, PreconditionError):
                 return None
             return StoredObject(self.location(key), size, done["e_tag"], done["version"])

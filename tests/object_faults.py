@@ -36,7 +36,7 @@ class Fault:
     trace: str = ""
     without: str = ""
     batch: int = 2
-    lease: float = 1.5
+    lease: float = 1.2
 
 
 class Steps:

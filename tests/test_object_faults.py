@@ -32,6 +32,7 @@ from .storage import Storage, download, object_hashes, upload
 
 pytestmark = pytest.mark.usefixtures("storage", "remembered")
 
+LEASE = Fault().lease
 ALL = bool(os.environ.get("TRUSTEE_ETL_KILLS"))
 
 
@@ -66,10 +67,11 @@ def small(tmp_path_factory: pytest.TempPathFactory, remembered: None) -> Small:
     return Small(inbox, folder / "before", after, later, last)
 
 
-def _steps(storage: Storage, small: Small, folder: Path) -> list[str]:
+@pytest.fixture(scope="module")
+def steps(storage: Storage, small: Small, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """The steps of a whole run."""
     url = upload(storage.bucket(), "lake", small.before)
-    trace = folder / "trace"
+    trace = tmp_path_factory.mktemp("steps") / "trace"
     assert end(start(Fault(trace=str(trace)), storage.variables, "run", small.inbox, "--out", url))[0] == 0
     return trace.read_text().splitlines()
 
@@ -83,8 +85,9 @@ def _chosen(steps: Sequence[str]) -> list[int]:
     return sorted({decisions[0], decisions[1] + 1, decisions[1] + 9, manifest[0], manifest[-1], len(steps) - 1})
 
 
-def test_a_run_that_dies_at_any_step_leaves_a_whole_lake(storage: Storage, small: Small, tmp_path: Path) -> None:
-    steps = _steps(storage, small, tmp_path)
+def test_a_run_that_dies_at_any_step_leaves_a_whole_lake(
+    storage: Storage, small: Small, steps: list[str], tmp_path: Path
+) -> None:
     assert sum(".ready" in step and step.startswith("put") for step in steps) >= 3
     for at in _chosen(steps):
         bucket = storage.bucket()
@@ -98,9 +101,8 @@ def test_a_run_that_dies_at_any_step_leaves_a_whole_lake(storage: Storage, small
 
 
 def test_what_was_decided_is_finished_by_a_run_over_another_inbox(
-    storage: Storage, small: Small, tmp_path: Path
+    storage: Storage, small: Small, steps: list[str], tmp_path: Path
 ) -> None:
-    steps = _steps(storage, small, tmp_path)
     decided = next(at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step)
     other = tmp_path / "other"
     other.mkdir()
@@ -169,7 +171,7 @@ def test_a_reader_that_goes_by_the_manifest_finds_whole_partitions(storage: Stor
     assert told.count("polled") > 5
 
 
-def test_two_runs_at_once_leave_what_one_leaves(storage: Storage, small: Small, tmp_path: Path) -> None:
+def test_two_runs_at_once_leave_what_one_leaves(storage: Storage, small: Small) -> None:
     bucket = storage.bucket()
     url = upload(bucket, "lake", small.before)
     runs = [start(Fault(lease=3), storage.variables, "run", small.inbox, "--out", url) for _ in range(2)]
@@ -177,7 +179,6 @@ def test_two_runs_at_once_leave_what_one_leaves(storage: Storage, small: Small, 
     assert [code for code, _ in said] == [0, 0], said
     assert sum("another run writes" in text for _, text in said) == 1
     assert object_hashes(bucket, "lake") == hashes(small.after)
-    del tmp_path
 
 
 def _is_stopped(pid: int) -> bool:
@@ -187,9 +188,8 @@ def _is_stopped(pid: int) -> bool:
 MOMENTS = {"before it decides": -1, "while it decides": 0, "after it decided": 1}
 
 
-def _check_held_up(storage: Storage, small: Small, folder: Path, moment: str, without: str = "") -> None:
+def _check_held_up(storage: Storage, small: Small, steps: list[str], moment: str, without: str = "") -> None:
     """Hold a run up around its second decision until another one has taken over the lock and ended; then let it go."""
-    steps = _steps(storage, small, folder)
     decisions = [at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step]
     bucket = storage.bucket()
     url = upload(bucket, "lake", small.before)
@@ -199,7 +199,7 @@ def _check_held_up(storage: Storage, small: Small, folder: Path, moment: str, wi
     begun = time.monotonic()
     code, said = end(start(Fault(), storage.variables, "run", small.inbox, small.later, "--out", url))
     assert (code, "waiting" in said) == (0, True), said
-    assert time.monotonic() - begun > 1.5
+    assert time.monotonic() - begun > LEASE
     assert object_hashes(bucket, "lake") == hashes(small.last)
     held.send_signal(signal.SIGCONT)
     code, said = end(held)
@@ -212,15 +212,38 @@ def _check_held_up(storage: Storage, small: Small, folder: Path, moment: str, wi
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_run_that_is_held_up_until_another_took_over_commits_nothing(
-    storage: Storage, small: Small, tmp_path: Path, moment: str
+    storage: Storage, small: Small, steps: list[str], moment: str
 ) -> None:
-    _check_held_up(storage, small, tmp_path, moment)
+    _check_held_up(storage, small, steps, moment)
 
 
 @pytest.mark.parametrize(
     ("moment", "without"),
     [("before it decides", "the lease is looked at"), ("while it decides", "commits in time alone")],
 )
-def test_a_missing_guard_is_noticed(storage: Storage, small: Small, tmp_path: Path, moment: str, without: str) -> None:
+def test_a_missing_guard_is_noticed(
+    storage: Storage, small: Small, steps: list[str], moment: str, without: str
+) -> None:
     with pytest.raises(AssertionError):
-        _check_held_up(storage, small, tmp_path, moment, without)
+        _check_held_up(storage, small, steps, moment, without)
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_finishes_what_it_decided_and_releases_the_lock(
+    storage: Storage, small: Small, steps: list[str], tmp_path: Path, sent: signal.Signals, code: int
+) -> None:
+    decided = next(at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step)
+    bucket = storage.bucket()
+    url = upload(bucket, "lake", small.before)
+    held = start(Fault(stop_at=decided + 3, lease=30), storage.variables, "run", small.inbox, "--out", url)
+    assert wait_for(lambda: _is_stopped(held.pid))
+    held.send_signal(sent)
+    held.send_signal(signal.SIGCONT)
+    assert end(held)[0] == code
+    lake = download(bucket, "lake", tmp_path / "lake")
+    assert not (lake / "_staging").exists()
+    small.known.check(lake)
+    assert len(report_ids(lake)) > len(report_ids(small.before))
+    done, said = end(start(Fault(lease=30), storage.variables, "run", small.inbox, "--out", url))
+    assert (done, "waiting" in said) == (0, False), said
+    assert object_hashes(bucket, "lake") == hashes(small.after)

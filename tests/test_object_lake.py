@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import gzip
 import io
+import os
 import pickle
 import shutil
 import tarfile
@@ -23,6 +24,7 @@ import etl
 from etl.commits import stage_file
 from etl.manifest import read_manifest
 from etl.object_lake import ObjectStore, lake_copy
+from etl.objects import PIECE_BYTES
 from etl.partitions import PartitionBy
 from etl.schema import TABLES
 
@@ -244,6 +246,19 @@ def test_files_of_other_processes_come_with_the_commit(storage: Storage, both: B
         assert store.stand_whole(tables)
         assert store.partitioning() is PartitionBy.DATE
     assert objects(bucket, "lake") == files
+
+
+def test_large_files_come_in_pieces(storage: Storage) -> None:
+    bucket = storage.bucket()
+    content = os.urandom(2 * PIECE_BYTES + 1)
+    store = ObjectStore(f"s3://{bucket}/lake")
+    with store.lock(None), store.staging("a-run") as staging:
+        folder = staging.next_folder()
+        stage_file(folder, "_sources/aa/large.gz", content)
+        staging.commit(folder, ["_sources/aa/large.gz"])
+        store.fetch(["_sources/aa/large.gz"])
+        assert (store.root / "_sources/aa/large.gz").read_bytes() == content
+    assert objects(bucket) == {"lake/_sources/aa/large.gz": content}
 
 
 def test_files_of_other_processes_without_a_commit_are_cleared_away(storage: Storage, both: Both) -> None:
