@@ -36,7 +36,7 @@ from benchmarks.inbox import write_inbox
 from benchmarks.page import PAGE, write
 from benchmarks.writing_worker import held_frames, hold, write_held
 from etl.commits import LakeLock, Staging
-from etl.documents import find_inputs
+from etl.documents import Found, find_inputs
 from etl.schema import TABLES
 from etl.workers import Workers
 
@@ -99,7 +99,7 @@ def writers(inbox: Path, place: Path, repeat: int) -> tuple[dict[str, Measured],
     Two processes hold a half of the rows each, as in a run, and write it; then comes the commit. The
     others have all rows in this process, and use what threads they like.
     """
-    found = [os.fspath(item.path) for item in find_inputs([os.fspath(inbox)]).found if not hasattr(item, "reason_code")]
+    found = [os.fspath(item.path) for item in find_inputs([os.fspath(inbox)]).found if isinstance(item, Found)]
     frames = held_frames(found)
     arrow = {name: frame.to_arrow() for name, frame in frames.items()}
     partitions = sum(frame.select(KEYS).n_unique() for frame in frames.values())

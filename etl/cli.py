@@ -31,6 +31,8 @@ from etl.lake_checks import check_lake
 from etl.layout import Layout, find_named, usable_layouts
 from etl.movements import movements
 from etl.new_layouts import new_layout
+from etl.object_lake import lake_copy
+from etl.objects import is_url, location_of
 from etl.partitions import PartitionBy
 from etl.runs import LOCAL, run
 from etl.samples import accept, check_samples
@@ -95,9 +97,9 @@ def _program(
 @app.command("run")
 def run_command(
     inputs: Annotated[
-        list[str], typer.Argument(help="Files, folders (read recursively) or globs.", metavar="INBOX...")
+        list[str], typer.Argument(help="Files, folders (read recursively), globs or URLs.", metavar="INBOX...")
     ],
-    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the tables.")],
+    out: Annotated[str, typer.Option("--out", "-o", help="Folder of the tables, or its URL.")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as one JSON object.")] = False,
     no_sources: Annotated[
@@ -210,7 +212,7 @@ def compact_command(
 ) -> None:
     """Rewrite the tables into fewer, larger files (or back), with the same rows; runs go on as before."""
     with _stopping("run again to finish"):
-        done = compact(Path(output), partition_by, workers, waiting=_waiting(output))
+        done = compact(_own_folder(output, "compact"), partition_by, workers, waiting=_waiting(output))
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:
@@ -274,7 +276,7 @@ def explain_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
 ) -> None:
     """Show where a value is printed, what read it, and which checks speak of it."""
-    with _lake_folder(output) as folder:
+    with _lake_folder(output, with_sources=True) as folder:
         explanation = explain(Lake(folder), deal, date, words)
     if as_json:
         typer.echo(as_json_text(explanation))
@@ -326,14 +328,25 @@ def sql_command(
 
 
 @contextmanager
-def _lake_folder(output: str) -> Iterator[Path]:
-    """A folder with the tables of a lake as Parquet files: its own, or for the while one that stands for it."""
-    folder = Path(output)
-    if is_delta(folder):
+def _lake_folder(output: str, *, with_sources: bool = False) -> Iterator[Path]:
+    """A folder with the tables of a lake as Parquet files: its own, or for the while one that stands for it: a copy of
+    one in object storage, links to the files that Delta tables have now."""
+    if is_url(output):
+        with lake_copy(output, with_sources=with_sources) as copy:
+            yield copy
+    elif is_delta(folder := Path(output)):
         with as_folder(folder) as links:
             yield links
     else:
         yield folder
+
+
+def _own_folder(output: str, command: str) -> Path:
+    """The folder of a lake on this machine. Raises UsageError for a URL."""
+    if is_url(output):
+        url = location_of(output).url
+        raise UsageError(f"{url}: etl {command} works on a folder; fetch the lake into one and name that")
+    return Path(output)
 
 
 def _query(query: str | None, file: str | None) -> str:
@@ -362,13 +375,13 @@ def views_command(
 ) -> None:
     """Write SQL files that make the tables of a lake views in DuckDB and Spark, with their descriptions."""
     if engine is None:
-        show_views(write_views(Path(output), Path(to) if to else None))
+        show_views(write_views(_own_folder(output, "views"), Path(to) if to else None))
         return
     if to is not None:
         raise UsageError("--to and --print do not go together; choose one")
     if engine not in SCRIPTS:
         raise UsageError(f"--print {engine}: there is no such engine; the engines are {', '.join(SCRIPTS)}")
-    typer.echo(script(Path(output), engine), nl=False)
+    typer.echo(script(_own_folder(output, "views"), engine), nl=False)
 
 
 @layout_app.command("list")

@@ -173,7 +173,7 @@ class Staging:
         What was `deposited` must be in the folder by now. Raises OutputError where that fails; the next run goes on
         with it.
         """
-        files = sorted(files, key=_turn)
+        files = sorted(files, key=turn)
         if any(deposited):
             _require(folder, files)
         ready = folder.with_name(folder.name + _READY)
@@ -282,7 +282,7 @@ def _finish(output: Path, run: Path, tables: TableLogs | None) -> None:
         removals = ready / _REMOVALS
         taken_out = json.loads(removals.read_text(encoding="utf-8")) if removals.is_file() else []
         files = [file for file in _files(ready) if file not in (_REMOVALS, _PLAN)]
-        _apply(output, ready, sorted(files, key=_turn), taken_out, tables)
+        _apply(output, ready, sorted(files, key=turn), taken_out, tables)
     for ready in sorted(folder for folder in _folders(run) if folder.name.endswith(_SWAP)):
         _swap(output, ready)
     shutil.rmtree(run, ignore_errors=True)
@@ -296,7 +296,7 @@ def stage_file(folder: Path, file: str, content: bytes) -> None:
         raise cannot_write(folder / file, error) from error
 
 
-def cannot_write(file: Path, error: OSError) -> OutputError:
+def cannot_write(file: Path | str, error: OSError) -> OutputError:
     """The error that names the file and the mend."""
     named = error.filename2 or error.filename or file
     return OutputError(
@@ -339,7 +339,7 @@ def _make_folders(folder: Path, place: str) -> None:
 _TABLES_TURN = (1, "", 0)
 
 
-def _turn(file: str) -> tuple[int, str, int]:
+def turn(file: str) -> tuple[int, str, int]:
     """The order in which files take their places: sources, then partition by partition its tables, `reports` last,
     then what tells of rejects, and the manifest at the very end."""
     top, _, rest = file.partition("/")
@@ -360,7 +360,7 @@ def _apply(
     made: set[str] = set()
     plan = ready / _PLAN
     if tables is not None and plan.is_file():
-        first = [file for file in files if _turn(file) < _TABLES_TURN]
+        first = [file for file in files if turn(file) < _TABLES_TURN]
         for file in first:
             _move(f"{ready}/{file}", f"{output}/{file}", made)
         tables.apply(ready, plan.read_bytes())

@@ -438,7 +438,7 @@ def as_folder(output: Path) -> Iterator[Path]:
         try:
             yield root
         except LakeError as error:
-            raise LakeError(error.file.resolve(), error.message, error.hint) from error
+            raise LakeError(os.path.realpath(error.file), error.message, error.hint) from error
 
 
 def _link_lists(output: Path, root: Path, names: Iterable[str]) -> None:

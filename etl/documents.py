@@ -22,6 +22,8 @@ from pathlib import Path
 from etl.decoding import count_lines, decode
 from etl.errors import RejectedError, UsageError
 from etl.html_text import html_text, is_html
+from etl.object_inbox import list_url
+from etl.objects import Location, StoredObject, is_url, place_of
 from etl.partitions import OUTPUT_MARKS
 from etl.submissions import Header, without_escapes
 
@@ -176,37 +178,51 @@ class Found:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is given to a run: its files, sorted, each once, and the folders of which all was looked through.
+    """What is given to a run: its files and objects, sorted, each once, and the folders and prefixes of which all was
+    looked through.
 
-    `unread` are files that stand there too, and need not be read.
+    `unread` are files and objects that stand there too, and need not be read.
     """
 
     given: list[str]
-    found: list[Found | Reject]
-    folders: list[Path]
-    unread: list[Found | Reject] = field(default_factory=list)
+    found: list[Found | StoredObject | Reject]
+    folders: list[Path | Location]
+    unread: list[Found | StoredObject | Reject] = field(default_factory=list)
 
 
 def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> Inputs:
-    """What files, folders (recursive) and globs stand for.
+    """What files, folders (recursive), globs and URLs stand for.
 
     Links and special files inside a folder come back as rejects: they are not followed. Where a
     folder holds the output of runs, its `output_folders` are left out. Raises UsageError where an
     input does not exist.
     """
     given = list(inputs)
-    found: dict[str, Found | Reject] = {}
-    folders: list[Path] = []
-    for root in itertools.chain.from_iterable(map(_expand, given)):
+    found: dict[str, Found | StoredObject | Reject] = {}
+    folders: list[Path | Location] = []
+    for root in itertools.chain.from_iterable(_expand(name) for name in given if not is_url(name)):
         items: Iterable[Found | Reject] = [root]
         if isinstance(root, Found) and root.path.is_dir():
             folders.append(root.path)
             items = _walk(root, output_folders)
-        found |= {item.source: item for item in items}
+        found |= {source_of(item): item for item in items}
+    for url in filter(is_url, given):
+        listed = list_url(url, output_folders)
+        folders += [listed.prefix] if listed.prefix is not None else []
+        found |= {source_of(item): item for item in listed.objects}
     return Inputs(given, [found[source] for source in sorted(found)], folders)
 
 
-def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Iterable[Found | Reject]) -> list[str]:
+def source_of(item: Found | StoredObject | Reject) -> str:
+    """The source of what was found."""
+    return source_name(item.location) if isinstance(item, StoredObject) else item.source
+
+
+def gone_sources(
+    sources: Mapping[str, str],
+    folders: Sequence[Path | Location],
+    found: Iterable[Found | StoredObject | Reject],
+) -> list[str]:
     """Those of the sources, given with their files, at which nothing stands any more: these lie in folders that were
     walked, and were not found.
 
@@ -215,22 +231,30 @@ def gone_sources(sources: Mapping[str, str], folders: Sequence[Path], found: Ite
     asked = {source: file for source, file in sources.items() if _lies_in(file, folders)}
     if not asked:
         return []
-    there = {item.source: item for item in found}
-    unlisted = [source_path(source) for source, item in there.items() if _is_unreadable(item)]
+    there = {source_of(item): item for item in found}
+    unlisted = [source_place(source) for source, item in there.items() if _is_unreadable(item)]
     return [source for source, file in asked.items() if file not in there and not _lies_in(file, unlisted)]
 
 
-def _is_unreadable(item: Found | Reject) -> bool:
+def _is_unreadable(item: Found | StoredObject | Reject) -> bool:
     return isinstance(item, Reject) and item.reason_code == "unreadable"
 
 
-def _lies_in(source: str, folders: Iterable[Path]) -> bool:
-    path = source_path(source)
-    return any(path.is_relative_to(folder) and ".." not in path.relative_to(folder).parts for folder in folders)
+def _lies_in(source: str, folders: Iterable[Path | Location]) -> bool:
+    place = source_place(source)
+    return any(_has(folder, place) for folder in folders)
 
 
-def size_of(found: Found) -> int:
-    """The size of a file; 0 where that cannot be known."""
+def _has(folder: Path | Location, place: Path | Location) -> bool:
+    if isinstance(folder, Location) or isinstance(place, Location):
+        return isinstance(folder, Location) and isinstance(place, Location) and folder.has(place)
+    return place.is_relative_to(folder) and ".." not in place.relative_to(folder).parts
+
+
+def size_of(found: Found | StoredObject) -> int:
+    """The size of a file or an object; 0 where that cannot be known."""
+    if isinstance(found, StoredObject):
+        return found.size
     try:
         return found.path.lstat().st_size
     except OSError:
@@ -406,23 +430,32 @@ def not_a_file(path: Path, *, is_link: bool | None = None) -> Reject:
     )
 
 
-def source_name(path: Path | str) -> str:
+def source_name(path: Path | Location | str) -> str:
     """The path or URL as text, another for each: bytes that are no UTF-8 are spelled out, and backslashes are doubled.
 
     So are the marks that say where a document stands in a file: no name on the disk looks like a place in another file.
     """
-    spelled = os.fsencode(path).replace(b"\\", b"\\\\").replace(b"#", b"\\x23").replace(b"!/", b"\\x21/")
+    named = path.url.encode("utf-8", "surrogatepass") if isinstance(path, Location) else os.fsencode(path)
+    spelled = named.replace(b"\\", b"\\\\").replace(b"#", b"\\x23").replace(b"!/", b"\\x21/")
     return spelled.decode("utf-8", "backslashreplace")
 
 
 def source_path(source: str) -> Path:
     """The path of which `source_name` made this text."""
-    spelled = re.sub(
+    return Path(os.fsdecode(_named(source)))
+
+
+def source_place(source: str) -> Path | Location:
+    """The path or the place in object storage of which `source_name` made this text."""
+    return place_of(_named(source).decode("utf-8", "replace")) if is_url(source) else source_path(source)
+
+
+def _named(source: str) -> bytes:
+    return re.sub(
         rb"\\(\\|x([0-9a-f]{2}))",
         lambda match: bytes.fromhex(match[2].decode()) if match[2] else b"\\",
         source.encode("utf-8", "surrogatepass"),
     )
-    return Path(os.fsdecode(spelled))
 
 
 def _expand(given: str) -> list[Found | Reject]:

@@ -5,6 +5,7 @@ EtlError
 ├── LayoutError     a layout file is wrong: names the file, the line, the key and the mend
 ├── SchemaError     a table does not fit its declared schema: a defect of the program
 ├── OutputError     the output folder cannot be written
+│   └── StorageError    object storage cannot be asked, or refuses: names the URL and the mend
 ├── LakeError       a file in the output folder cannot be read: names the file and the mend
 ├── WorkerError     a worker process ended before its work was done
 └── RejectedError   one document could not be read: reason code, message, hint
@@ -47,16 +48,20 @@ class OutputError(EtlError):
     """The output folder cannot be written."""
 
 
+class StorageError(OutputError):
+    """Object storage cannot be reached, or refuses what was asked of it."""
+
+
 class LakeError(EtlError):
     """A file in the output folder cannot be read."""
 
-    def __init__(self, file: Path, message: str, hint: str) -> None:
+    def __init__(self, file: Path | str, message: str, hint: str) -> None:
         super().__init__(f"{file}: {message}; {hint}")
         self.file = file
         self.message = message
         self.hint = hint
 
-    def __reduce__(self) -> tuple[type[LakeError], tuple[Path, str, str]]:
+    def __reduce__(self) -> tuple[type[LakeError], tuple[Path | str, str, str]]:
         return LakeError, (self.file, self.message, self.hint)  # it comes out of worker processes
 
 

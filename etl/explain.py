@@ -16,13 +16,15 @@ from typing import Any
 import polars as pl
 
 from etl.cells import date as printed_day
-from etl.documents import STANDARD_INPUT, Document, document_from_bytes, source_path
+from etl.documents import STANDARD_INPUT, Document, document_from_bytes, source_place
 from etl.errors import LakeError, UsageError
 from etl.identities import ANY_SUBJECT, between_checks_on, checks_on
 from etl.lake import Lake, listed, quoted
 from etl.lake_checks import read_reports
 from etl.layout import load_layouts
 from etl.month_checks import check_months
+from etl.object_files import stored
+from etl.objects import Location
 from etl.schema import Table, table, unit_of
 from etl.sources import read_source, source_file
 from etl.splits import reports_in
@@ -471,7 +473,9 @@ def _original(path: str, sha256: str) -> Document | None:
     if file == STANDARD_INPUT:
         return None
     try:
-        inside = reports_in(source_path(file), load_layouts())
+        place = source_place(file)
+        found = stored(place) if isinstance(place, Location) else place
+        inside = reports_in(found, load_layouts()) if found is not None else []
     except ValueError:  # no path at all
         return None
     return next((item for item in inside if isinstance(item, Document) and item.sha256 == sha256), None)

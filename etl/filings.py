@@ -27,19 +27,25 @@ from etl.documents import (
     opened,
     read_whole,
     source_name,
+    source_of,
     too_large,
     unreadable,
 )
 from etl.errors import RejectedError
+from etl.object_files import ChangedError, Fetched, beginning, fetch, has_changed, large, stream_of
+from etl.objects import PIECE_BYTES, StoredObject
 from etl.submissions import split_submission
 
 
-def documents_in(given: Path | Found) -> Iterator[Document | Reject]:
-    """The documents in a file, in their order; what cannot be read comes as a reject.
+def documents_in(given: Path | Found | StoredObject | Fetched) -> Iterator[Document | Reject]:
+    """The documents in a file or an object, in their order; what cannot be read comes as a reject.
 
     What was a file when the inbox was looked through may be anything by now. So a link is not followed to it, a
     pipe is not waited for, and a file that is written to while it is read is told of.
     """
+    if isinstance(given, StoredObject | Fetched):
+        yield from _in_object(given)
+        return
     found = given if isinstance(given, Found) else Found(given)
     source = source_name(found.path)
     if source == STANDARD_INPUT and found.below is None:
@@ -60,6 +66,26 @@ def documents_in(given: Path | Found) -> Iterator[Document | Reject]:
                     yield from _taken_apart(source, content)
     except OSError as error:
         yield unreadable(found.path, error)
+
+
+def _in_object(given: StoredObject | Fetched) -> Iterator[Document | Reject]:
+    if isinstance(given, StoredObject) and given.size <= PIECE_BYTES:
+        given = fetch(given)
+    if isinstance(given, Fetched):
+        source, content = source_of(given.item), given.content
+    else:
+        source, begun = source_of(given), beginning(given)
+        if not isinstance(begun, Reject) and is_archive(begun):
+            try:
+                yield from _unpacked(source, stream_of(given))
+            except ChangedError:
+                yield has_changed(given)
+            return
+        content = begun if isinstance(begun, Reject) else large(given, begun)
+    if isinstance(content, Reject):
+        yield content
+    else:
+        yield from documents_of(source, content)
 
 
 def _standard_input(source: str, stream: BufferedReader) -> Iterator[Document | Reject]:

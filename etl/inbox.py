@@ -13,6 +13,8 @@ from etl.filings import documents_in
 from etl.generic import NAME as GENERIC_READING
 from etl.layout import Layout, choose_layout
 from etl.manifest import READ, Manifest, Readers, files_of
+from etl.object_files import fetched_ahead
+from etl.objects import StoredObject
 from etl.partitions import PartitionBy, rejected_file
 from etl.rejected_records import OF_REPORTS
 from etl.sources import source_file
@@ -150,11 +152,11 @@ class Inbox:
                 self._put(item, row, share, batch)
         yield batch.without_copies(self._filed)
 
-    def chunks(self, found: Iterable[Found | Reject]) -> Iterator[list[Document | Reject]]:
+    def chunks(self, found: Iterable[Found | StoredObject | Reject]) -> Iterator[list[Document | Reject]]:
         """What stands in the inbox, some hundred documents at a time."""
         chunk: list[Document | Reject] = []
         size = 0
-        for item in found:
+        for item in fetched_ahead(found):
             documents = iter([item]) if isinstance(item, Reject) else documents_in(item)
             while (document := self._next(documents)) is not None:
                 chunk.append(document)

@@ -15,6 +15,7 @@ from etl.errors import WorkerError
 from etl.inbox import Inbox, InboxBatch
 from etl.landing import Landed, Landing
 from etl.layout import Layout
+from etl.objects import StoredObject
 from etl.partitions import PartitionBy, partition_files
 from etl.staging import Rebuilt, Staged, rebuild, reject_row, stage_batch
 from etl.stores import LakeStore, StagingArea
@@ -44,7 +45,9 @@ class LocalEngine:
         self._partition_by = partition_by
         self._keep_sources = keep_sources
 
-    def land_all(self, landing: Landing, inbox: Inbox, found: Iterable[Found | Reject]) -> Iterator[Landed]:
+    def land_all(
+        self, landing: Landing, inbox: Inbox, found: Iterable[Found | StoredObject | Reject]
+    ) -> Iterator[Landed]:
         """The batches of an inbox in their order, each when it has come into the lake; more are being read meanwhile.
 
         Raises as `Landing.land` does, but for WorkerError.

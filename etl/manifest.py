@@ -131,14 +131,19 @@ def read_manifest(output: Path) -> Manifest:
     merged = output / MERGED_FILE
     names = [merged.name] * merged.is_file() + segments
     if not names and any((output / name).is_dir() and any((output / name).iterdir()) for name in TABLES):
-        raise LakeError(
-            folder,
-            "is not there, so nothing says which reports the tables hold",
-            f"choose another output folder, and run over all reports again; {_STILL_THERE}",
-        )
+        raise without_manifest(folder)
     frames = [_read(folder / name) for name in names]
     rows = _applied([pl.DataFrame(schema=SCHEMA), *frames])
     return Manifest(rows, [f"{MANIFEST_FOLDER}/{name}" for name in names])
+
+
+def without_manifest(folder: Path | str) -> LakeError:
+    """The error for a lake that has tables and no manifest."""
+    return LakeError(
+        folder,
+        "is not there, so nothing says which reports the tables hold",
+        f"choose another output folder, and run over all reports again; {_STILL_THERE}",
+    )
 
 
 def has_reports(rows: pl.DataFrame) -> bool:

@@ -27,7 +27,7 @@ DICTIONARY_ROWS = 1000
 _CLASSES = {"class_key": {"ndv": 64, "fpp": 0.01}}
 # What mends a file that cannot be read. While it stands there, a run that must keep other reports of it cannot go on.
 REREAD = "delete it and run `etl run --force` over its reports"
-_END, _SMALLEST = b"PAR1", 12
+_END, SMALLEST = b"PAR1", 12
 ROW_GROUP_ROWS = 256 * 1024
 
 
@@ -74,7 +74,7 @@ def has_end(file: str) -> bool:
     """Whether a file is there and ends as a Parquet file does: so it was not cut. What is in it is not looked at."""
     try:
         with open(file, "rb", buffering=0) as stream:  # noqa: PTH123 - one of many thousands
-            if stream.seek(0, os.SEEK_END) < _SMALLEST:
+            if stream.seek(0, os.SEEK_END) < SMALLEST:
                 return False
             stream.seek(-len(_END), os.SEEK_END)
             return stream.read() == _END

@@ -151,6 +151,20 @@ def table_partitioning(folder: Path) -> PartitionBy | None:
     return None
 
 
+def partitioning_of_file(file: str) -> PartitionBy | None:
+    """The partitioning in which a file, given by its path below the folder of its table, has its place; None where it
+    has one in none.
+
+    >>> partitioning_of_file("deal=home-equity-2003-he2/year=2003/home-equity-2003-he2_2003.parquet")
+    <PartitionBy.YEAR: 'deal,year'>
+    """
+    folder = file.rpartition("/")[0]
+    names = folder.split("/")
+    way = _WAYS.get(tuple(name.partition("=")[0] for name in names))
+    is_one = way is not None and all(_FOLDERS[key].fullmatch(name) for key, name in zip(way.keys, names, strict=True))
+    return way if is_one and partition_file(folder) == file else None
+
+
 def foreign_entries(table: Path, deals: Collection[str] | None = None) -> Iterator[Path]:
     """What stands below the folder of a table (or of these deals in it) and is neither the folder nor the file of a
     partition, in order; of a folder its path alone. Raises LakeError where a folder cannot be listed."""

@@ -37,11 +37,13 @@ from etl.manifest import (
     read_manifest,
     readers,
 )
+from etl.object_lake import open_store
+from etl.objects import StoredObject, is_url, location_of
 from etl.partitions import OUTPUT_FOLDERS, PartitionBy
 from etl.schema import CONTRACT_VERSION, table
 from etl.spark_engine import SparkEngine, split_inputs, with_urls
 from etl.spark_session import spark_session
-from etl.stores import FolderStore, LakeStore, StagingArea
+from etl.stores import LakeStore, StagingArea
 from etl.summary import Summary
 from etl.telling import COMPLETE, FAILED, INTERRUPTED, Teller
 from etl.version import __version__
@@ -100,9 +102,8 @@ def run(
     asked, urls = _asked(inputs, engine)
     found = asked.found
     count = 1 if _few(found) else workers or processor_cores()
-    folder = Path(output)
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
-    store = _store(folder, run_id, lake_format)
+    store = open_lake(os.fspath(output), run_id, lake_format)
     with (
         _session(engine, spark) as session,
         store.lock(waiting),
@@ -156,21 +157,28 @@ def _asked(inputs: Iterable[str | os.PathLike[str]] | Inputs, engine: str) -> tu
     return replace(find_inputs(paths, OUTPUT_FOLDERS), given=given), urls
 
 
-def _store(output: Path, run_id: str, wanted: str | None) -> LakeStore:
-    """The lake in a folder, in the format that it has."""
+def open_lake(output: str, run_id: str, wanted: str | None = None) -> LakeStore:
+    """The place of a lake, in the format that it has, or `wanted`. Raises UsageError."""
     if wanted not in (None, *FORMATS):
         raise UsageError(f"a lake cannot have the format {wanted!r}; the formats are {', '.join(map(repr, FORMATS))}")
-    if wanted == "delta" or (wanted is None and is_delta(output)):
-        return DeltaStore(output, run_id)
-    return FolderStore(output)
+    if is_url(output):
+        if wanted == "delta":
+            url = location_of(output).url
+            raise UsageError(
+                f"{url}: Delta tables are written into folders alone; leave --format out, or name a folder"
+            )
+        return open_store(output)
+    if wanted == "delta" or (wanted is None and is_delta(Path(output))):
+        return DeltaStore(Path(output), run_id)
+    return open_store(output)
 
 
-def _few(found: Sequence[Found | Reject]) -> bool:
+def _few(found: Sequence[Found | StoredObject | Reject]) -> bool:
     """Whether there are so few documents that other processes would not have started before they are done. A large
     file may have many."""
     if len(found) > FEW_DOCUMENTS:
         return False
-    sizes = (size_of(item) for item in found if isinstance(item, Found))
+    sizes = (size_of(item) for item in found if not isinstance(item, Reject))
     return sum(sizes) <= FEW_BYTES
 
 
@@ -180,7 +188,7 @@ def _writing(output: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise cannot_write(Path(output), error) from error
+        raise cannot_write(os.fspath(output), error) from error
 
 
 def _is_spark(engine: str) -> bool:

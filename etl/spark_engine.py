@@ -36,11 +36,12 @@ import polars as pl
 import pyarrow as pa
 
 from etl.batch import MAX_MESSAGE, defect
-from etl.documents import STANDARD_INPUT, Document, Found, Reject, size_of, source_name
+from etl.documents import STANDARD_INPUT, Document, Found, Reject, size_of, source_name, source_of
 from etl.errors import EtlError, UsageError, WorkerError
 from etl.inbox import BATCH_DOCUMENTS, BATCH_SHARE, Inbox, InboxBatch
 from etl.landing import Landed, Landing
 from etl.layout import Layout
+from etl.objects import StoredObject, is_store
 from etl.partitions import PartitionBy, owner_of
 from etl.spark_tasks import (
     Reading,
@@ -98,7 +99,8 @@ class HadoopFile(Found):
 
 
 def split_inputs(given: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The paths among the inputs of a run, and the URLs of what Spark reads; `file:` URLs are paths.
+    """The paths among the inputs of a run and the URLs of object storage, which are both read without Spark's help, and
+    the URLs of what Spark reads; `file:` URLs are paths.
 
     Raises UsageError for standard input, which executors have not got.
     """
@@ -113,17 +115,19 @@ def split_inputs(given: Iterable[str]) -> tuple[list[str], list[str]]:
         if parts is not None and parts.scheme == "file":
             paths.append(unquote(parts.path))
         else:
-            (paths if parts is None else urls).append(each)
+            (paths if parts is None or is_store(parts.scheme) else urls).append(each)
     return paths, urls
 
 
-def with_urls(session: SparkSession, paths: Iterable[Found | Reject], urls: Iterable[str]) -> list[Found | Reject]:
+def with_urls(
+    session: SparkSession, paths: Iterable[Found | StoredObject | Reject], urls: Iterable[str]
+) -> list[Found | StoredObject | Reject]:
     """What was found at paths, and the files below some URLs that Spark sees, in the order of their sources; those that
     cannot be in a row come as rejects.
 
     Raises UsageError where a URL cannot be listed.
     """
-    found: dict[str, Found | Reject] = {item.source: item for item in paths}
+    found: dict[str, Found | StoredObject | Reject] = {source_of(item): item for item in paths}
     for url in urls:
         files = session.read.format("binaryFile").option("recursiveFileLookup", "true")
         try:
@@ -178,7 +182,9 @@ class SparkEngine:
         """How many tasks the executors carry out at a time."""
         return self._cores
 
-    def land_all(self, landing: Landing, inbox: Inbox, found: Iterable[Found | Reject]) -> Iterator[Landed]:
+    def land_all(
+        self, landing: Landing, inbox: Inbox, found: Iterable[Found | StoredObject | Reject]
+    ) -> Iterator[Landed]:
         """The waves of an inbox, each when it has come into the lake. Raises as `Landing.land` does, and EtlError where
         a job fails."""
         for wave in _waves(found):
@@ -216,9 +222,9 @@ class SparkEngine:
             asked = asked.unionByName(files.select("task", "owner", "pack", "file", "content"))
         return asked.repartitionById(count, "task").sortWithinPartitions("owner", "file", "pack")
 
-    def _land(self, landing: Landing, inbox: Inbox, wave: Sequence[Found | Reject]) -> Iterator[Landed]:
+    def _land(self, landing: Landing, inbox: Inbox, wave: Sequence[Found | StoredObject | Reject]) -> Iterator[Landed]:
         rejects = [item for item in wave if isinstance(item, Reject)]
-        found = [item for item in wave if isinstance(item, Found)]
+        found = [item for item in wave if not isinstance(item, Reject)]
         with self._documents(found, asks_for_layouts=inbox.asks_for_layouts) as (documents, told):
             inbox.files_done += len(wave)
             for batch in inbox.batches([[*rejects, *told]], bounded=False):
@@ -247,7 +253,7 @@ class SparkEngine:
 
     @contextmanager
     def _documents(
-        self, found: Sequence[Found], *, asks_for_layouts: bool
+        self, found: Sequence[Found | StoredObject], *, asks_for_layouts: bool
     ) -> Iterator[tuple[DataFrame | None, list[Document | Reject]]]:
         """The documents in files, with their bytes for the executors and without for the driver."""
         if not found:
@@ -272,12 +278,12 @@ class SparkEngine:
             yield documents, told
 
     @contextmanager
-    def _read(self, found: Sequence[Found], reading: Reading) -> Iterator[tuple[DataFrame, set[str]]]:
+    def _read(self, found: Sequence[Found | StoredObject], reading: Reading) -> Iterator[tuple[DataFrame, set[str]]]:
         """The documents in files, and the groups that must be among them."""
         if isinstance(found[0], HadoopFile):
             contents = self._binary_files([item.url for item in found if isinstance(item, HadoopFile)])
             rows = contents.select("path", "content").mapInArrow(partial(read_contents, reading=reading), _DOCUMENTS)
-            yield rows, {item.source for item in found}
+            yield rows, {source_of(item) for item in found}
             return
         slices = found_slices(found, [size_of(item) for item in found], self._cores * TASKS_A_CORE, SLICE_FILES)
         shared = self._context.broadcast(slices)
@@ -352,10 +358,10 @@ def packs_of(shares: Sequence[float], tasks: int) -> list[int]:
     return packs
 
 
-def _waves(found: Iterable[Found | Reject]) -> Iterator[list[Found | Reject]]:
+def _waves(found: Iterable[Found | StoredObject | Reject]) -> Iterator[list[Found | StoredObject | Reject]]:
     """The inbox in its order, cut into waves; files that are read where they stand, and others, are not in one."""
     for _, kind in itertools.groupby(found, lambda item: isinstance(item, HadoopFile)):
-        wave: list[Found | Reject] = []
+        wave: list[Found | StoredObject | Reject] = []
         size = 0
         for item in kind:
             item_size = _size(item)
@@ -367,15 +373,15 @@ def _waves(found: Iterable[Found | Reject]) -> Iterator[list[Found | Reject]]:
         yield wave
 
 
-def _size(item: Found | Reject) -> int:
+def _size(item: Found | StoredObject | Reject) -> int:
     if isinstance(item, Reject):
         return 0
     return item.size if isinstance(item, HadoopFile) else size_of(item)
 
 
-def _refuse_unseen(found: Sequence[Found], told: Iterable[Document | Reject]) -> None:
+def _refuse_unseen(found: Sequence[Found | StoredObject], told: Iterable[Document | Reject]) -> None:
     """Raise EtlError where executors do not see a file that the driver sees: they have other disks."""
-    by_source = {item.source: item for item in found}
+    by_source = {item.source: item for item in found if isinstance(item, Found)}
     for item in told:
         if isinstance(item, Reject) and item.reason_code == "unreadable" and item.source in by_source:
             path = by_source[item.source].path

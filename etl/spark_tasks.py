@@ -31,6 +31,8 @@ from etl.documents import (
 from etl.filings import documents_in, documents_of
 from etl.inbox import CHUNK_BYTES, CHUNK_DOCUMENTS, is_known
 from etl.layout import Layout
+from etl.object_files import fetched_ahead
+from etl.objects import StoredObject
 from etl.partitions import PartitionBy, owner_of, partition_files
 from etl.splits import split_reports
 from etl.staging import Rebuilt, Staged, put_together, stage_batch
@@ -94,7 +96,11 @@ def read_found(rows: Rows, slices: Shared, reading: Reading) -> Rows:
     for batch in rows:
         for number in batch.column("id").to_pylist():
             with contextlib.chdir(reading.folder):
-                documents = (item for found in slices.value[number] for item in documents_in(found))
+                documents = (
+                    document
+                    for item in fetched_ahead(slices.value[number])
+                    for document in ([item] if isinstance(item, Reject) else documents_in(item))
+                )
                 yield from _told(group_of(number), documents, reading)
 
 
@@ -270,11 +276,13 @@ def staged_of(told: Iterable[bytes]) -> Staged:
     return whole
 
 
-def found_slices(found: Sequence[Found], sizes: Sequence[int], slices: int, most: int) -> list[list[Found]]:
+def found_slices(
+    found: Sequence[Found | StoredObject], sizes: Sequence[int], slices: int, most: int
+) -> list[list[Found | StoredObject]]:
     """Files in their order, cut into about so many slices of about the same cost; a slice has `most` at the most."""
     opening = 64 * 1024  # to open a file costs as much as to read so many bytes
     target = (sum(sizes) + opening * len(sizes)) / slices
-    cut: list[list[Found]] = []
+    cut: list[list[Found | StoredObject]] = []
     room = 0.0
     for item, size in zip(found, sizes, strict=True):
         if not cut or room <= 0 or len(cut[-1]) >= most:

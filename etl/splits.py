@@ -14,6 +14,7 @@ from etl.documents import Document, Found, Reject, cut_source, document_from_byt
 from etl.errors import UsageError
 from etl.filings import documents_in
 from etl.layout import Layout, choose_layout
+from etl.objects import StoredObject
 
 # The largest filings have some hundred in a document. Each costs some milliseconds, however short it is.
 MAX_REPORTS = 2000
@@ -24,7 +25,7 @@ _PLACE = re.compile("!/|#[0-9]")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-def reports_in(given: Path | Found, layouts: Sequence[Layout]) -> list[Document | Reject]:
+def reports_in(given: Path | Found | StoredObject, layouts: Sequence[Layout]) -> list[Document | Reject]:
     """The documents in a file, those of many reports taken apart."""
     return list(split_reports(list(documents_in(given)), layouts))
 

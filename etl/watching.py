@@ -20,15 +20,15 @@ from pathlib import Path
 import polars as pl
 
 from etl.commits import stage_file
-from etl.documents import STANDARD_INPUT, Found, Reject, find_inputs
+from etl.documents import STANDARD_INPUT, Found, Reject, find_inputs, source_of
 from etl.errors import LakeError, UsageError
 from etl.layout import Layouts, usable_layouts
 from etl.manifest import list_bytes, readers
+from etl.objects import StoredObject
 from etl.parquet import read_parquet
 from etl.partitions import OUTPUT_FOLDERS, SUFFIX, WATCHED_FOLDER, PartitionBy
-from etl.runs import LOCAL, run
+from etl.runs import LOCAL, open_lake, run
 from etl.schema import arrow_schema
-from etl.stores import FolderStore
 from etl.summary import Summary
 
 # Seconds from one look at the inbox to the next.
@@ -66,17 +66,17 @@ def watch(
     if STANDARD_INPUT in given:
         raise UsageError("standard input cannot be watched; name files or folders")
     known = usable_layouts(layouts)
-    record = _Record(Path(output), [*given, f"sources kept: {keep_sources}"], readers(known).together)
+    record = _Record(os.fspath(output), [*given, f"sources kept: {keep_sources}"], readers(known).together)
     seen = {} if force else record.read()
     last: Mapping[str, str] = {}
     while True:
         found = find_inputs(given, OUTPUT_FOLDERS)
-        states = {item.source: _state(item) for item in found.found}
-        new = [item for item in found.found if seen.get(item.source) != states[item.source]]
-        settled = [item for item in new if _is_settled(item, states[item.source], last, every)]
+        states = {source_of(item): _state(item) for item in found.found}
+        new = [item for item in found.found if seen.get(source_of(item)) != states[source_of(item)]]
+        settled = [item for item in new if _is_settled(item, states[source_of(item)], last, every)]
         if settled:
-            chosen = {item.source for item in settled}
-            unread = [item for item in found.found if item.source not in chosen]
+            chosen = {source_of(item) for item in settled}
+            unread = [item for item in found.found if source_of(item) not in chosen]
             summary = run(
                 replace(found, found=settled, unread=unread),
                 output,
@@ -94,15 +94,15 @@ def watch(
             seen |= {source: states[source] for source in chosen}
             record.write({source: state for source, state in seen.items() if source not in _to_try_again(summary)})
             yield summary
-        last = {item.source: states[item.source] for item in new}
+        last = {source_of(item): states[source_of(item)] for item in new}
         pause(every)
 
 
 class _Record:
     """What the lake has of the files that were read; `given` is what makes it another record."""
 
-    def __init__(self, output: Path, given: list[str], read_by: str) -> None:
-        self._store = FolderStore(output)
+    def __init__(self, output: str, given: list[str], read_by: str) -> None:
+        self._output = output
         self._read_by = read_by
         name = hashlib.sha256("\0".join(sorted(given)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
         self._file = f"{WATCHED_FOLDER}/{name}{SUFFIX}"
@@ -110,9 +110,10 @@ class _Record:
     def read(self) -> dict[str, str]:
         """The state of each file that this program with these layouts has read, by its source; none, where that cannot
         be known: then all are read again."""
-        self._store.fetch([self._file])
+        store = open_lake(self._output, "watch")
+        store.fetch([self._file])
         try:
-            rows = read_parquet(self._store.root / self._file, arrow_schema("watched"))
+            rows = read_parquet(store.root / self._file, arrow_schema("watched"))
         except (FileNotFoundError, NotADirectoryError, LakeError):
             return {}
         mine = pl.DataFrame(rows).filter(pl.col("read_by") == self._read_by)
@@ -124,7 +125,9 @@ class _Record:
             {"source": list(seen), "state": list(seen.values())}, schema={"source": pl.String, "state": pl.String}
         )
         content = list_bytes(rows.sort("source").with_columns(read_by=pl.lit(self._read_by)), "watched")
-        with self._store.lock(None), self._store.staging(f"watch-{os.getpid()}") as staging:
+        run_id = f"watch-{os.getpid()}"
+        store = open_lake(self._output, run_id)
+        with store.lock(None), store.staging(run_id) as staging:
             folder = staging.next_folder()
             stage_file(folder, self._file, content)
             staging.commit(folder, [self._file])
@@ -136,10 +139,12 @@ def _to_try_again(summary: Summary) -> set[str]:
     return {source.partition("!/")[0].partition("#")[0] for source in sources}
 
 
-def _state(item: Found | Reject) -> str:
+def _state(item: Found | StoredObject | Reject) -> str:
     """What tells that a file has changed; of what is none, why."""
     if isinstance(item, Reject):
         return f"{item.reason_code}: {item.message}"
+    if isinstance(item, StoredObject):
+        return f"{item.size} {item.e_tag} {item.version}"
     try:
         known = item.path.stat()
     except OSError as error:
@@ -147,11 +152,11 @@ def _state(item: Found | Reject) -> str:
     return f"{known.st_size} {known.st_mtime_ns} {known.st_ctime_ns} {known.st_ino}"
 
 
-def _is_settled(item: Found | Reject, state: str, last: Mapping[str, str], every: float) -> bool:
-    """Whether a file is no longer being written."""
-    if isinstance(item, Reject):
+def _is_settled(item: Found | StoredObject | Reject, state: str, last: Mapping[str, str], every: float) -> bool:
+    """Whether a file is no longer being written; objects are put whole."""
+    if isinstance(item, Reject | StoredObject):
         return True
-    is_old = last.get(item.source) == state or _age(item) >= every
+    is_old = last.get(source_of(item)) == state or _age(item) >= every
     return is_old and not is_being_written(item.path)
 
 

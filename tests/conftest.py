@@ -14,6 +14,7 @@ from etl import Layout, load_layouts
 from .kit import Report, absc_2003_he2
 from .reading import Outcome, read_text
 from .remembered import Remembered
+from .storage import Storage, running
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -73,3 +74,12 @@ def remembered(readings: Remembered) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("etl.batch._read_with", readings)
         yield
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    """A store of objects on this machine; this process has the credentials for it."""
+    with running(tmp_path_factory.mktemp("storage")) as started, pytest.MonkeyPatch.context() as patch:
+        for name, value in started.variables.items():
+            patch.setenv(name, value)
+        yield started

@@ -103,7 +103,7 @@ def quietly(fault: Fault, arguments: Sequence[str]) -> None:
 # --- a program without one of its guards ----------------------------------------------------------------------
 
 _commit_table = delta_tables.DeltaTables.commit
-_apply, _turn, _commit = commits._apply, commits._turn, commits.Staging.commit  # noqa: SLF001
+_apply, _turn, _commit = commits._apply, commits.turn, commits.Staging.commit  # noqa: SLF001
 
 
 def _commit_with_steps(self: delta_tables.DeltaTables, name: str, *given: Any) -> None:
@@ -189,8 +189,8 @@ GUARDS: Mapping[str, Callable[[], None]] = {
     "a rename decides on a swap": _set(commits.Staging, "swap", _swap_undecided),
     "the lock": _set(commits.LakeLock, "_lock", lambda self: None),  # noqa: ARG005
     "recovery": _set(commits, "recover", lambda *given: None),  # noqa: ARG005
-    "reports come last": _set(commits, "_turn", _reports_first),
-    "earlier versions come first": _set(commits, "_turn", _earlier_versions_last),
+    "reports come last": _set(commits, "turn", _reports_first),
+    "earlier versions come first": _set(commits, "turn", _earlier_versions_last),
     "the manifest comes in the same commit": _set(commits.Staging, "commit", _commit_manifest_apart),
     "partitions are rebuilt from all reports": _set(manifest.Manifest, "in_partitions", _nothing_else_there),
     "staging is outside the tables": _set(commits, "STAGING_FOLDER", "classes/_staging"),

@@ -12,7 +12,7 @@ import pytest
 import etl.documents
 import etl.filings
 from etl import Summary, UsageError, run
-from etl.documents import Document, Reject, document_from_bytes, find_inputs
+from etl.documents import Document, Reject, document_from_bytes, find_inputs, source_of
 
 from .kit import absc_2003_he2, render
 from .reading import only_document
@@ -200,7 +200,7 @@ def test_two_names_that_are_spelled_alike_are_two_files(tmp_path: Path) -> None:
 
 
 def _found(*inputs: str) -> list[str]:
-    return [Path(item.source if isinstance(item, Reject) else item.path).name for item in find_inputs(inputs).found]
+    return [Path(source_of(item)).name for item in find_inputs(inputs).found]
 
 
 def test_files_folders_and_globs(tmp_path: Path) -> None:
