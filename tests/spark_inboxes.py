@@ -44,6 +44,11 @@ def layouts() -> tuple[Layout, ...]:
     return tuple(replace(layout, report_begins=r"\*\*\* REPORT [0-9]+ \*\*\*") for layout in load_layouts())
 
 
+def bare(text: str) -> str:
+    """A report as its submission has it: with the end of the line before its mark."""
+    return f"{text}\n"
+
+
 def write_mixed_inbox(folder: Path) -> Path:
     """Reports alone, in submissions and in archives; copies, restatements and conflicts; and what is no report."""
     some = reports()
@@ -54,15 +59,15 @@ def write_mixed_inbox(folder: Path) -> Path:
         "copy of original.txt": ORIGINAL.encode(),
         "conflict.txt": CONFLICTING.encode(),
         "filed.txt": submission([COVER, some[3]], number=NUMBERS[2]).encode(),
-        "bare copy of filed.txt": some[3].encode(),
-        "a bare copy that comes first.txt": some[4].encode(),
+        "bare copy of filed.txt": bare(some[3]).encode(),
+        "a bare copy that comes first.txt": bare(some[4]).encode(),
         "z filed.txt": submission([COVER, some[4]], number=NUMBERS[3]).encode(),
         "twice/filed again.txt": submission([COVER, some[3]], number=NUMBERS[4], filed="20031222").encode(),
         "pem.txt": submission([COVER, some[5]], number=NUMBERS[5], pem=True).encode(),
         "page.htm": page.encode(),
         "many.txt": several(some[5:8], above="A letter above all\n").encode(),
         "feed.zip": zipped(plain),
-        "feed.tar.gz": tarred({"c.txt": some[8].encode(), "no.txt": b"Dear Sirs"}, "w:gz"),
+        "feed.tar.gz": tarred({"c.txt": bare(some[8]).encode(), "no.txt": b"Dear Sirs"}, "w:gz"),
         "deep.zip": zipped({"inner.tar.gz": tarred(plain, "w:gz"), "letter.txt": b"Dear Sirs"}),
         "alone.txt.gz": gzip.compress(some[6].encode(), mtime=0),
         "damaged.zip": zipped(plain)[:-30],
@@ -106,7 +111,7 @@ def write_few(folder: Path) -> Path:
     """Some reports, one of which comes filed and bare, and a letter."""
     folder.mkdir(parents=True)
     (folder / "original.txt").write_text(ORIGINAL)
-    (folder / "0.txt").write_text(reports()[8])
+    (folder / "0 bare copy.txt").write_text(bare(reports()[8]))
     (folder / "1.txt").write_text(submission([COVER, reports()[8]], number=NUMBERS[8]))
     (folder / "2.txt").write_text(reports()[0])
     (folder / "letter.txt").write_text("Dear Sirs")
