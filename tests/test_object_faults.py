@@ -9,7 +9,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +65,14 @@ def small(tmp_path_factory: pytest.TempPathFactory, remembered: None) -> Small:
     last = copy(after, folder / "last")
     etl.run([later], last)
     return Small(inbox, folder / "before", after, later, last)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs that are killed leave their folders of temporary files: here, and not where all others are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        yield
 
 
 @pytest.fixture(scope="module")
