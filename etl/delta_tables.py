@@ -364,8 +364,12 @@ class DeltaStore:
 
     def __init__(self, output: Path, run_id: str) -> None:
         self._output = output
+        self._run_id = run_id
         self._tables = FolderTables(output)
         self.root = output / STAGING_FOLDER / run_id / "lake"
+
+    def __reduce__(self) -> tuple[type[DeltaStore], tuple[Path, str]]:
+        return DeltaStore, (self._output.absolute(), self._run_id)  # another process may work in another folder
 
     def lock(self, waiting: Callable[[], None] | None) -> LakeLock:
         """Holds the folder for one run."""
@@ -382,7 +386,7 @@ class DeltaStore:
             yield staging
 
     def fetch(self, files: Iterable[str]) -> None:
-        """Link to those of these files that the tables have now. Raises LakeError for one that is damaged."""
+        """Link to those of these files that the lake has now. Raises LakeError for one that is damaged."""
         wanted = list(files)
         _link_files(self._output, self.root, self._tables.logs, wanted)
         for link in (self.root / file for file in wanted):
@@ -449,12 +453,14 @@ def _link_lists(output: Path, root: Path, names: Iterable[str]) -> None:
 
 
 def _link_files(output: Path, root: Path, logs: DeltaTables, files: Iterable[str]) -> None:
-    """Let those of these files of tables that the logs tell of, and that are there, stand below `root`."""
+    """Let those of these files that are there stand below `root`, of the tables those that the logs tell of."""
     there = os.path.abspath(output)  # noqa: PTH100 - a link stays the name that was chosen
     for file in files:
         place = table_part(file)
-        found = logs.file(*place) if place is not None else None
-        if place is not None and found is not None:
+        if place is None:
+            if not os.path.exists(f"{root}/{file}"):  # noqa: PTH110 - its folder may be linked to as a whole
+                _link(f"{there}/{file}", f"{root}/{file}")
+        elif (found := logs.file(*place)) is not None:
             _link(f"{there}/{place[0]}/{found.path}", f"{root}/{file}")
         else:
             (root / file).unlink(missing_ok=True)

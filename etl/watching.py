@@ -29,6 +29,7 @@ from etl.parquet import read_parquet
 from etl.partitions import OUTPUT_FOLDERS, SUFFIX, WATCHED_FOLDER, PartitionBy
 from etl.runs import LOCAL, open_lake, run
 from etl.schema import arrow_schema
+from etl.stores import LakeStore
 from etl.summary import Summary
 
 # Seconds from one look at the inbox to the next.
@@ -66,8 +67,10 @@ def watch(
     if STANDARD_INPUT in given:
         raise UsageError("standard input cannot be watched; name files or folders")
     known = usable_layouts(layouts)
-    record = _Record(os.fspath(output), [*given, f"sources kept: {keep_sources}"], readers(known).together)
-    seen = {} if force else record.read()
+    record = _Record(os.fspath(output), [*given, f"sources kept: {keep_sources}"], readers(known).together, lake_format)
+    find_inputs(given, OUTPUT_FOLDERS)  # before anything is written
+    seen = {} if force else record.read(waiting)
+    again: set[str] = set()  # what the next watch is to read once more
     last: Mapping[str, str] = {}
     while True:
         found = find_inputs(given, OUTPUT_FOLDERS)
@@ -92,7 +95,8 @@ def watch(
             )
             seen = {source: state for source, state in seen.items() if source in states}
             seen |= {source: states[source] for source in chosen}
-            record.write({source: state for source, state in seen.items() if source not in _to_try_again(summary)})
+            again = (again - chosen) | _to_try_again(summary)
+            record.write({source: state for source, state in seen.items() if source not in again})
             yield summary
         last = {source_of(item): states[source_of(item)] for item in new}
         pause(every)
@@ -101,21 +105,27 @@ def watch(
 class _Record:
     """What the lake has of the files that were read; `given` is what makes it another record."""
 
-    def __init__(self, output: str, given: list[str], read_by: str) -> None:
+    def __init__(self, output: str, given: list[str], read_by: str, lake_format: str | None) -> None:
         self._output = output
         self._read_by = read_by
+        self._format = lake_format
+        self._run_id = f"watch-{os.getpid()}"
         name = hashlib.sha256("\0".join(sorted(given)).encode("utf-8", "surrogatepass")).hexdigest()[:16]
         self._file = f"{WATCHED_FOLDER}/{name}{SUFFIX}"
 
-    def read(self) -> dict[str, str]:
+    def _store(self) -> LakeStore:
+        return open_lake(self._output, self._run_id, self._format)
+
+    def read(self, waiting: Callable[[], None] | None) -> dict[str, str]:
         """The state of each file that this program with these layouts has read, by its source; none, where that cannot
         be known: then all are read again."""
-        store = open_lake(self._output, "watch")
-        store.fetch([self._file])
-        try:
-            rows = read_parquet(store.root / self._file, arrow_schema("watched"))
-        except (FileNotFoundError, NotADirectoryError, LakeError):
-            return {}
+        store = self._store()
+        with store.lock(waiting), store.staging(self._run_id):
+            store.fetch([self._file])
+            try:
+                rows = read_parquet(store.root / self._file, arrow_schema("watched"))
+            except (FileNotFoundError, NotADirectoryError, LakeError):
+                return {}
         mine = pl.DataFrame(rows).filter(pl.col("read_by") == self._read_by)
         return dict(mine.select("source", "state").iter_rows())
 
@@ -125,9 +135,8 @@ class _Record:
             {"source": list(seen), "state": list(seen.values())}, schema={"source": pl.String, "state": pl.String}
         )
         content = list_bytes(rows.sort("source").with_columns(read_by=pl.lit(self._read_by)), "watched")
-        run_id = f"watch-{os.getpid()}"
-        store = open_lake(self._output, run_id)
-        with store.lock(None), store.staging(run_id) as staging:
+        store = self._store()
+        with store.lock(None), store.staging(self._run_id) as staging:
             folder = staging.next_folder()
             stage_file(folder, self._file, content)
             staging.commit(folder, [self._file])

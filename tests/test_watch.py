@@ -81,6 +81,16 @@ def _counts(summary: Summary) -> tuple[int, int, int]:
     return summary.documents, summary.reports_read, summary.skipped
 
 
+def _rejects_of(watched: Watch, documents: int) -> list[str]:
+    """The reasons for which any of so many documents are rejected, which may settle one after the other."""
+    rejects: list[str] = []
+    while documents:
+        summary = watched.next_run()
+        documents -= summary.documents
+        rejects += [reject["reason_code"] for reject in summary.rejects]
+    return rejects
+
+
 def _clean(inbox: Path, folder: Path) -> dict[str, str]:
     """The lake that a plain run makes of the inbox."""
     etl.run([inbox], folder)
@@ -196,8 +206,7 @@ def test_what_could_not_be_read_is_tried_by_the_next_watch(inbox: Path, tmp_path
         patch.setattr(watching, "find_inputs", lambda *_: before)
         patch.setattr(watching, "_state", lambda item: "as ever" if item else "")
         with Watch(inbox, output) as watched:
-            summary = watched.next_run()
-            assert [reject["reason_code"] for reject in summary.rejects] == ["unreadable"]
+            assert _rejects_of(watched, 2) == ["unreadable"]
             assert watched.reads_nothing()  # not at every look
         (inbox / "1.txt").write_text(TEXTS[1])
         with Watch(inbox, output) as watched:
@@ -207,12 +216,7 @@ def test_what_could_not_be_read_is_tried_by_the_next_watch(inbox: Path, tmp_path
 def test_links_are_rejected_once(inbox: Path, tmp_path: Path) -> None:
     (inbox / "link.txt").symlink_to(inbox / "0.txt")
     with Watch(inbox, tmp_path / "lake") as watched:
-        rejects, documents = [], 0
-        while documents < 2:  # the file may have to settle
-            summary = watched.next_run()
-            documents += summary.documents
-            rejects += [reject["reason_code"] for reject in summary.rejects]
-        assert rejects == ["not_a_file"]
+        assert _rejects_of(watched, 2) == ["not_a_file"]
         assert watched.reads_nothing()
 
 
