@@ -4,7 +4,7 @@ python -m benchmarks.engines                     prints the table
 python -m benchmarks.engines --write             and puts it into docs/sizing.md
 
 Each run is a process of its own, into a new lake; memory is that of all its processes together (their proportional set
-sizes, asked for ten times a second), Spark's Java among them. What an engine costs before it reads anything is the time
+sizes, asked for five times a second), Spark's Java among them. What an engine costs before it reads anything is the time
 of a run over a single report. At the end the tables of all lakes must be the same, byte for byte.
 """
 
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -52,24 +51,27 @@ class Measured:
 
 
 class Watcher(threading.Thread):
-    """Asks what a process and all that it started have of memory, until that ends."""
+    """Asks what memory a process and all that it started have, and what time they have taken, until that ends."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
         self._pid = pid
         self._ended = threading.Event()
-        self.most = 0.0
+        self.memory = 0.0
+        self._cores: dict[int, float] = {}
 
     def run(self) -> None:
-        """Ask ten times a second."""
-        while not self._ended.wait(0.1):
-            self.most = max(self.most, sum(map(_memory, _family(self._pid))))
+        """Ask five times a second."""
+        while not self._ended.wait(0.2):
+            family = list(_family(self._pid))
+            self.memory = max(self.memory, sum(map(_memory, family)))
+            self._cores |= {pid: taken for pid in family if (taken := _core_seconds(pid))}
 
     def end(self) -> float:
-        """The most that there was, in MiB."""
+        """The seconds of cores that all of them had taken when they were last seen."""
         self._ended.set()
         self.join()
-        return self.most
+        return sum(self._cores.values())
 
 
 def _family(pid: int) -> Iterator[int]:
@@ -93,10 +95,19 @@ def _memory(pid: int) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
+def _core_seconds(pid: int) -> float:
+    """The time of cores that a process has taken."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def timed(inbox: Path, lake: Path, options: Sequence[str], cores: str) -> tuple[float, float, float]:
     """Seconds, seconds of cores, and MiB of a run."""
     os.sync()
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    begun = time.perf_counter()
     process = subprocess.Popen(  # noqa: S603 - this program
         ["taskset", "-c", cores, *_COMMAND, inbox, "--out", lake, *options],  # noqa: S607
         stdout=subprocess.DEVNULL,
@@ -105,12 +116,10 @@ def timed(inbox: Path, lake: Path, options: Sequence[str], cores: str) -> tuple[
     watcher = Watcher(process.pid)
     watcher.start()
     code = process.wait()
-    seconds, memory = time.perf_counter() - begun, watcher.end()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, used = time.perf_counter() - begun, watcher.end()
     if code:
         raise subprocess.CalledProcessError(code, process.args)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, used, memory
+    return seconds, used, watcher.memory
 
 
 def compare(place: Path, reports: int, repeat: int) -> dict[str, Measured]:
