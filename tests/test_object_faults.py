@@ -28,7 +28,7 @@ from etl.partitions import PartitionBy
 from .faults_lakes import Known, copy, report_ids, restate, wait_for, write_inbox
 from .lakes import hashes
 from .object_faults import Fault, end, start
-from .storage import Storage, download, object_hashes, upload
+from .storage import Storage, download, e_tags, object_hashes, upload
 
 pytestmark = pytest.mark.usefixtures("storage", "remembered")
 
@@ -177,6 +177,53 @@ def test_a_reader_that_goes_by_the_manifest_finds_whole_partitions(storage: Stor
     assert object_hashes(bucket, "lake") == hashes(small.after)
     assert set(told) == {"polled", "read"}
     assert told.count("polled") > 5
+
+
+def _one_state(bucket: str, folder: Path, *, looks_for_commits: bool = True) -> Path | None:
+    """The lake as a reader sees it who must be certain of one state, and looks as docs/object-storage.md says; None
+    where it is not to be had now."""
+    before = [e_tags(bucket, f"lake/{place}") for place in ("_staging", "_manifest")]
+    if looks_for_commits and any(key.endswith(".ready") for key in before[0]):
+        return None
+    lake = download(bucket, "lake", folder)
+    after = [e_tags(bucket, f"lake/{place}") for place in ("_staging", "_manifest")]
+    return lake if after[1] == before[1] and (after[0] == before[0] or not looks_for_commits) else None
+
+
+def _fits_its_manifest(lake: Path) -> bool:
+    """Whether the tables have the reports that the manifest tells of, and no others."""
+    rows = read_manifest(lake).rows.filter(pl.col("outcome") == "read")
+    for place, chosen in (
+        ("", pl.col("standing") != "superseded"),
+        ("_superseded/", pl.col("standing") == "superseded"),
+    ):
+        for name in ("reports", "classes", "records"):
+            files = sorted((lake / f"{place}{name}").rglob("*.parquet"))
+            found = [set(pl.read_parquet(file, columns=["report_id"])["report_id"]) for file in files]
+            if set().union(*found) != set(rows.filter(chosen)["report_id"]):
+                return False
+    return True
+
+
+def test_a_reader_can_be_certain_of_one_state(storage: Storage, small: Small, steps: list[str], tmp_path: Path) -> None:
+    """Wherever a run dies, it finds one state or has to wait; who looks at the manifest alone is misled."""
+    decided = next(at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step)
+    seen, misled = set(), 0
+    for number, at in enumerate((decided, decided + 1, decided + 6, decided + 14, decided + 24)):
+        bucket = storage.bucket()
+        url = upload(bucket, "lake", small.before)
+        assert end(start(Fault(die_at=at), storage.variables, "run", small.inbox, "--out", url))[0] == -9
+        lake = _one_state(bucket, tmp_path / f"certain {number}")
+        seen.add(lake is None)
+        assert lake is None or _fits_its_manifest(lake)
+        careless = _one_state(bucket, tmp_path / f"careless {number}", looks_for_commits=False)
+        misled += careless is not None and not _fits_its_manifest(careless)
+    assert seen == {True, False}
+    assert misled
+    assert end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))[0] == 0
+    lake = _one_state(bucket, tmp_path / "at last")
+    assert lake is not None
+    assert _fits_its_manifest(lake)
 
 
 def test_two_runs_at_once_leave_what_one_leaves(storage: Storage, small: Small) -> None:
