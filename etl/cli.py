@@ -166,8 +166,8 @@ def run_command(
     with _stopping("what was written is whole, run again to finish"):
         if watching:
             seconds = EVERY if every is None else every
-            _tell(f"watching {' '.join(inputs)}, every {seconds:g} s; Ctrl-C ends it")
-            for summary in watch(inputs, out, layouts, every=seconds, **chosen):
+            said = f"watching {' '.join(inputs)}, every {seconds:g} s; Ctrl-C ends it"
+            for summary in watch(inputs, out, layouts, every=seconds, begun=lambda: _tell(said), **chosen):
                 _show(summary, as_json=as_json)
             return
         with _progress(shown=sys.stderr.isatty() and not as_json) as progress:

@@ -20,7 +20,7 @@ from glob import has_magic
 from pathlib import Path
 
 from etl.decoding import count_lines, decode
-from etl.errors import RejectedError, UsageError
+from etl.errors import NothingFoundError, RejectedError, UsageError
 from etl.html_text import html_text, is_html
 from etl.object_inbox import list_url
 from etl.objects import Location, StoredObject, is_url, place_of
@@ -190,27 +190,43 @@ class Inputs:
     unread: list[Found | StoredObject | Reject] = field(default_factory=list)
 
 
-def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = ()) -> Inputs:
+def find_inputs(inputs: Iterable[str], output_folders: Collection[str] = (), *, may_be_empty: bool = False) -> Inputs:
     """What files, folders (recursive), globs and URLs stand for.
 
     Links and special files inside a folder come back as rejects: they are not followed. Where a
     folder holds the output of runs, its `output_folders` are left out. Raises UsageError where an
-    input does not exist.
+    input does not exist, its kind NothingFoundError for a pattern or a prefix that stands for nothing, unless these
+    `may_be_empty`.
     """
     given = list(inputs)
     found: dict[str, Found | StoredObject | Reject] = {}
     folders: list[Path | Location] = []
-    for root in itertools.chain.from_iterable(_expand(name) for name in given if not is_url(name)):
-        items: Iterable[Found | Reject] = [root]
-        if isinstance(root, Found) and root.path.is_dir():
-            folders.append(root.path)
-            items = _walk(root, output_folders)
-        found |= {source_of(item): item for item in items}
-    for url in filter(is_url, given):
-        listed = list_url(url, output_folders)
-        folders += [listed.prefix] if listed.prefix is not None else []
-        found |= {source_of(item): item for item in listed.objects}
+    for name in given:
+        try:
+            listed = _listed_url(name, output_folders) if is_url(name) else _listed_paths(name, output_folders)
+        except NothingFoundError:
+            if not may_be_empty:
+                raise
+        else:
+            found |= {source_of(item): item for item in listed.found}
+            folders += listed.folders
     return Inputs(given, [found[source] for source in sorted(found)], folders)
+
+
+def _listed_paths(given: str, output_folders: Collection[str]) -> Inputs:
+    listed = Inputs([given], [], [])
+    for root in _expand(given):
+        if isinstance(root, Found) and root.path.is_dir():
+            listed.folders.append(root.path)
+            listed.found.extend(_walk(root, output_folders))
+        else:
+            listed.found.append(root)
+    return listed
+
+
+def _listed_url(given: str, output_folders: Collection[str]) -> Inputs:
+    listed = list_url(given, output_folders)
+    return Inputs([given], [*listed.objects], [] if listed.prefix is None else [listed.prefix])
 
 
 def source_of(item: Found | StoredObject | Reject) -> str:
@@ -473,7 +489,7 @@ def _expand(given: str) -> list[Found | Reject]:
         matches = list(_matches(Path(*fixed), path.parts[len(fixed) :]))
         if matches:
             return matches
-        raise UsageError(f"{given}: the pattern matches no file")
+        raise NothingFoundError(f"{given}: the pattern matches no file")
     if path.is_symlink():
         raise UsageError(f"{given}: the link leads nowhere")
     raise UsageError(f"{given or 'an empty name'}: there is no such file or folder")

@@ -2,6 +2,8 @@
 
 EtlError
 ├── UsageError      the call cannot be carried out as it was given (no such inbox, ...)
+│   ├── NothingFoundError  a pattern or a prefix among the inputs stands for nothing
+│   └── NotListedError     object storage did not say what an input stands for
 ├── LayoutError     a layout file is wrong: names the file, the line, the key and the mend
 ├── SchemaError     a table does not fit its declared schema: a defect of the program
 ├── OutputError     the output folder cannot be written
@@ -27,6 +29,14 @@ class EtlError(Exception):
 
 class UsageError(EtlError):
     """The call cannot be carried out as it was given."""
+
+
+class NothingFoundError(UsageError):
+    """A pattern or a prefix among the inputs stands for nothing, at least now."""
+
+
+class NotListedError(UsageError):
+    """The objects that an input stands for cannot be listed, at least now."""
 
 
 class LayoutError(EtlError):

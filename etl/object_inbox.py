@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from glob import has_magic
 
-from etl.errors import StorageError, UsageError
+from etl.errors import NothingFoundError, NotListedError, StorageError
 from etl.objects import Bucket, Location, StoredObject, location_of
 from etl.partitions import OUTPUT_MARKS
 
@@ -23,13 +23,13 @@ class ListedUrl:
 def list_url(url: str, output_folders: Collection[str]) -> ListedUrl:
     """What a URL stands for. Where a lake lies below a prefix, its `output_folders` are left out.
 
-    Raises UsageError where there is nothing, or the store cannot be asked.
+    Raises NothingFoundError where there is nothing, NotListedError where the store cannot be asked.
     """
     location = location_of(url)
     try:
         return _listed(Bucket(location), location, output_folders, is_prefix=url.endswith("/") or not location.key)
     except StorageError as error:
-        raise UsageError(str(error)) from error
+        raise NotListedError(str(error)) from error
 
 
 def _listed(bucket: Bucket, location: Location, output_folders: Collection[str], *, is_prefix: bool) -> ListedUrl:
@@ -42,7 +42,7 @@ def _listed(bucket: Bucket, location: Location, output_folders: Collection[str],
     chosen = list(_without_markers(bucket, _without_lakes(found, len(fixed), output_folders)))
     if not found:
         missing = "the pattern fits no object" if pattern else "there is no such object, and none below it"
-        raise UsageError(f"{location.url}: {missing}")
+        raise NothingFoundError(f"{location.url}: {missing}")
     return ListedUrl(chosen, None if pattern else location)
 
 

@@ -21,7 +21,7 @@ import polars as pl
 from etl.commits import cannot_write, is_delta, stage_file
 from etl.delta_tables import DeltaStore
 from etl.documents import Found, Inputs, Reject, find_inputs, gone_sources, size_of
-from etl.errors import EtlError, UsageError
+from etl.errors import EtlError, UsageError, first_line
 from etl.inbox import Inbox
 from etl.landing import Landing
 from etl.layout import Layouts, usable_layouts
@@ -96,16 +96,14 @@ def run(
     """
     started = datetime.now(UTC)
     layouts = usable_layouts(layouts)
-    if lineage:
-        needs_lineage()
-    wanted = _partition_by(partition_by)
+    wanted = check_call(partition_by, lineage=lineage)
     asked, urls = _asked(inputs, engine)
     found = asked.found
     count = 1 if _few(found) else workers or processor_cores()
     run_id = f"{started:%Y%m%dT%H%M%S%f}Z-{os.getpid()}"
     store = open_lake(os.fspath(output), run_id, lake_format)
     with (
-        _session(engine, spark) as session,
+        session(engine, spark) as running,
         store.lock(waiting),
         store.staging(run_id) as staging,
         Workers(count) as processes,
@@ -126,11 +124,11 @@ def run(
         read_by = readers(layouts)
         inbox = Inbox(store, manifest, layouts, read_by, chosen, summary, keep_sources=keep_sources, force=force)
         reading: LocalEngine | SparkEngine
-        if session is None:
+        if running is None:
             reading = LocalEngine(store, staging, processes, layouts, chosen, keep_sources=keep_sources)
         else:
-            found = with_urls(session, found, urls)
-            reading = SparkEngine(session, store, staging, layouts, chosen, keep_sources=keep_sources)
+            found = with_urls(running, found, urls)
+            reading = SparkEngine(running, store, staging, layouts, chosen, keep_sources=keep_sources)
             summary.workers = reading.cores
         landing = Landing(store, staging, manifest, read_by, chosen, reading.rebuild)
         with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
@@ -197,8 +195,16 @@ def _is_spark(engine: str) -> bool:
     return engine == SPARK
 
 
-def _session(engine: str, given: SparkSession | None) -> AbstractContextManager[SparkSession | None]:
+def session(engine: str, given: SparkSession | None) -> AbstractContextManager[SparkSession | None]:
+    """The session of Spark that an engine needs: one that is given, or that there is, else one for the while."""
     return spark_session(given) if _is_spark(engine) else nullcontext()
+
+
+def check_call(partition_by: PartitionBy | str | None, *, lineage: bool) -> PartitionBy | None:
+    """The partitioning that is asked for; whatever else is asked for can be had. Raises UsageError."""
+    if lineage:
+        needs_lineage()
+    return _partition_by(partition_by)
 
 
 def _partition_by(given: PartitionBy | str | None) -> PartitionBy | None:
@@ -229,8 +235,8 @@ def _telling_failure(staging: StagingArea, teller: Teller) -> Iterator[None]:
     """Leave word of a run that does not come to its end, where that can be written."""
     try:
         yield
-    except (EtlError, OSError, KeyboardInterrupt) as error:
-        state, said = (INTERRUPTED, None) if isinstance(error, KeyboardInterrupt) else (FAILED, str(error))
+    except (Exception, KeyboardInterrupt) as error:
+        state, said = (INTERRUPTED, None) if isinstance(error, KeyboardInterrupt) else (FAILED, first_line(error))
         with suppress(EtlError, OSError):
             folder = staging.next_folder()
             staging.commit(folder, teller.stage(folder, state, said))

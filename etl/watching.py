@@ -13,29 +13,37 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from etl.commits import stage_file
-from etl.documents import STANDARD_INPUT, Found, Reject, find_inputs, source_of
-from etl.errors import LakeError, UsageError
+from etl.documents import STANDARD_INPUT, Found, Inputs, Reject, find_inputs, source_of
+from etl.errors import LakeError, NotListedError, UsageError
 from etl.layout import Layouts, usable_layouts
-from etl.manifest import list_bytes, readers
-from etl.objects import StoredObject
+from etl.manifest import REJECTED, Manifest, list_bytes, read_manifest, readers
+from etl.objects import StoredObject, is_store, is_url, location_of, place_of
 from etl.parquet import read_parquet
 from etl.partitions import OUTPUT_FOLDERS, SUFFIX, WATCHED_FOLDER, PartitionBy
-from etl.runs import LOCAL, open_lake, run
+from etl.runs import LOCAL, check_call, open_lake, run, session
 from etl.schema import arrow_schema
 from etl.stores import LakeStore
 from etl.summary import Summary
 
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
 # Seconds from one look at the inbox to the next.
 EVERY = 10.0
-# Rejected for these reasons, a file may be readable another time though nothing has changed about it.
-_TRIED_AGAIN = ("unreadable", "changed", "internal_error")
+# Rejected for these reasons, a file may be readable another time though nothing has changed about it. It is tried again
+# after so many seconds, and then after pauses that double, up to the second.
+_PASSING = ("unreadable", "changed", "internal_error")
+TRIED_AFTER, TRIED_AFTER_AT_MOST = 60.0, 3600.0
+# So many looks in a row may fail because object storage does not answer.
+FAILED_LOOKS = 5
 # Of fcntl of Linux: which signal tells that a lease is broken. By default it is one that ends the process.
 _F_SETSIG = 10
 
@@ -53,53 +61,127 @@ def watch(
     waiting: Callable[[], None] | None = None,
     lineage: bool = False,
     engine: str = LOCAL,
+    spark: SparkSession | None = None,
     lake_format: str | None = None,
     pause: Callable[[float], object] = time.sleep,
+    begun: Callable[[], None] | None = None,
 ) -> Iterator[Summary]:
     """Look at the inbox every so many seconds, without end, and read what is new in it; each run's summary.
 
     A file is new if it is not as it was when a watch over the same inputs last read it, with this program and these
     layouts. One that is still being written is left for another look: one that a process has open for writing, or that
-    changed in the last `every` seconds or since the last look. `pause` waits so many seconds; what it raises ends the
-    watch. The rest is as `etl.run` has it.
+    changed in the last `every` seconds or since the last look. `begun` is called when nothing is wrong with the call,
+    before anything is read. `pause` waits so many seconds; what it raises ends the
+    watch. With Spark there is one session for all of it. The rest is as `etl.run` has it.
     """
     given = [os.fspath(path) for path in inputs]
-    if STANDARD_INPUT in given:
-        raise UsageError("standard input cannot be watched; name files or folders")
+    _refuse_what_cannot_be_watched(given)
+    check_call(partition_by, lineage=lineage)
     known = usable_layouts(layouts)
     record = _Record(os.fspath(output), [*given, f"sources kept: {keep_sources}"], readers(known).together, lake_format)
-    find_inputs(given, OUTPUT_FOLDERS)  # before anything is written
-    seen = {} if force else record.read(waiting)
-    again: set[str] = set()  # what the next watch is to read once more
-    last: Mapping[str, str] = {}
-    while True:
-        found = find_inputs(given, OUTPUT_FOLDERS)
-        states = {source_of(item): _state(item) for item in found.found}
-        new = [item for item in found.found if seen.get(source_of(item)) != states[source_of(item)]]
-        settled = [item for item in new if _is_settled(item, states[source_of(item)], last, every)]
-        if settled:
-            chosen = {source_of(item) for item in settled}
-            unread = [item for item in found.found if source_of(item) not in chosen]
-            summary = run(
-                replace(found, found=settled, unread=unread),
-                output,
-                known,
-                keep_sources=keep_sources,
-                force=force,
-                partition_by=partition_by,
-                workers=workers,
-                waiting=waiting,
-                lineage=lineage,
-                engine=engine,
-                lake_format=lake_format,
-            )
-            seen = {source: state for source, state in seen.items() if source in states}
-            seen |= {source: states[source] for source in chosen}
-            again = (again - chosen) | _to_try_again(summary)
-            record.write({source: state for source, state in seen.items() if source not in again})
-            yield summary
-        last = {source_of(item): states[source_of(item)] for item in new}
-        pause(every)
+    inbox = _Inbox(given, every)
+    inbox.list()  # before anything is written
+    with session(engine, spark) as running:
+        inbox.seen = {} if force else record.read(waiting)
+        if begun is not None:
+            begun()
+        while True:
+            found = inbox.look()
+            if found is not None:
+                summary = run(
+                    found,
+                    output,
+                    known,
+                    keep_sources=keep_sources,
+                    force=force,
+                    partition_by=partition_by,
+                    workers=workers,
+                    waiting=waiting,
+                    lineage=lineage,
+                    engine=engine,
+                    spark=running,
+                    lake_format=lake_format,
+                )
+                inbox.read(found)
+                inbox.failed(record.write(inbox.seen, waiting))
+                yield summary
+            pause(every)
+
+
+def _refuse_what_cannot_be_watched(given: Iterable[str]) -> None:
+    """Raise UsageError for standard input, and for URLs that are read through Spark or not at all."""
+    for name in given:
+        if name == STANDARD_INPUT:
+            raise UsageError("standard input cannot be watched; name files or folders")
+        if is_url(name) and not is_store(place_of(name).scheme):
+            scheme = place_of(name).scheme
+            raise UsageError(f"what begins with {scheme}:// cannot be watched; let a scheduler run `etl run` over it")
+        if is_url(name):
+            location_of(name)
+
+
+class _Inbox:
+    """The inbox as it was seen, look by look."""
+
+    def __init__(self, given: list[str], every: float) -> None:
+        self._given = given
+        self._every = every
+        self.seen: dict[str, str] = {}  # the state of each file that was read
+        self._last: dict[str, str] = {}  # at the last look, of those that are new
+        self._failed_looks = 0
+        self._tries: dict[str, int] = {}  # of what could not be read for a reason that may pass
+        self._due: dict[str, float] = {}
+
+    def list(self) -> Inputs:
+        """All that stands in it now. Raises UsageError."""
+        return find_inputs(self._given, OUTPUT_FOLDERS, may_be_empty=True)
+
+    def look(self) -> Inputs | None:
+        """What is to be read now; None if that is nothing. Raises UsageError."""
+        try:
+            there = self.list()
+        except NotListedError:
+            self._failed_looks += 1
+            if self._failed_looks == FAILED_LOOKS:
+                raise
+            return None
+        self._failed_looks = 0
+        states = {source_of(item): _state(item) for item in there.found}
+        new = [item for item in there.found if self._is_new(source_of(item), states)]
+        chosen = {source_of(item) for item in new if self._is_settled(item, states)}
+        self._last = {source_of(item): states[source_of(item)] for item in new}
+        self.seen = {source: state for source, state in self.seen.items() if source in states}
+        if not chosen:
+            return None
+        self._states = states
+        found = [item for item in there.found if source_of(item) in chosen]
+        return replace(there, found=found, unread=[item for item in there.found if source_of(item) not in chosen])
+
+    def read(self, found: Inputs) -> None:
+        """Take note of what was read."""
+        for source in map(source_of, found.found):
+            self.seen[source] = self._states[source]
+            self._due.pop(source, None)
+
+    def failed(self, files: Collection[str]) -> None:
+        """Take note of all that could not be read for a reason that may pass."""
+        self._tries = {file: tries for file, tries in self._tries.items() if file in files}
+        for file in files:
+            if file not in self._due:
+                self._tries[file] = self._tries.get(file, 0) + 1
+                delay = min(TRIED_AFTER * 2 ** (self._tries[file] - 1), TRIED_AFTER_AT_MOST)
+                self._due[file] = time.monotonic() + delay
+
+    def _is_new(self, source: str, states: Mapping[str, str]) -> bool:
+        is_due = source in self._due and time.monotonic() >= self._due[source]
+        return is_due or self.seen.get(source) != states[source]
+
+    def _is_settled(self, item: Found | StoredObject | Reject, states: Mapping[str, str]) -> bool:
+        """Whether a file is no longer being written; objects are put whole."""
+        if not isinstance(item, Found):
+            return True
+        is_old = self._last.get(item.source) == states[item.source] or _age(item) >= self._every
+        return is_old and not is_being_written(item.path)
 
 
 class _Record:
@@ -129,23 +211,23 @@ class _Record:
         mine = pl.DataFrame(rows).filter(pl.col("read_by") == self._read_by)
         return dict(mine.select("source", "state").iter_rows())
 
-    def write(self, seen: Mapping[str, str]) -> None:
-        """Put it into the lake."""
-        rows = pl.DataFrame(
-            {"source": list(seen), "state": list(seen.values())}, schema={"source": pl.String, "state": pl.String}
-        )
-        content = list_bytes(rows.sort("source").with_columns(read_by=pl.lit(self._read_by)), "watched")
+    def write(self, seen: Mapping[str, str], waiting: Callable[[], None] | None) -> set[str]:
+        """Put it into the lake, but for files that could not be read for a reason that may pass: these come back."""
         store = self._store()
-        with store.lock(None), store.staging(self._run_id) as staging:
+        with store.lock(waiting), store.staging(self._run_id) as staging:
+            failed = _failed(read_manifest(store.root)).intersection(seen)
+            rows = [(source, state, self._read_by) for source, state in sorted(seen.items()) if source not in failed]
+            schema = {"source": pl.String, "state": pl.String, "read_by": pl.String}
             folder = staging.next_folder()
-            stage_file(folder, self._file, content)
+            stage_file(folder, self._file, list_bytes(pl.DataFrame(rows, schema, orient="row"), "watched"))
             staging.commit(folder, [self._file])
+        return failed
 
 
-def _to_try_again(summary: Summary) -> set[str]:
-    """The files of documents that could not be read for a reason that may pass."""
-    sources = (reject["source"] for reject in summary.rejects if reject["reason_code"] in _TRIED_AGAIN)
-    return {source.partition("!/")[0].partition("#")[0] for source in sources}
+def _failed(manifest: Manifest) -> set[str]:
+    """The files with something that could not be read for a reason that may pass."""
+    rejected = manifest.rows.filter(pl.col("outcome") == REJECTED, pl.col("reason_code").is_in(_PASSING))
+    return set(rejected.select(pl.coalesce("file", "source")).to_series())
 
 
 def _state(item: Found | StoredObject | Reject) -> str:
@@ -159,14 +241,6 @@ def _state(item: Found | StoredObject | Reject) -> str:
     except OSError as error:
         return f"unreadable: {error.strerror or error}"
     return f"{known.st_size} {known.st_mtime_ns} {known.st_ctime_ns} {known.st_ino}"
-
-
-def _is_settled(item: Found | StoredObject | Reject, state: str, last: Mapping[str, str], every: float) -> bool:
-    """Whether a file is no longer being written; objects are put whole."""
-    if isinstance(item, Reject | StoredObject):
-        return True
-    is_old = last.get(source_of(item)) == state or _age(item) >= every
-    return is_old and not is_being_written(item.path)
 
 
 def _age(item: Found) -> float:

@@ -84,8 +84,13 @@ def test_an_inbox_of_objects_is_watched(storage: Storage, tmp_path: Path) -> Non
     texts = [render(report, random_style(4)).encode() for report in simulate(make_deal(4), 3)]
     bucket = storage.bucket()
     url = f"s3://{bucket}/lake"
-    put(bucket, {"inbox/0.txt": texts[0]})
-    summaries = watch([f"s3://{bucket}/inbox"], url, every=0.1)
+    pauses = []
+
+    def pause(_seconds: float) -> None:
+        pauses.append(len(objects(bucket, "lake/reports")))
+        put(bucket, {f"inbox/{len(pauses) - 1}.txt": texts[0]} if len(pauses) == 1 else {})
+
+    summaries = watch([f"s3://{bucket}/inbox"], url, every=0.1, pause=pause)  # there is nothing yet
     assert next(summaries).reports_read == 1
     put(bucket, {"inbox/1.txt": texts[1]})
     summary = next(summaries)

@@ -203,7 +203,7 @@ def test_what_could_not_be_read_is_tried_by_the_next_watch(inbox: Path, tmp_path
     before = find_inputs([str(inbox)])
     (inbox / "1.txt").unlink()
     with pytest.MonkeyPatch.context() as patch:  # it vanishes after it was listed, and is there again as it was
-        patch.setattr(watching, "find_inputs", lambda *_: before)
+        patch.setattr(watching, "find_inputs", lambda *_, **__: before)
         patch.setattr(watching, "_state", lambda item: "as ever" if item else "")
         with Watch(inbox, output) as watched:
             assert _rejects_of(watched, 2) == ["unreadable"]
@@ -211,6 +211,55 @@ def test_what_could_not_be_read_is_tried_by_the_next_watch(inbox: Path, tmp_path
         (inbox / "1.txt").write_text(TEXTS[1])
         with Watch(inbox, output) as watched:
             assert _counts(watched.next_run()) == (1, 1, 0)
+
+
+def test_what_could_not_be_read_is_tried_again_after_a_while(
+    inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "TRIED_AFTER", 10 * EVERY)
+    hidden = tmp_path / "hidden.txt"
+    (inbox / "1.txt").write_text(TEXTS[1])
+    before = find_inputs([str(inbox)])
+    (inbox / "1.txt").rename(hidden)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "find_inputs", lambda *_, **__: before)
+        patch.setattr(watching, "_state", lambda item: "as ever" if item else "")
+        with Watch(inbox, tmp_path / "lake") as watched:
+            assert _rejects_of(watched, 2) == ["unreadable"]
+            hidden.rename(inbox / "1.txt")
+            summary = watched.next_run()
+            assert (_counts(summary), summary.rejected) == ((1, 1, 0), 0)
+            assert watched.reads_nothing()
+
+
+def test_all_that_could_not_be_read_is_tried_again(
+    inbox: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not only as many as a summary lists."""
+    monkeypatch.setattr("etl.summary.LISTED", 3)
+    for number in range(8):
+        (inbox / f"x{number}.txt").write_text(TEXTS[1])
+    before = find_inputs([str(inbox)])
+    for number in range(8):
+        (inbox / f"x{number}.txt").unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(watching, "find_inputs", lambda *_, **__: before)
+        patch.setattr(watching, "_state", lambda item: "as ever" if item else "")
+        with Watch(inbox, tmp_path / "lake") as watched:
+            assert set(_rejects_of(watched, 9)) == {"unreadable"}
+    (record,) = (tmp_path / "lake" / "_watched").iterdir()
+    assert pl.read_parquet(record)["source"].to_list() == [f"{inbox}/0.txt"]
+
+
+def test_a_pattern_that_fits_nothing_yet_is_waited_for(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    with Watch(inbox / "*.txt", tmp_path / "lake") as watched:
+        assert watched.reads_nothing()
+        (inbox / "0.txt").write_text(TEXTS[0])
+        assert _counts(watched.next_run()) == (1, 1, 0)
+        (inbox / "0.txt").unlink()
+        assert watched.reads_nothing()
 
 
 def test_links_are_rejected_once(inbox: Path, tmp_path: Path) -> None:
@@ -288,6 +337,19 @@ def test_what_cannot_be_watched(tmp_path: Path) -> None:
         next(watch(["-"], tmp_path / "lake"))
     with pytest.raises(UsageError, match="no such file or folder"):
         next(watch([tmp_path / "nowhere"], tmp_path / "lake"))
+    with pytest.raises(UsageError, match="what begins with hdfs:// cannot be watched"):
+        next(watch(["hdfs://nn/inbox"], tmp_path / "lake", engine="spark"))
+    with pytest.raises(UsageError, match="cannot be partitioned by 'month'"):
+        next(watch([tmp_path], tmp_path / "lake", partition_by="month"))
+    with pytest.raises(UsageError, match="there is no engine 'nope'"):
+        next(watch([tmp_path], tmp_path / "lake", engine="nope"))
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_url_with_a_secret_is_not_repeated(tmp_path: Path) -> None:
+    said = call_etl("run", "s3://KEY:HUSH@bucket/inbox", "--out", tmp_path / "lake", "--watch")
+    assert said.returncode == 2
+    assert "HUSH" not in said.stdout + said.stderr
 
 
 def test_an_inbox_that_goes_ends_the_watch(inbox: Path, tmp_path: Path) -> None:
