@@ -69,10 +69,12 @@ MAX_ROW_BYTES = 512 * 1024**2
 TASKS_A_CORE = 3
 SLICE_FILES = 500
 OWNERS_A_TASK = 500
-# Arrow batches that go to a task.
-_ARROW = {
+# Rows hold whole documents and files: few of them go to a task at once, and few are kept in one piece.
+_FEW_ROWS = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(64 * 1024**2),
+    "spark.sql.inMemoryColumnarStorage.batchSize": "16",
+    "spark.sql.inMemoryColumnarStorage.compressed": "false",
 }
 
 _DOCUMENTS = "`group` string, number int, source string, sha256 string, item binary, content binary"
@@ -163,7 +165,7 @@ class SparkEngine:
         keep_sources: bool,
     ) -> None:
         self._spark = session.newSession()  # with settings of its own
-        for name, value in _ARROW.items():
+        for name, value in _FEW_ROWS.items():
             self._spark.conf.set(name, value)
         self._context = self._spark.sparkContext
         self._store = store
@@ -394,10 +396,10 @@ def _refuse_unseen(found: Sequence[Found | StoredObject], told: Iterable[Documen
 
 @contextmanager
 def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
-    """A frame that is made once, and kept while it is needed."""
+    """A frame that is made once, and kept while it is needed: on disks, for it may be larger than any memory."""
     from pyspark import StorageLevel  # noqa: PLC0415
 
-    kept = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    kept = rows.persist(StorageLevel.DISK_ONLY)
     try:
         yield kept
     finally:
