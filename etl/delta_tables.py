@@ -17,6 +17,7 @@ import json
 import os
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -467,13 +468,20 @@ def _link_files(output: Path, root: Path, logs: DeltaTables, files: Iterable[str
 
 
 def _link(target: str, link: str) -> None:
-    """Make a link to a file, in the place of an earlier one; none where the file is lost."""
-    folder = os.path.dirname(link)  # noqa: PTH120 - one of thousands, as all below
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(link)  # noqa: PTH108
-    if os.path.exists(target):  # noqa: PTH110
-        os.symlink(target, link)  # noqa: PTH211
+    """Let a link lead to a file, in the place of an earlier one; none where the file is lost.
+
+    Another try of the same task may look at this moment, and would take a link that is missing for no rows at all.
+    """
+    if not os.path.exists(target):  # noqa: PTH110 - one of thousands, as all below
+        Path(link).unlink(missing_ok=True)
+        return
+    with contextlib.suppress(OSError):  # there is none
+        if os.readlink(link) == target:  # noqa: PTH115
+            return
+    os.makedirs(os.path.dirname(link), exist_ok=True)  # noqa: PTH103, PTH120
+    aside = f"{link}.{uuid.uuid4().hex}"
+    os.symlink(target, aside)  # noqa: PTH211
+    os.replace(aside, link)  # noqa: PTH105
 
 
 def _is_whole(file: str, size: int) -> bool:
