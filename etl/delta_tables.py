@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.commits import LakeLock, Staging, refuse_parquet
-from etl.errors import LakeError, OutputError, UsageError, first_line
+from etl.errors import LakeError, OutputError, UsageError, first_line, named_as
 from etl.manifest import read_manifest
 from etl.parquet import REREAD, has_end
 from etl.partitions import (
@@ -384,7 +384,8 @@ class DeltaStore:
             if not any((self._output / MANIFEST_FOLDER).glob(f"*{SUFFIX}")):
                 read_manifest(self._output)  # raises where there are tables, and says so of this folder
             _link_lists(self._output, self.root, [MANIFEST_FOLDER])  # it may not be there yet
-            yield staging
+            with named_as(self.root, os.fspath(self._output)):
+                yield staging
 
     def fetch(self, files: Iterable[str]) -> None:
         """Link to those of these files that the lake has now. Raises LakeError for one that is damaged."""
@@ -440,10 +441,8 @@ def as_folder(output: Path) -> Iterator[Path]:
             _link_files(
                 output, root, logs, (f"{name}/{partition_file(partition)}" for partition in logs.partitions(name))
             )
-        try:
+        with named_as(root, os.fspath(output)):
             yield root
-        except LakeError as error:
-            raise LakeError(os.path.realpath(error.file), error.message, error.hint) from error
 
 
 def _link_lists(output: Path, root: Path, names: Iterable[str]) -> None:

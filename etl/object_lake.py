@@ -31,7 +31,7 @@ from types import TracebackType
 from typing import Self
 
 from etl.commits import cannot_write, turn
-from etl.errors import EtlError, LakeError, OutputError
+from etl.errors import EtlError, LakeError, OutputError, named_as
 from etl.leases import Lease
 from etl.manifest import without_manifest
 from etl.objects import Bucket, StoredObject, in_parallel, is_url, location_of, refuse_lost_slash
@@ -170,18 +170,18 @@ class ObjectStore:
 
 @contextmanager
 def lake_copy(url: str, *, with_sources: bool = False) -> Iterator[Path]:
-    """A folder with the tables and lists of a lake in object storage, for the while. What reads it may name the folder
-    in an error: there the URL comes in its place. Raises OutputError."""
+    """A folder with the tables and lists of a lake in object storage, for the while, all of one state. What reads it
+    may name the folder in an error: there the URL comes in its place. Raises OutputError."""
     store = ObjectStore(url)
     wanted = [*TABLES, SUPERSEDED_FOLDER, MANIFEST_FOLDER, REJECTS_FOLDER, REJECTED_RECORDS_FOLDER]
     try:
-        listed = in_parallel(store.listed, [*wanted, SOURCES_FOLDER] if with_sources else wanted)
-        store.download(file for files in listed for file in files)
-        yield store.root
-    except EtlError as error:
-        error.args = (str(error).replace(str(store.root), store.url),)
-        raise
+        with named_as(store.root, store.url):
+            _fetch_one_state(store, [*wanted, SOURCES_FOLDER] if with_sources else wanted)
+            yield store.root
     finally:
+        store.close()
+
+
 def _fetch_one_state(store: ObjectStore, folders: Sequence[str]) -> None:
     """Bring all files of some folders below the root of a store, with no commit half done. Raises OutputError where a
     run commits again and again, or has left a commit that is not finished."""
@@ -213,9 +213,6 @@ def _standing(store: ObjectStore) -> dict[str, str | None] | None:
 def _manifest_versions(store: ObjectStore) -> dict[str, str | None]:
     """The files of the manifest, with what stands for their versions."""
     return {file: _version(item) for file, item in store.listed(MANIFEST_FOLDER).items()}
-
-
-        store.close()
 
 
 class _Files:
@@ -273,7 +270,7 @@ class ObjectStaging:
 
     def __enter__(self) -> Self:
         self._recover()
-        self._manifest = self._versions()
+        self._manifest = _manifest_versions(self._store)
         if not self._manifest and set(TABLES) & set(self._store.bucket.folders(self._store.place.key)):
             raise without_manifest(f"{self._store.url}/{MANIFEST_FOLDER}")
         self._store.download(self._manifest)
@@ -346,13 +343,9 @@ class ObjectStaging:
             self._check()
             self._store.bucket.delete(self._store.key(file) for file in rest if file != lock)
 
-    def _versions(self) -> dict[str, str | None]:
-        """The files of the manifest, with what stands for their versions."""
-        return {file: _version(item) for file, item in self._store.listed(MANIFEST_FOLDER).items()}
-
     def _is_in_time(self, folder: Path, files: Collection[str], commit: _Commit) -> bool:
         """Whether the manifest is the one that a commit was made for, but for what the commit does to it."""
-        now = self._versions()
+        now = _manifest_versions(self._store)
         changed = {file for file in now.keys() | commit.manifest.keys() if now.get(file) != commit.manifest.get(file)}
         gone = {file for file in commit.removals if file not in now}
         put = [file for file in changed.intersection(files) if self._stands(file, (folder / file).read_bytes())]

@@ -793,6 +793,20 @@ def test_a_damaged_file_is_named_and_mended(amended: Path, tmp_path: Path) -> No
     assert _tables(state(amended)) == _tables(whole)
 
 
+def test_errors_name_the_lake_and_no_folder_of_links(amended: Path, tmp_path: Path) -> None:
+    run([write_inbox(tmp_path / "more", (0,), 1)], amended)
+    done = call_etl("diff", amended, "previous", "latest")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"etl: {amended}: holds 2 deals: ")
+    manifest = amended / "_manifest" / "documents.parquet"
+    manifest.write_bytes(manifest.read_bytes()[:-10])
+    with pytest.raises(LakeError, match="cannot be read") as raised:
+        run([tmp_path / "second"], amended)
+    assert str(raised.value).startswith(f"{manifest}: ")
+    assert str(raised.value.file) == str(manifest)
+    assert "_staging" not in str(raised.value)
+
+
 def test_what_another_program_has_rewritten_is_no_riddle(amended: Path, tmp_path: Path) -> None:
     """Such as OPTIMIZE ZORDER: its files have other names, and their rows another order."""
     opened(amended, "classes").optimize.z_order(["class_key"])
