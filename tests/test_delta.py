@@ -437,7 +437,7 @@ def test_what_does_not_know_delta_tables_says_so(lakes: dict[str, tuple[Path, Pa
         compact(delta, PartitionBy.DATE)
     done = call_etl("views", delta, "--to", tmp_path / "sql")
     assert done.returncode == 2
-    assert "its tables are Delta tables" in done.stderr
+    assert "its tables are Delta tables; read each with DuckDB's delta_scan('OUTPUT/<table>')" in done.stderr
     assert not (tmp_path / "sql").exists()
 
 
