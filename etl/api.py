@@ -37,8 +37,8 @@ class Report:
 
 
 def read_report(source: str | os.PathLike[str] | bytes, layouts: Layouts = None) -> Report:
-    """Read the report in a file, or in the bytes of one; or that which a run names so: `file#2`,
-    `archive.zip!/file#2/17`. Nothing is written.
+    """Read the report in a file, at a URL of object storage, or in the bytes of a file; or that which a run names so:
+    `file#2`, `archive.zip!/file#2/17`. Nothing is written.
 
     `layouts` are those to read with, or a folder of a user's own, which adds to the packaged ones.
 

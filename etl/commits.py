@@ -251,7 +251,12 @@ def is_delta(output: Path) -> bool:
     """Whether the tables of a lake are Delta tables, or will be when a commit of a killed run is finished."""
     if any((output / f"{place}{name}" / DELTA_LOG).is_dir() for place in PLACES for name in TABLES):
         return True
-    return next((output / STAGING_FOLDER).glob(f"*/*{_READY}/{_PLAN}"), None) is not None
+    return _plan(output) is not None
+
+
+def _plan(output: Path) -> Path | None:
+    """What a commit that is ready says of tables that have logs; of one of several."""
+    return next((output / STAGING_FOLDER).glob(f"*/*{_READY}/{_PLAN}"), None)
 
 
 def refuse_delta(output: Path, hint: str) -> None:
@@ -268,7 +273,13 @@ def refuse_parquet(output: Path) -> None:
 
 
 def recover(output: Path, tables: TableLogs | None = None) -> None:
-    """Finish the commits that earlier runs left ready, in their order, and clear away what is not ready."""
+    """Finish the commits that earlier runs left ready, in their order, and clear away what is not ready.
+
+    Raises OutputError, with nothing done, where a commit to tables that have logs was left and these are not given: its
+    files would come to stand as plain ones, of which no log tells.
+    """
+    if tables is None and (plan := _plan(output)) is not None:
+        raise OutputError(f"{plan.parent}: a commit to Delta tables is not finished; run `etl run` to finish it")
     for run in sorted(_folders(output / STAGING_FOLDER)):
         _finish(output, run, tables)
 

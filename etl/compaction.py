@@ -25,6 +25,7 @@ from etl.workers import Workers, processor_cores, result_of
 _Deal = tuple[Sequence[str], Mapping[str, tuple[str, int]]]
 # So many reports are rewritten by one job.
 REPORTS_AT_ONCE = 240
+_NEW_LAKE = "make a new lake of larger files: etl run INBOX --out OTHER --format delta --partition-by deal"
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,9 @@ def compact(
     """
     if not output.is_dir():
         raise UsageError(f"{output}: there is no such folder; name the folder that `etl run --out` wrote")
-    refuse_delta(
-        output, "make a new lake of larger files: etl run INBOX --out OTHER --format delta --partition-by deal"
-    )
+    refuse_delta(output, _NEW_LAKE)
     count = workers or processor_cores()
-    with LakeLock(output, waiting), Staging(output, f"compact-{os.getpid()}") as staging, Workers(count) as processes:
+    with LakeLock(output, waiting), _staging(output) as staging, Workers(count) as processes:
         manifest = read_manifest(output)
         present = partitioning_of(output) if has_reports(manifest.rows) else None
         if present is None:
@@ -75,6 +74,12 @@ def compact(
         staging.swap(folder, partition_by)
         before, now = _count(reports, present), _count(reports, partition_by)
         return Compacted(present, partition_by, reports.height, before, now)
+
+
+def _staging(output: Path) -> Staging:
+    """The staging folder. Raises UsageError where the lake has Delta tables, perhaps only since this waits for it."""
+    refuse_delta(output, _NEW_LAKE)
+    return Staging(output, f"compact-{os.getpid()}")
 
 
 def rewrite(

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -29,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from etl.commits import LakeLock, Staging, refuse_parquet
-from etl.errors import LakeError, OutputError, UsageError, first_line
+from etl.errors import LakeError, OutputError, UsageError, first_line, named_as
 from etl.manifest import read_manifest
 from etl.parquet import REREAD, has_end
 from etl.partitions import (
@@ -383,7 +384,8 @@ class DeltaStore:
             if not any((self._output / MANIFEST_FOLDER).glob(f"*{SUFFIX}")):
                 read_manifest(self._output)  # raises where there are tables, and says so of this folder
             _link_lists(self._output, self.root, [MANIFEST_FOLDER])  # it may not be there yet
-            yield staging
+            with named_as(self.root, os.fspath(self._output)):
+                yield staging
 
     def fetch(self, files: Iterable[str]) -> None:
         """Link to those of these files that the lake has now. Raises LakeError for one that is damaged."""
@@ -439,10 +441,8 @@ def as_folder(output: Path) -> Iterator[Path]:
             _link_files(
                 output, root, logs, (f"{name}/{partition_file(partition)}" for partition in logs.partitions(name))
             )
-        try:
+        with named_as(root, os.fspath(output)):
             yield root
-        except LakeError as error:
-            raise LakeError(os.path.realpath(error.file), error.message, error.hint) from error
 
 
 def _link_lists(output: Path, root: Path, names: Iterable[str]) -> None:
@@ -467,13 +467,20 @@ def _link_files(output: Path, root: Path, logs: DeltaTables, files: Iterable[str
 
 
 def _link(target: str, link: str) -> None:
-    """Make a link to a file, in the place of an earlier one; none where the file is lost."""
-    folder = os.path.dirname(link)  # noqa: PTH120 - one of thousands, as all below
-    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(link)  # noqa: PTH108
-    if os.path.exists(target):  # noqa: PTH110
-        os.symlink(target, link)  # noqa: PTH211
+    """Let a link lead to a file, in the place of an earlier one; none where the file is lost.
+
+    Another try of the same task may look at this moment, and would take a link that is missing for no rows at all.
+    """
+    if not os.path.exists(target):  # noqa: PTH110 - one of thousands, as all below
+        Path(link).unlink(missing_ok=True)
+        return
+    with contextlib.suppress(OSError):  # there is none
+        if os.readlink(link) == target:  # noqa: PTH115
+            return
+    os.makedirs(os.path.dirname(link), exist_ok=True)  # noqa: PTH103, PTH120
+    aside = f"{link}.{uuid.uuid4().hex}"
+    os.symlink(target, aside)  # noqa: PTH211
+    os.replace(aside, link)  # noqa: PTH105
 
 
 def _is_whole(file: str, size: int) -> bool:

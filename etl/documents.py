@@ -463,7 +463,12 @@ def source_path(source: str) -> Path:
 
 def source_place(source: str) -> Path | Location:
     """The path or the place in object storage of which `source_name` made this text."""
-    return place_of(_named(source).decode("utf-8", "replace")) if is_url(source) else source_path(source)
+    return place_of(source_url(source)) if is_url(source) else source_path(source)
+
+
+def source_url(source: str) -> str:
+    """The URL of which `source_name` made this text."""
+    return _named(source).decode("utf-8", "replace")
 
 
 def _named(source: str) -> bytes:

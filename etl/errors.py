@@ -15,6 +15,9 @@ EtlError
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -87,3 +90,23 @@ class RejectedError(EtlError):
         self.reason_code = reason_code
         self.message = message
         self.hint = hint
+
+
+@contextmanager
+def named_as(folder: Path, place: str) -> Iterator[None]:
+    """Let errors name a place, where they would name the folder that stands for it only for a while; and the file that
+    a link in it leads to."""
+    try:
+        yield
+    except EtlError as error:
+        if isinstance(error, LakeError):
+            if os.path.islink(error.file):  # noqa: PTH114 - it may be a URL
+                error.file = os.path.realpath(error.file)
+            elif str(folder) in str(error.file):
+                error.file = str(error.file).replace(str(folder), place)
+            error.message = error.message.replace(str(folder), place)
+            error.hint = error.hint.replace(str(folder), place)
+            error.args = (f"{error.file}: {error.message}; {error.hint}",)
+        else:
+            error.args = (str(error).replace(str(folder), place),)
+        raise

@@ -92,7 +92,8 @@ class Lease:
                 self._renewed = begun
                 return held
             if other != seen:
-                seen, since = other, begun
+                # Not `begun`: the requests may have been sent again for long, and the lock renewed a moment ago.
+                seen, since = other, _clock()
             if self._waiting is not None and not told:
                 self._waiting()
             told = True

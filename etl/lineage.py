@@ -34,7 +34,6 @@ def lineage_events(summary: Summary, started: datetime, state: str, error: str |
     from openlineage.client.event_v2 import Job, Run, RunEvent, RunState  # noqa: PLC0415 - a third of a second
     from openlineage.client.facet_v2 import (  # noqa: PLC0415
         error_message_run,
-        input_statistics_input_dataset,
         job_type_job,
         output_statistics_output_dataset,
         processing_engine_run,
@@ -50,12 +49,6 @@ def lineage_events(summary: Summary, started: datetime, state: str, error: str |
         ]
 
     inputs = [InputDataset(*dataset(given)) for given in summary.inputs]
-    if len(inputs) == 1:  # of several it is not known which had how many
-        inputs[0].inputFacets = {
-            "inputStatistics": input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
-                fileCount=summary.documents, producer=_PRODUCER
-            )
-        }
     outputs = [
         OutputDataset(
             *dataset(f"{summary.output}/{name}"),

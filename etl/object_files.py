@@ -13,8 +13,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from etl.documents import KIND_BYTES, MAX_FILE_BYTES, Found, Reject, changed, source_of, too_large_to_read
-from etl.errors import StorageError
-from etl.objects import AT_ONCE, PIECE_BYTES, Bucket, Location, StoredObject
+from etl.errors import StorageError, UsageError
+from etl.objects import AT_ONCE, PIECE_BYTES, Bucket, Location, StoredObject, is_store
 
 # What is fetched ahead has no more bytes than this together, or is a single object; larger objects are not.
 AHEAD_BYTES = 32 * 1024 * 1024
@@ -62,10 +62,12 @@ def _ready(item: Found | StoredObject | Reject | Future[Fetched]) -> Found | Sto
 
 
 def stored(place: Location) -> StoredObject | None:
-    """The object at a place; None where there is none, or it cannot be known."""
+    """The object at a place; None where there is none, or it cannot be known: Spark reads URLs of other stores too."""
+    if not is_store(place.scheme):
+        return None
     try:
         return Bucket(place).head(place.key)
-    except StorageError:
+    except (StorageError, UsageError):
         return None
 
 

@@ -17,6 +17,7 @@ import io
 import json
 import shutil
 import tarfile
+import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ from types import TracebackType
 from typing import Self
 
 from etl.commits import cannot_write, turn
-from etl.errors import EtlError, LakeError, OutputError
+from etl.errors import EtlError, LakeError, OutputError, named_as
 from etl.leases import Lease
 from etl.manifest import without_manifest
 from etl.objects import Bucket, StoredObject, in_parallel, is_url, location_of, refuse_lost_slash
@@ -54,6 +55,11 @@ _READY = ".ready"
 _COMMIT = "commit.json"
 # Of how many files of the lake it is remembered that they are there: some hundred bytes for each.
 _REMEMBERED = 200_000
+# Who reads a lake while a run commits looks again so many times, after so many seconds.
+_LOOKS, PAUSE_SECONDS = 5, 1.0
+
+# Lists the files below a folder of a lake.
+_Listed = Callable[[str], Mapping[str, StoredObject]]
 
 
 def open_store(output: str) -> LakeStore:
@@ -70,8 +76,9 @@ class ObjectStore:
         self.url = self.place.url
         self.bucket = Bucket(self.place)
         self.lease: Lease | None = None
-        self._files = _Files(self)
+        self._files = _Files()
         self._scratch: Path | None = None
+        self._removed: Callable[[], object] | None = None
         self._making = Lock()
 
     def __reduce__(self) -> tuple[type[ObjectStore], tuple[str]]:
@@ -86,14 +93,15 @@ class ObjectStore:
                     self._scratch = Path(mkdtemp(prefix="trustee-etl-"))
                 except OSError as error:
                     raise cannot_write("the folder of temporary files", error) from error
-                weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
+                self._removed = weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
             return self._scratch
 
     def close(self) -> None:
-        """Remove the folder on this machine."""
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
+        """Remove the folder on this machine, if there is one."""
+        with self._making:
+            if self._removed is not None:
+                self._removed()
+            self._scratch = self._removed = None
 
     @property
     def root(self) -> Path:
@@ -132,13 +140,13 @@ class ObjectStore:
     def existing(self, files: Iterable[str]) -> list[str]:
         """Those of these files that the lake has, in the order given."""
         asked = list(files)
-        sizes = self._files.sizes(asked)
+        sizes = self._files.sizes(asked, self.listed)
         return [file for file in asked if file in sizes]
 
     def stand_whole(self, files: Iterable[str]) -> bool:
         """Whether the lake has all of these Parquet files. An object is never cut."""
         asked = list(files)
-        sizes = self._files.sizes(asked)
+        sizes = self._files.sizes(asked, self.listed)
         return all(sizes.get(file, 0) >= SMALLEST for file in asked)
 
     def partitioning(self) -> PartitionBy | None:
@@ -151,8 +159,9 @@ class ObjectStore:
         return None
 
     def clear(self) -> None:
-        """Remove what was fetched."""
-        shutil.rmtree(self.root, ignore_errors=True)
+        """Remove what was fetched, if anything was."""
+        if self._scratch is not None:
+            shutil.rmtree(self.root, ignore_errors=True)
 
     def note(self, file: str, size: int | None) -> None:
         """Remember that a file is there now, with this size, or no longer."""
@@ -161,35 +170,64 @@ class ObjectStore:
 
 @contextmanager
 def lake_copy(url: str, *, with_sources: bool = False) -> Iterator[Path]:
-    """A folder with the tables and lists of a lake in object storage, for the while. What reads it may name the folder
-    in an error: there the URL comes in its place. Raises OutputError."""
+    """A folder with the tables and lists of a lake in object storage, for the while, all of one state. What reads it
+    may name the folder in an error: there the URL comes in its place. Raises OutputError."""
     store = ObjectStore(url)
     wanted = [*TABLES, SUPERSEDED_FOLDER, MANIFEST_FOLDER, REJECTS_FOLDER, REJECTED_RECORDS_FOLDER]
     try:
-        listed = in_parallel(store.listed, [*wanted, SOURCES_FOLDER] if with_sources else wanted)
-        store.download(file for files in listed for file in files)
-        yield store.root
-    except EtlError as error:
-        error.args = (str(error).replace(str(store.root), store.url),)
-        raise
+        with named_as(store.root, store.url):
+            _fetch_one_state(store, [*wanted, SOURCES_FOLDER] if with_sources else wanted)
+            yield store.root
     finally:
         store.close()
+
+
+def _fetch_one_state(store: ObjectStore, folders: Sequence[str]) -> None:
+    """Bring all files of some folders below the root of a store, with no commit half done. Raises OutputError where a
+    run commits again and again, or has left a commit that is not finished."""
+    for look in range(_LOOKS):
+        if look:
+            time.sleep(PAUSE_SECONDS)
+        before = _standing(store)
+        if before is None:
+            continue
+        listed = in_parallel(store.listed, folders)
+        store.download(file for files in listed for file in files)
+        if _standing(store) == before:
+            return
+        store.clear()
+    raise OutputError(
+        f"{store.url}: a run is writing there, or was killed while it did; run again when it has ended, or let "
+        "`etl run` finish it"
+    )
+
+
+def _standing(store: ObjectStore) -> dict[str, str | None] | None:
+    """The manifest, as its files and their versions; None while a commit is under way, which puts its
+    `.ready` object before it touches anything, and the manifest after all the rest."""
+    if any(file.endswith(_READY) for file in store.listed(STAGING_FOLDER)):
+        return None
+    return _manifest_versions(store)
+
+
+def _manifest_versions(store: ObjectStore) -> dict[str, str | None]:
+    """The files of the manifest, with what stands for their versions."""
+    return {file: _version(item) for file, item in store.listed(MANIFEST_FOLDER).items()}
 
 
 class _Files:
     """The files of a lake, remembered by stretches: those of a deal in a table, or of a folder; the ones that were
     asked for last."""
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self._stretches: OrderedDict[str, dict[str, int]] = OrderedDict()
 
-    def sizes(self, files: Sequence[str]) -> dict[str, int]:
+    def sizes(self, files: Sequence[str], listed_below: _Listed) -> dict[str, int]:
         """The sizes of those of these files that are there."""
         wanted = dict.fromkeys(map(_stretch, files))
         new = [stretch for stretch in wanted if stretch not in self._stretches]
         found = {stretch: self._stretches[stretch] for stretch in wanted if stretch not in new}
-        for stretch, listed in zip(new, in_parallel(self._store.listed, new), strict=True):
+        for stretch, listed in zip(new, in_parallel(listed_below, new), strict=True):
             found[stretch] = {file: item.size for file, item in listed.items()}
         for stretch, sizes in found.items():
             self._stretches[stretch] = sizes
@@ -232,7 +270,7 @@ class ObjectStaging:
 
     def __enter__(self) -> Self:
         self._recover()
-        self._manifest = self._versions()
+        self._manifest = _manifest_versions(self._store)
         if not self._manifest and set(TABLES) & set(self._store.bucket.folders(self._store.place.key)):
             raise without_manifest(f"{self._store.url}/{MANIFEST_FOLDER}")
         self._store.download(self._manifest)
@@ -305,13 +343,9 @@ class ObjectStaging:
             self._check()
             self._store.bucket.delete(self._store.key(file) for file in rest if file != lock)
 
-    def _versions(self) -> dict[str, str | None]:
-        """The files of the manifest, with what stands for their versions."""
-        return {file: _version(item) for file, item in self._store.listed(MANIFEST_FOLDER).items()}
-
     def _is_in_time(self, folder: Path, files: Collection[str], commit: _Commit) -> bool:
         """Whether the manifest is the one that a commit was made for, but for what the commit does to it."""
-        now = self._versions()
+        now = _manifest_versions(self._store)
         changed = {file for file in now.keys() | commit.manifest.keys() if now.get(file) != commit.manifest.get(file)}
         gone = {file for file in commit.removals if file not in now}
         put = [file for file in changed.intersection(files) if self._stands(file, (folder / file).read_bytes())]

@@ -5,16 +5,27 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 
-from etl.documents import Document, Found, Reject, cut_source, document_from_bytes, source_name, source_path
+from etl.documents import (
+    Document,
+    Found,
+    Reject,
+    cut_source,
+    document_from_bytes,
+    source_name,
+    source_of,
+    source_path,
+    source_url,
+)
 from etl.errors import UsageError
 from etl.filings import documents_in
 from etl.layout import Layout, choose_layout
-from etl.objects import StoredObject
+from etl.objects import Bucket, StoredObject, is_url, location_of, refuse_lost_slash
 
 # The largest filings have some hundred in a document. Each costs some milliseconds, however short it is.
 MAX_REPORTS = 2000
@@ -31,28 +42,50 @@ def reports_in(given: Path | Found | StoredObject, layouts: Sequence[Layout]) ->
 
 
 def named_reports(given: str, layouts: Sequence[Layout]) -> list[Document | Reject]:
-    """The documents that a path names, those of many reports taken apart; or those that a source names, as a run spells
-    it: `file#2`, `archive.zip!/file#2/17`.
+    """The documents that a path or a URL names, those of many reports taken apart; or those that a source names, as a
+    run spells it: `file#2`, `archive.zip!/file#2/17`.
 
-    Raises UsageError where the file has nothing of this name.
+    Raises UsageError where the file has nothing of this name, or no object has it; StorageError where the store cannot
+    be asked.
     """
     file, place = named_file(given)
-    source = source_name(file) + place
+    source = (source_of(file) if isinstance(file, StoredObject) else source_name(file)) + place
     near = [item for item in documents_in(file) if _lies_in(item.source, source) or _lies_in(source, item.source)]
     items = [item for item in split_reports(near, layouts) if _lies_in(item.source, source)]
     if place and not items:
-        raise UsageError(f"{given}: there is no such document in {file}; without what follows it all are named")
+        whole = file.location.url if isinstance(file, StoredObject) else file
+        raise UsageError(f"{given}: there is no such document in {whole}; without what follows it all are named")
     return items
 
 
-def named_file(given: str) -> tuple[Path, str]:
+def named_file(given: str) -> tuple[Path | StoredObject, str]:
     """The file that a path or a source names, and the place in it: the rest of the source. What names no file is a path
-    at which none is."""
-    for end in (len(given), *reversed([mark.start() for mark in _PLACE.finditer(given)])):
+    at which none is. Of a URL it is the object; raises UsageError or StorageError where there is none."""
+    refuse_lost_slash(given)
+    if is_url(given):
+        return _named_object(given)
+    for end in _ends(given):
         for path in (Path(given[:end]), source_path(given[:end])):
             if os.path.isfile(path):  # noqa: PTH113 - says no, too, where there can be no such path
                 return path, given[end:]
     return Path(given), ""
+
+
+def _named_object(given: str) -> tuple[StoredObject, str]:
+    *longer, shortest = _ends(given)
+    bucket = Bucket(location_of(given[:shortest]))
+    for end in (*longer, shortest):
+        for url in dict.fromkeys((given[:end], source_url(given[:end]))):
+            with suppress(UsageError):  # what follows upon the name of an object may be no part of a key
+                key = location_of(url).key
+                if key and (found := bucket.head(key)) is not None:
+                    return found, given[end:]
+    raise UsageError(f"{given}: there is no such object; name one, not what its key begins with")
+
+
+def _ends(given: str) -> list[int]:
+    """Where the name of a file may end in a source, the longest first."""
+    return [len(given), *reversed([mark.start() for mark in _PLACE.finditer(given)])]
 
 
 def _lies_in(source: str, other: str) -> bool:

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from etl.commits import refuse_delta
 from etl.errors import OutputError, UsageError
 from etl.lake import Lake
 from etl.manifest import MERGED_FILE, REJECTS_FILE
@@ -29,9 +30,10 @@ def find_views(output: Path) -> list[View]:
     """A view for each table of a lake, in the order of the contract: the tables, `rejects`, `rejected_records`,
     `documents`, and `superseded_<table>` for the earlier versions of restated reports.
 
-    Raises UsageError where there is no lake or its path has characters that the engines take for a
-    pattern, LakeError where a folder cannot be listed.
+    Raises UsageError where there is no lake, its tables are Delta tables or its path has characters that the engines
+    take for a pattern, LakeError where a folder cannot be listed.
     """
+    refuse_delta(output, "read each with DuckDB's delta_scan('OUTPUT/<table>'), or as docs/delta.md says")
     root = Path(os.path.abspath(Lake(output).output))  # noqa: PTH100 - a link stays the name that was chosen
     if _PATTERN.search(str(root)) or not str(root).isprintable():
         raise UsageError(

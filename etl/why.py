@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import polars as pl
 
@@ -126,12 +127,12 @@ class Why:
 
 
 def named_document(given: str, layouts: Sequence[Layout]) -> Document | Reject:
-    """The document that a path names; of a file of several it is `file#n` or `file#n/m`, as a run names them.
+    """The document that a path or a URL names; of a file of several it is `file#n` or `file#n/m`, as a run names them.
 
     Raises UsageError where there is none, or where there are several and none is named.
     """
     file, _ = named_file(given)
-    if given != STANDARD_INPUT and not file.is_file():
+    if given != STANDARD_INPUT and isinstance(file, Path) and not file.is_file():
         what = "is a folder; name a file" if file.is_dir() else "there is no such file"
         raise UsageError(f"{given or 'an empty name'}: {what}")
     items = named_reports(given, layouts)

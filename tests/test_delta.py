@@ -13,9 +13,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from random import Random
+from threading import Event
 from typing import Any
 
 import duckdb
@@ -27,13 +29,21 @@ from deltalake import DeltaTable
 
 import etl
 from etl import LakeError, UsageError, delta_tables, run
-from etl.commits import is_delta
+from etl.commits import LakeLock, Staging, is_delta
 from etl.compaction import compact
-from etl.delta_tables import DataFile, DeltaTables, as_folder, delta_schema, table_schema
+from etl.delta_tables import (
+    DataFile,
+    DeltaStore,
+    DeltaTables,
+    FolderTables,
+    as_folder,
+    delta_schema,
+    table_schema,
+)
 from etl.errors import OutputError
 from etl.lake import Lake
 from etl.layout import load_layouts
-from etl.partitions import PartitionBy
+from etl.partitions import PartitionBy, partition_file
 from etl.schema import TABLES, table
 
 from .conftest import REPOSITORY
@@ -427,7 +437,7 @@ def test_what_does_not_know_delta_tables_says_so(lakes: dict[str, tuple[Path, Pa
         compact(delta, PartitionBy.DATE)
     done = call_etl("views", delta, "--to", tmp_path / "sql")
     assert done.returncode == 2
-    assert "its tables are Delta tables" in done.stderr
+    assert "its tables are Delta tables; read each with DuckDB's delta_scan('OUTPUT/<table>')" in done.stderr
     assert not (tmp_path / "sql").exists()
 
 
@@ -446,6 +456,69 @@ def test_tables_without_a_manifest_are_not_begun_anew(amended: Path, tmp_path: P
     shutil.rmtree(amended / "_manifest")
     with pytest.raises(LakeError, match="amended/_manifest: is not there"):
         run([tmp_path / "first"], amended)
+
+
+def test_compacting_leaves_a_commit_to_delta_tables_alone(tmp_path: Path) -> None:
+    """It may have been left by a run that this one waited for."""
+    output, killed = tmp_path / "output", tmp_path / "killed"
+    run([_inbox(tmp_path / "inbox", {"a.txt": ORIGINAL})], output)
+    ready = killed / "_staging" / "a-run" / "00000001.ready"
+    shutil.copytree(output / "reports", ready / "reports")
+    (ready / "tables.json").write_bytes(FolderTables(killed).plan(ready, _files_below(ready), []))
+    before = hashes(output)
+    holder = LakeLock(output)
+
+    def give_way() -> None:
+        (killed / "_staging").rename(output / "_staging")
+        holder.__exit__(None, None, None)
+
+    holder.__enter__()
+    with pytest.raises(UsageError, match="its tables are Delta tables; make a new lake"):
+        compact(output, PartitionBy.DEAL, workers=1, waiting=give_way)
+    left = hashes(output)
+    with pytest.raises(OutputError, match=r"00000001\.ready: a commit to Delta tables is not finished; run `etl run`"):
+        Staging(output, "another-run").__enter__()
+    assert hashes(output) == left
+    assert {file: digest for file, digest in left.items() if not file.startswith("_staging")} == before
+    assert sum(file.startswith("_staging") for file in left) == 2
+
+
+def _files_below(folder: Path) -> list[str]:
+    return [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+
+
+def test_a_link_to_a_partition_is_never_missing(amended: Path) -> None:
+    """Tasks that are tried again, or twice at once, fetch the same files below the same root."""
+    named = [f"reports/{partition_file(partition)}" for partition in DeltaTables(str(amended)).partitions("reports")]
+    stores = [DeltaStore(amended, "a-run") for _ in range(2)]
+    links = [stores[0].root / file for file in named]
+    there = DeltaStore(amended, "a-run")
+    there.fetch(named)
+    (elsewhere := amended / "another.parquet").write_bytes(links[0].read_bytes())
+    ended = Event()
+
+    def turned_away() -> None:
+        while not ended.is_set():  # as another version of the same partition would
+            (aside := links[0].with_name("aside")).symlink_to(elsewhere)
+            aside.replace(links[0])
+
+    def fetched(store: DeltaStore) -> int:
+        for _ in range(500):
+            store.fetch(named)
+        return sum(not os.path.exists(link) for _ in range(2000) for link in links)  # noqa: PTH110 - at a run
+
+    with ThreadPoolExecutor() as pool:
+        turning = pool.submit(turned_away)
+        try:
+            missing = [pool.submit(fetched, store) for store in stores]
+            while not all(job.done() for job in missing):
+                assert all(map(os.path.exists, links))
+            assert [job.result() for job in missing] == [0, 0]
+        finally:
+            ended.set()
+        turning.result()
+    there.fetch(named)
+    assert [link.resolve() for link in links] == [_file_of(amended, "reports").resolve()]
 
 
 # --- kill -9, and readers ---------------------------------------------------------------------------------------
@@ -718,6 +791,20 @@ def test_a_damaged_file_is_named_and_mended(amended: Path, tmp_path: Path) -> No
     victim.unlink()
     run([tmp_path / "first", tmp_path / "second"], amended, force=True)
     assert _tables(state(amended)) == _tables(whole)
+
+
+def test_errors_name_the_lake_and_no_folder_of_links(amended: Path, tmp_path: Path) -> None:
+    run([write_inbox(tmp_path / "more", (0,), 1)], amended)
+    done = call_etl("diff", amended, "previous", "latest")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"etl: {amended}: holds 2 deals: ")
+    manifest = amended / "_manifest" / "documents.parquet"
+    manifest.write_bytes(manifest.read_bytes()[:-10])
+    with pytest.raises(LakeError, match="cannot be read") as raised:
+        run([tmp_path / "second"], amended)
+    assert str(raised.value).startswith(f"{manifest}: ")
+    assert str(raised.value.file) == str(manifest)
+    assert "_staging" not in str(raised.value)
 
 
 def test_what_another_program_has_rewritten_is_no_riddle(amended: Path, tmp_path: Path) -> None:

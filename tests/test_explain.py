@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from unittest import mock
 
+import pyarrow.parquet as pq
 import pytest
 
 from etl import UsageError, run
@@ -311,6 +312,23 @@ def test_without_kept_sources_the_file_itself_is_shown(tmp_path: Path) -> None:
     explanation = explain(lake, DEAL, DAY, ["A-1", "ending_balance"])
     assert _above_carets(_shown(explanation)) == _in_printed_order(explanation) == ["131: 328,979,574"]
     assert explanation.reports[0].source.note == "the source was not kept; shown from its path"
+
+
+@pytest.mark.parametrize("source", ["hdfs://node:8020/inbox/0.txt", "dbfs://inbox/0.zip!/0.txt"])
+def test_a_source_in_another_store_leaves_the_records(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    """Spark reads from stores that are not read here."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # nobody is there
+    lake = _lake(tmp_path, SEED_TEXT, keep_sources=False)
+    (file,) = (lake.output / "reports").rglob("*.parquet")
+    reports = pq.ParquetFile(file).read()
+    place = reports.schema.get_field_index("source")
+    pq.write_table(reports.set_column(place, reports.schema.field(place), [[source]]), file)
+    (report,) = explain(Lake(lake.output), DEAL, DAY, ["A-1", "ending_balance"]).reports
+    assert report.source.note is not None
+    assert report.source.note.startswith("the source was not kept, and is not at its path any more")
+    assert report.source.path == source
 
 
 @pytest.mark.parametrize("change", ["gone", "changed", "folder"])

@@ -22,7 +22,10 @@ import pytest
 from obstore.store import S3Store
 
 import etl
+from etl import object_lake
+from etl.errors import OutputError
 from etl.manifest import files_of, read_manifest
+from etl.object_lake import lake_copy
 from etl.partitions import PartitionBy
 
 from .faults_lakes import Known, copy, report_ids, restate, wait_for, write_inbox
@@ -224,6 +227,21 @@ def test_a_reader_can_be_certain_of_one_state(storage: Storage, small: Small, st
     lake = _one_state(bucket, tmp_path / "at last")
     assert lake is not None
     assert _fits_its_manifest(lake)
+
+
+def test_a_copy_is_of_one_state_or_an_error(
+    storage: Storage, small: Small, steps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_lake, "PAUSE_SECONDS", 0.01)
+    decided = next(at for at, step in enumerate(steps, 1) if step.startswith("put") and ".ready" in step)
+    url = upload(storage.bucket(), "lake", small.before)
+    assert end(start(Fault(die_at=decided + 6), storage.variables, "run", small.inbox, "--out", url))[0] == -9
+    told = rf"^{url}: a run is writing there.*; run again when it has ended"
+    with pytest.raises(OutputError, match=told), lake_copy(url):
+        pass
+    assert end(start(Fault(), storage.variables, "run", small.inbox, "--out", url))[0] == 0
+    with lake_copy(url, with_sources=True) as folder:
+        assert hashes(folder) == hashes(small.after)
 
 
 def test_two_runs_at_once_leave_what_one_leaves(storage: Storage, small: Small) -> None:

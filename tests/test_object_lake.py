@@ -9,7 +9,9 @@ import os
 import pickle
 import shutil
 import tarfile
+import tempfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from polars.testing import assert_frame_equal
 from pyarrow import fs
 
 import etl
+from etl import object_lake
 from etl.commits import stage_file
 from etl.manifest import read_manifest
 from etl.object_lake import ObjectStore, lake_copy
@@ -275,6 +278,58 @@ def test_a_copy_of_a_lake_has_all_of_it_and_goes(both: Both) -> None:
         with lake_copy(both.url, with_sources=True) as folder:
             assert hashes(folder) == hashes(both.folder)
         assert not folder.parent.exists()
+
+
+def test_a_copy_waits_for_a_commit_and_is_of_one_state(
+    storage: Storage, both: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it fetched while a commit came and went is thrown away."""
+    monkeypatch.setattr(object_lake, "PAUSE_SECONDS", 0.05)
+    bucket = storage.bucket()
+    url = upload(bucket, "lake", both.folder)
+    download_as_it_is = ObjectStore.download
+    fetched = []
+
+    def meanwhile(store: ObjectStore, files: Iterable[str]) -> None:
+        download_as_it_is(store, files)
+        fetched.append(hashes(store.root))
+        if len(fetched) == 1:
+            amended = restate(write_inbox(tmp_path / "inbox", (0,), 1), tmp_path / "amended", every=1)
+            etl.run([amended], url)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ObjectStore, "download", meanwhile)
+        with lake_copy(url, with_sources=True) as folder:
+            read = hashes(folder)
+    states = [found for found in fetched if found.keys() & {"_manifest/documents.parquet"}]
+    assert read == object_hashes(bucket, "lake") == states[-1] != states[0]
+
+
+def test_a_store_gives_its_folder_back_at_once(both: Both, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When it is let go of, without a search for what refers to itself; or when it is closed, at any time."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    files = [file for file in _lake_files(both) if file.startswith("classes/")]
+    gc.disable()
+    try:
+        store = ObjectStore(both.url)
+        store.fetch(files)
+        assert len(list(tmp_path.iterdir())) == 1
+        del store
+        assert not list(tmp_path.iterdir())
+    finally:
+        gc.enable()
+    store = ObjectStore(both.url)
+    for _ in range(2):
+        store.close()
+        store.clear()
+        assert not list(tmp_path.iterdir())
+        store.fetch(files)
+        store.clear()
+        store.clear()
+        assert not store.root.exists()
+    store.close()
+    store.close()
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_store_goes_to_other_processes_as_its_url(both: Both) -> None:

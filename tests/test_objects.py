@@ -259,6 +259,50 @@ def test_what_could_not_be_read_is_forgotten_when_its_object_has_gone(storage: S
     assert f"{url}/large.txt" not in set(read_manifest(tmp_path / "lake").rows["source"])
 
 
+def test_a_report_at_a_url_is_read_without_a_run(storage: Storage, tmp_path: Path) -> None:
+    reports = sorted(write_inbox(tmp_path / "inbox", (0,), 2).iterdir())
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for report in reports:
+            archive.writestr(f"./{report.name}", report.read_bytes())
+    bucket = storage.bucket()
+    put(bucket, {"in/a #1 report.txt": reports[0].read_bytes(), "in/feed.zip": packed.getvalue()})
+    wanted = etl.read_report(reports[0])
+    url = f"s3://{bucket}/in"
+    for name in ("a #1 report.txt", r"a \x231 report.txt", f"feed.zip!/./{reports[0].name}"):
+        found = etl.read_report(f"{url}/{name}")
+        assert (found.report_id, found.deal) == (wanted.report_id, wanted.deal)
+    assert [report.report_id for report in etl.read_reports(f"{url}/feed.zip")][:1] == [wanted.report_id]
+    code, said = _etl(storage.variables, "layout", "why", f"{url}/a #1 report.txt", "--json")
+    assert code == 0, said
+    assert json.loads(said)["source"] == rf"{url}/a \x231 report.txt"
+    new = ("layout", "new", f"{url}/a #1 report.txt", "--out", tmp_path / "layouts")
+    assert _etl(storage.variables, *new)[0] == 0
+    (sample,) = (tmp_path / "layouts").glob("*/sample.txt")
+    assert sample.read_bytes() == reports[0].read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("s3://BUCKET/in", "s3://BUCKET/in: there is no such object; name one"),
+        ("s3://BUCKET", "s3://BUCKET: there is no such object; name one"),
+        ("s3://BUCKET/in/none.zip!/a.txt", "there is no such object"),
+        ("s3://BUCKET/in/a.txt#7", "there is no such document in s3://BUCKET/in/a.txt; without what follows"),
+        ("hdfs://BUCKET/a.txt", "what begins with hdfs:// is not read"),
+        ("s3:/BUCKET/a.txt", "a URL needs two slashes"),
+    ],
+)
+def test_a_url_at_which_no_report_stands_is_told(storage: Storage, given: str, words: str) -> None:
+    bucket = storage.bucket()
+    put(bucket, {"in/a.txt": b"Dear Sirs"})
+    with pytest.raises(UsageError) as raised:
+        etl.read_report(given.replace("BUCKET", bucket))
+    assert words.replace("BUCKET", bucket) in str(raised.value)
+    code, said = _etl(storage.variables, "layout", "why", given.replace("BUCKET", bucket))
+    assert (code, said.count("\n")) == (2, 1)
+
+
 # --- what is said where it goes wrong -------------------------------------------------------------------------
 
 
