@@ -259,7 +259,7 @@ class SparkEngine:
         if not found:
             yield None, []
             return
-        reading = Reading(self._layouts, str(Path.cwd()), asks_for_layouts)
+        reading = Reading(self._layouts, _folder_of(found), asks_for_layouts)
         with self._read(found, reading) as (rows, groups), _persisted(rows) as documents:
             try:
                 with _failing("read the inbox"):
@@ -371,6 +371,12 @@ def _waves(found: Iterable[Found | StoredObject | Reject]) -> Iterator[list[Foun
             wave.append(item)
             size += item_size
         yield wave
+
+
+def _folder_of(found: Iterable[Found | StoredObject]) -> str | None:
+    """The folder to which relative paths belong; None where there are none, for it need not stand anywhere else."""
+    paths = (item.path for item in found if isinstance(item, Found) and not isinstance(item, HadoopFile))
+    return None if all(path.is_absolute() for path in paths) else str(Path.cwd())
 
 
 def _size(item: Found | StoredObject | Reject) -> int:

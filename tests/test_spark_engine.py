@@ -168,6 +168,21 @@ def test_relative_paths_are_those_of_the_driver(
     assert _same(few.parent / "spark-lake", tmp_path / "local")
 
 
+def test_the_folder_of_the_driver_need_not_be_there(
+    spark: SparkSession, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on other machines: where all paths are whole, nobody asks for it."""
+    etl.run([few], tmp_path / "local")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(gone)
+        gone.rmdir()
+        summary = etl.run([few], tmp_path / "lake", engine="spark", spark=spark)
+    assert summary.reports_read == 3
+    assert _same(tmp_path / "lake", tmp_path / "local")
+
+
 def test_urls_come_through_spark(spark: SparkSession, few: Path, tmp_path: Path) -> None:
     """A mounted file system stands for those of a cluster; a `file:` URL is a path."""
     (few / "a [1]{2}*?#%20é.txt").write_text(simulated(11))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -12,7 +14,7 @@ import etl
 from etl.commits import Staging
 from etl.documents import MAX_FILE_BYTES, Found, Reject, source_name
 from etl.spark_engine import packs_of, split_inputs
-from etl.spark_tasks import Reading, found_slices, read_contents
+from etl.spark_tasks import Reading, found_slices, read_contents, read_found
 from etl.stores import FolderStore
 
 from .lakes import hashes
@@ -112,6 +114,19 @@ def test_slices_of_files_cost_about_the_same() -> None:
     assert [len(each) for each in found_slices(found, [1000] * 20, 4, 500)] == [5] * 4
     assert [len(each) for each in found_slices(found, [1000] * 20, 1, 8)] == [8, 8, 4]
     assert found_slices([], [], 4, 500) == []
+
+
+def test_a_folder_that_executors_do_not_see_is_named(tmp_path: Path) -> None:
+    """Relative paths belong to it; whole ones do not."""
+    (tmp_path / "a.txt").write_text("Dear Sirs")
+    ids = pa.RecordBatch.from_pydict({"id": [0]})
+    for path, folder in ((tmp_path / "a.txt", None), (Path("a.txt"), str(tmp_path))):
+        slices = SimpleNamespace(value=[[Found(path)]])
+        (rows,) = read_found(iter([ids]), slices, Reading((), folder, asks_for_layouts=False))
+        assert rows.column("source").to_pylist() == [source_name(path)]
+    gone = tmp_path / "gone"
+    with pytest.raises(etl.UsageError, match=rf"\A{re.escape(str(gone))}: the executors [^\n]*by its whole path\Z"):
+        list(read_found(iter([ids]), slices, Reading((), str(gone), asks_for_layouts=False)))
 
 
 def test_urls_are_told_from_paths() -> None:
