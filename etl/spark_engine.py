@@ -41,7 +41,8 @@ from etl.errors import EtlError, UsageError, WorkerError
 from etl.inbox import BATCH_DOCUMENTS, BATCH_SHARE, Inbox, InboxBatch
 from etl.landing import Landed, Landing
 from etl.layout import Layout
-from etl.objects import StoredObject, is_store
+from etl.object_files import beginning, stored
+from etl.objects import StoredObject, has_query, is_store, with_secrets
 from etl.partitions import PartitionBy, owner_of
 from etl.spark_tasks import (
     Reading,
@@ -79,8 +80,14 @@ _DOCUMENTS = "`group` string, number int, source string, sha256 string, item bin
 _STAGED = "owner string, pack int, file string, content binary"
 _PLACED = "rebuilt binary, told string"
 _NO_CONTENT = "CAST(NULL AS binary) AS content"
-# How the URL of a file begins.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+# What mends it where executors do not see a file, or an object.
+_SEEN_BY_ALL = "put the inbox where all of them see it at this path, or name it by a URL such as hdfs:// or s3a://"
+_READ_BY_ALL = "give all of them the credentials, the region and the endpoint that the driver has"
+# How the URL of a file begins, and what follows upon it: whom it is asked of.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_AUTHORITY = re.compile(r"/{1,2}([^/]*)")
+# A colon that is not before the number of a port.
+_NO_PORT = re.compile(r":(?![0-9]+(?:[,;]|$))")
 # What has a meaning in a pattern of paths.
 _GLOB = re.compile(r"[\\*?\[\]{}]")
 
@@ -102,7 +109,7 @@ def split_inputs(given: Iterable[str]) -> tuple[list[str], list[str]]:
     """The paths among the inputs of a run and the URLs of object storage, which are both read without Spark's help, and
     the URLs of what Spark reads; `file:` URLs are paths.
 
-    Raises UsageError for standard input, which executors have not got.
+    Raises UsageError for standard input, which executors have not got, and for URLs with what may be a secret.
     """
     paths: list[str] = []
     urls: list[str] = []
@@ -111,12 +118,27 @@ def split_inputs(given: Iterable[str]) -> tuple[list[str], list[str]]:
             raise UsageError(
                 "standard input is read by the local engine alone; leave --engine out, or save it as a file"
             )
-        parts = urlsplit(each) if _URL.match(each) else None
-        if parts is not None and parts.scheme == "file":
-            paths.append(unquote(parts.path))
+        match = _URL.match(each)
+        scheme = match[1].lower() if match else ""
+        if scheme == "file":
+            paths.append(unquote(urlsplit(each).path))
+        elif not scheme or is_store(scheme):
+            paths.append(each)
         else:
-            (paths if parts is None or is_store(parts.scheme) else urls).append(each)
+            _refuse_secrets(scheme, each.partition(":")[2])
+            urls.append(each)
     return paths, urls
+
+
+def _refuse_secrets(scheme: str, rest: str) -> None:
+    """Raise UsageError for the URL of Spark's that goes on so behind its scheme, if it has credentials or a query:
+    it would be written down as it is. A name alone, as that of a container before its account, is no secret."""
+    authority = _AUTHORITY.match(rest)
+    user, _, host = (authority[1] if authority else "").rpartition("@")
+    # A secret may have a slash, and the @ comes behind it: then what is before it is no port. Buckets have none at all.
+    is_cut = ":" in host if scheme.startswith("s3") else _NO_PORT.search(re.sub(r"\[[^]]*\]", "", host))
+    if ":" in user or is_cut or has_query(rest):
+        raise with_secrets(scheme, "in the settings of Spark for this file system; see docs/spark.md")
 
 
 def with_urls(

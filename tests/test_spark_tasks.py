@@ -139,6 +139,38 @@ def test_urls_are_told_from_paths() -> None:
         split_inputs(["-"])
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3a://AKID:geheim@bucket/x",
+        "s3a://AKID:ge/heim@bucket/x",
+        "s3a://AKID:123/geheim@bucket/x",
+        "s3a:/AKID:geheim@bucket/x",
+        "S3A://AKID:geheim@bucket/x",
+        "hdfs://user:geheim@namenode:8020/x",
+        "wasbs://container@account.blob.core.windows.net/x?sv=1&sig=geheim",
+    ],
+)
+def test_secrets_in_urls_are_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
+    with pytest.raises(etl.UsageError, match=r"has credentials or a query in it[^\n]*settings of Spark") as raised:
+        etl.run([url], tmp_path / "lake", engine="spark")
+    assert not [word for word in ("AKID", "heim", "user", "123") if word in str(raised.value)]
+    assert not (tmp_path / "lake").exists()
+
+
+def test_urls_without_secrets_are_read() -> None:
+    given = [
+        "abfss://container@account.dfs.core.windows.net/x",
+        "hdfs://namenode:8020/a@b",
+        "hdfs://[::1]:8020/x",
+        "hdfs:///x",
+        "hdfs:/x",
+        "alluxio://zk@one:2181,two:2181/x",
+        "s3a://bucket/what?/b",
+    ]
+    assert split_inputs(given) == ([], given)
+
+
 def test_a_large_file_in_a_row_is_rejected_as_one_on_the_disk() -> None:
     content = b"a" * (MAX_FILE_BYTES + 1)
     batch = pa.RecordBatch.from_pydict({"path": ["hdfs://host/a#b"], "content": [content]})
