@@ -212,7 +212,7 @@ class SparkEngine:
         for wave in _waves(found):
             yield from self._land(landing, inbox, wave)
 
-    def rebuild(self, folder: Path, _read: pl.DataFrame, stay: pl.DataFrame) -> list[Rebuilt]:
+    def rebuild(self, folder: Path, stay: pl.DataFrame) -> list[Rebuilt]:
         """Hand the files of the wave that is being landed to the staging area, those of each partition put together
         from what was staged for it and from the reports that stay in it."""
         ids = dict(stay.group_by("folder").agg("report_id").iter_rows())
