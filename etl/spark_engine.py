@@ -57,6 +57,7 @@ from etl.spark_tasks import (
 )
 from etl.staging import Rebuilt, Staged, reject_row
 from etl.stores import LakeStore, StagingArea
+from etl.workers import LOST
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -440,8 +441,6 @@ _OWN_ERROR = re.compile(r"^etl\.errors\.\w+: (.+)$", re.MULTILINE)
 _ANY_ERROR = re.compile(r"^(?:Caused by)?(?:: )?((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
 # A worker of Python, or the executor with it, was killed or crashed.
 _WORKER_LOST = re.compile(r"Python worker (?:exited|crashed)|ExecutorLostFailure|EXECUTOR_LOST")
-# As the local engine says it.
-_LOST = "a worker process ended before its work was done"
 
 
 @contextmanager
@@ -457,7 +456,7 @@ def _failing(doing: str) -> Iterator[None]:
         if own is not None:
             raise EtlError(own[1]) from error
         if _WORKER_LOST.search(text):
-            raise WorkerError(_LOST) from error
+            raise WorkerError(LOST) from error
         raise EtlError(f"Spark could not {doing}: {_said(text)}; {_WHOLE}") from error
 
 
