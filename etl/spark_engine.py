@@ -409,16 +409,23 @@ def _size(item: Found | StoredObject | Reject) -> int:
 
 
 def _refuse_unseen(found: Sequence[Found | StoredObject], told: Iterable[Document | Reject]) -> None:
-    """Raise EtlError where executors do not see a file that the driver sees: they have other disks."""
-    by_source = {item.source: item for item in found if isinstance(item, Found)}
+    """Raise UsageError where executors cannot read what the driver can: they have other disks, or no credentials."""
+    by_source = {source_of(item): item for item in found}
     for item in told:
         if isinstance(item, Reject) and item.reason_code == "unreadable" and item.source in by_source:
-            path = by_source[item.source].path
-            if os.access(path, os.R_OK):
-                raise UsageError(
-                    f"{item.source}: the executors of Spark cannot read it ({item.message}); "
-                    "put the inbox where all of them see it at this path, or name it by a URL such as hdfs:// or s3a://"
-                )
+            here = by_source[item.source]
+            if _is_readable(here):
+                mend = _SEEN_BY_ALL if isinstance(here, Found) else _READ_BY_ALL
+                raise UsageError(f"{item.source}: the executors of Spark cannot read it ({item.message}); {mend}")
+
+
+def _is_readable(item: Found | StoredObject) -> bool:
+    """Whether this machine can read it: of an object the beginning, for some that are listed may not be fetched."""
+    if isinstance(item, Found):
+        return os.access(item.path, os.R_OK)
+    if not item.size:
+        return stored(item.location) is not None
+    return isinstance(beginning(item), bytes)
 
 
 @contextmanager
