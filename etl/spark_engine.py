@@ -46,6 +46,7 @@ from etl.objects import StoredObject, has_query, is_store, with_secrets
 from etl.partitions import PartitionBy, owner_of
 from etl.spark_tasks import (
     Reading,
+    Shared,
     Writing,
     found_slices,
     group_of,
@@ -185,16 +186,17 @@ class SparkEngine:
         *,
         keep_sources: bool,
     ) -> None:
-        self._spark = session.newSession()  # with settings of its own
-        for name, value in _ARROW.items():
-            self._spark.conf.set(name, value)
-        self._context = self._spark.sparkContext
+        with _failing("begin"):
+            self._spark = session.newSession()  # with settings of its own
+            for name, value in _ARROW.items():
+                self._spark.conf.set(name, value)
+            self._context = self._spark.sparkContext
+            self._cores = max(1, self._context.defaultParallelism)
         self._store = store
         self._staging = staging
         self._layouts = layouts
         self._partition_by = partition_by
         self._writing = Writing(layouts, partition_by, keep_sources)
-        self._cores = max(1, self._context.defaultParallelism)
         # Of the wave that is being landed: what its packs staged, and the partitions and other files that they gave.
         self._staged = Staged()
         self._files: DataFrame | None = None
@@ -220,17 +222,25 @@ class SparkEngine:
         owners = sorted(self._owners | set(ids))
         if not owners:
             return []
-        stays = self._context.broadcast(ids)
         deposit = self._staging.deposit(folder)
-        job = partial(place_files, stays=stays, store=self._store, deposit=deposit, partition_by=self._partition_by)
-        with _failing("put the files of partitions together"):
+        with _failing("put the files of partitions together"), self._shared(ids) as stays:
+            job = partial(place_files, stays=stays, store=self._store, deposit=deposit, partition_by=self._partition_by)
             told = self._by_owner(owners).mapInArrow(job, _PLACED).collect()
-        stays.destroy()
         rebuilt = [each for row in told for each in pickle.loads(row["rebuilt"])]  # noqa: S301 - from tasks of this run
         if sorted(each.folder for each in rebuilt) != owners:
             raise EtlError("Spark has lost some files between two jobs; nothing of them is in the lake, run again")
         self._staged.deposited = [row["told"] for row in told if row["told"] is not None]
         return [each for each in rebuilt if each.folder not in self._staged.files]
+
+    @contextmanager
+    def _shared(self, value: object) -> Iterator[Shared]:
+        """A value that all tasks share, while it is needed."""
+        shared = self._context.broadcast(value)
+        try:
+            yield shared
+        finally:
+            with contextlib.suppress(Exception):  # where Spark itself has ended, its own error tells
+                shared.destroy()
 
     def _by_owner(self, owners: Sequence[str]) -> DataFrame:
         """What packs staged, sorted by what it belongs to; all that belongs together goes to one task."""
@@ -267,10 +277,11 @@ class SparkEngine:
                     yield from self._land_batch(landing, half, documents)
             elif not again:  # it may not have been the document
                 yield from self._land_batch(landing, batch, documents, again=True)
+            elif not batch.documents:  # it is what stands in the lake
+                raise EtlError(f"Spark could not put the files of partitions together: {error}; {_WHOLE}") from error
             else:
-                rejected = Staged(documents=[reject_row(defect(batch.documents[0], str(error)))])
-                self._staged = rejected
-                yield landing.land(batch, self._staging.next_folder(), rejected)
+                self._staged = Staged(documents=[reject_row(defect(batch.documents[0], str(error)))])
+                yield landing.land(batch, self._staging.next_folder(), self._staged)
 
     # --- files → documents
 
@@ -304,16 +315,19 @@ class SparkEngine:
     def _read(self, found: Sequence[Found | StoredObject], reading: Reading) -> Iterator[tuple[DataFrame, set[str]]]:
         """The documents in files, and the groups that must be among them."""
         if isinstance(found[0], HadoopFile):
-            contents = self._binary_files([item.url for item in found if isinstance(item, HadoopFile)])
-            rows = contents.select("path", "content").mapInArrow(partial(read_contents, reading=reading), _DOCUMENTS)
+            with _failing("read the inbox"):  # it looks for the files already
+                contents = self._binary_files([item.url for item in found if isinstance(item, HadoopFile)])
+                job = partial(read_contents, reading=reading)
+                rows = contents.select("path", "content").mapInArrow(job, _DOCUMENTS)
             yield rows, {source_of(item) for item in found}
             return
         slices = found_slices(found, [size_of(item) for item in found], self._cores * TASKS_A_CORE, SLICE_FILES)
-        shared = self._context.broadcast(slices)
-        numbers = self._spark.range(0, len(slices), 1, len(slices))
-        rows = numbers.mapInArrow(partial(read_found, slices=shared, reading=reading), _DOCUMENTS)
-        yield rows, {group_of(number) for number in range(len(slices))}
-        shared.destroy()
+        with contextlib.ExitStack() as sharing:
+            with _failing("read the inbox"):
+                shared = sharing.enter_context(self._shared(slices))
+                numbers = self._spark.range(0, len(slices), 1, len(slices))
+                rows = numbers.mapInArrow(partial(read_found, slices=shared, reading=reading), _DOCUMENTS)
+            yield rows, {group_of(number) for number in range(len(slices))}
 
     def _binary_files(self, urls: Sequence[str]) -> DataFrame:
         return self._spark.read.format("binaryFile").load([_GLOB.sub(r"\\\g<0>", url) for url in urls])
@@ -323,11 +337,12 @@ class SparkEngine:
     @contextmanager
     def _stage(self, batch: InboxBatch, documents: DataFrame | None) -> Iterator[Staged]:
         """What becomes of the documents of a batch that are to be read; while it lands, `rebuild` has their files."""
-        self._staged, self._files, self._owners = Staged(), None, set()
+        self._staged = Staged()
         if documents is None or not batch.documents:
             yield self._staged
             return
-        rows = self._packed(batch, documents).mapInArrow(partial(stage_packs, writing=self._writing), _STAGED)
+        with _failing("read the documents"):
+            rows = self._packed(batch, documents).mapInArrow(partial(stage_packs, writing=self._writing), _STAGED)
         with _persisted(rows) as files:
             with _failing("read the documents"):
                 told = files.where("owner = ''").select("content").toArrow().column("content")
@@ -339,8 +354,10 @@ class SparkEngine:
             self._owners = {owner_of(file) for file in staged.files}
             staged.files = sorted(file for file in self._owners.intersection(staged.files))
             self._staged, self._files = staged, files.where("owner != ''")
-            yield staged
-            self._files = None
+            try:
+                yield staged
+            finally:  # whatever comes next, these are no files of its
+                self._staged, self._files, self._owners = Staged(), None, set()
 
     def _packed(self, batch: InboxBatch, documents: DataFrame) -> DataFrame:
         """The documents of a batch, those of a pack in a partition of Spark's."""
@@ -433,7 +450,8 @@ def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
     """A frame that is made once, and kept while it is needed."""
     from pyspark import StorageLevel  # noqa: PLC0415
 
-    kept = rows.persist(StorageLevel.MEMORY_AND_DISK)
+    with _failing("keep what it has made"):
+        kept = rows.persist(StorageLevel.MEMORY_AND_DISK)
     try:
         yield kept
     finally:
