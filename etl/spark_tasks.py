@@ -223,16 +223,19 @@ def place_files(rows: Rows, stays: Shared, store: LakeStore, deposit: Deposit, p
     """
     bundle: dict[str, bytes] = {}
     done: list[Rebuilt] = []
-    for owner, parts in groupby(_each(rows), lambda row: row["owner"]):
-        given = [part for part in parts if part["file"] is not None]
-        rebuilt, files = _put_together(owner, given, stays.value.get(owner, ()), store, partition_by)
-        bundle |= files
-        done.append(rebuilt)
-        if sum(map(len, bundle.values())) >= BUNDLE_BYTES:
+    try:
+        for owner, parts in groupby(_each(rows), lambda row: row["owner"]):
+            given = [part for part in parts if part["file"] is not None]
+            rebuilt, files = _put_together(owner, given, stays.value.get(owner, ()), store, partition_by)
+            bundle |= files
+            done.append(rebuilt)
+            if sum(map(len, bundle.values())) >= BUNDLE_BYTES:
+                yield _handed_over(deposit, bundle, done)
+                bundle, done = {}, []
+        if done:
             yield _handed_over(deposit, bundle, done)
-            bundle, done = {}, []
-    if done:
-        yield _handed_over(deposit, bundle, done)
+    finally:  # Spark ends the process without what Python does at its end
+        store.close()
 
 
 def _handed_over(deposit: Deposit, bundle: Mapping[str, bytes], done: Sequence[Rebuilt]) -> pa.RecordBatch:
@@ -259,6 +262,7 @@ def _put_together(
         target = here / "target"
         target.mkdir()
         rebuilt = put_together(store.root, staged, target, owner, stays, partition_by)
+        store.clear()  # a task may own a large part of the lake
         return rebuilt, {file: (target / file).read_bytes() for file in rebuilt.files}
 
 
