@@ -395,6 +395,12 @@ class DeltaStore:
             if link.exists() and not has_end(str(link)):  # what reads it would name the link
                 raise LakeError(link.resolve(), "cannot be read: it does not end as a Parquet file does", REREAD)
 
+    def clear(self) -> None:
+        """There are no copies: links go with the staging folder, which other processes use too."""
+
+    def close(self) -> None:
+        """There is nothing."""
+
     def existing(self, files: Iterable[str]) -> list[str]:
         """Those of these files that the lake has."""
         return [file for file in files if self._has(file)]

@@ -59,9 +59,9 @@ class _Placed:
     partitions: list[str]
 
 
-# Makes the partitions anew that change, in a staging folder: from those of the first reports, which were just read,
-# and from those of the second, rows of the manifest with `folder`, which stay in the lake beside them.
-Rebuilding = Callable[[Path, pl.DataFrame, pl.DataFrame], list[Rebuilt]]
+# Makes the partitions anew that change, in a staging folder: from the reports that were just read, and from those, rows
+# of the manifest with `folder`, which stay in the lake beside them.
+Rebuilding = Callable[[Path, pl.DataFrame], list[Rebuilt]]
 
 
 class Landing:
@@ -222,7 +222,7 @@ class Landing:
         present = self._manifest.in_partitions(touched, self._partition_by)
         batch = pl.concat([read, before])["report_id"].implode()
         stay = present.filter(~pl.col("report_id").is_in(batch))
-        rebuilt = self._rebuild(folder, read, stay)
+        rebuilt = self._rebuild(folder, stay)
         redone = {file for partition in rebuilt for file in partition_files(partition.folder)}
         kept = [file for file in files if file not in redone]
         kept += [file for partition in rebuilt for file in partition.files]

@@ -60,7 +60,7 @@ class LocalEngine:
         while reading:
             yield from self._land(landing, *reading.popleft())
 
-    def rebuild(self, folder: Path, _read: pl.DataFrame, stay: pl.DataFrame) -> list[Rebuilt]:
+    def rebuild(self, folder: Path, stay: pl.DataFrame) -> list[Rebuilt]:
         """Rebuild the partitions in which other reports stay; those of the reports that were just read are staged.
 
         Raises WorkerError where a process ended.

@@ -104,11 +104,9 @@ def location_of(url: str) -> Location:
     """The place that a URL names. Raises UsageError, which never repeats what may be a secret."""
     place = place_of(url)
     scheme, bucket, key = place.scheme, place.bucket, place.key.rstrip("/")
-    if set("@:") & set(bucket) or _QUERY.search(bucket + key):
-        raise UsageError(
-            f"a URL {scheme}://... has credentials or a query in it, which would be written down with it; take them "
-            f"out and give them in the environment: {_CREDENTIALS.get(scheme, 'see docs/object-storage.md')}"
-        )
+    if set("@:") & set(bucket) or has_query(bucket + key):
+        mend = f"in the environment: {_CREDENTIALS.get(scheme, 'see docs/object-storage.md')}"
+        raise with_secrets(scheme, mend)
     if scheme not in _CREDENTIALS:
         known = ", ".join(f"{known}://" for known in _CREDENTIALS)
         raise UsageError(f"{url[:200]}: what begins with {scheme}:// is not read; URLs begin with {known}")
@@ -117,6 +115,19 @@ def location_of(url: str) -> Location:
     if key and any(part in ("", ".", "..") for part in key.split("/")):
         raise UsageError(f"{url[:200]}: a key with an empty part, or one that is a point, cannot be read")
     return Location(scheme, bucket, key)
+
+
+def has_query(path: str) -> bool:
+    """Whether what stands in a URL behind its scheme has a query, as signed URLs do."""
+    return _QUERY.search(path) is not None
+
+
+def with_secrets(scheme: str, mend: str) -> UsageError:
+    """The error for a URL that has what may be a secret, none of which it repeats."""
+    return UsageError(
+        f"a URL {scheme}://... has credentials or a query in it, which would be written down with it; take them "
+        f"out and give them {mend}"
+    )
 
 
 @dataclass(frozen=True)

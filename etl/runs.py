@@ -90,13 +90,14 @@ def run(
     `lineage` writes OpenLineage events beside what `_runs` has of the run.
 
     `progress` is called with the numbers of documents done and to do, `waiting` if another run writes
-    into `output`. Raises UsageError for inputs that do not exist or another partitioning or format than the lake
-    has, LayoutError for a wrong layout, LakeError where a file of the lake cannot be read and OutputError
-    where nothing can be written; a document that cannot be read is a reject, no error.
+    into `output`. Raises UsageError for inputs that do not exist, another partitioning or format than the lake
+    has, or what the engine has no use for, LayoutError for a wrong layout, LakeError where a file of the lake cannot
+    be read and OutputError where nothing can be written; a document that cannot be read is a reject, no error.
     """
     started = datetime.now(UTC)
     layouts = usable_layouts(layouts)
     wanted = check_call(partition_by, lineage=lineage)
+    _refuse_unused(engine, workers, spark)
     asked, urls = _asked(inputs, engine)
     found = asked.found
     count = 1 if _few(found) else workers or processor_cores()
@@ -193,6 +194,18 @@ def _is_spark(engine: str) -> bool:
     if engine not in (LOCAL, SPARK):
         raise UsageError(f"there is no engine {engine!r}; the engines are {LOCAL!r} and {SPARK!r}")
     return engine == SPARK
+
+
+def _refuse_unused(engine: str, workers: int | None, spark: SparkSession | None) -> None:
+    """Raise UsageError for what the chosen engine has no use for: who gave it would think that it counts."""
+    if _is_spark(engine):
+        if workers is not None:
+            raise UsageError(
+                f"--workers {workers} is for the local engine; leave it out: the settings of Spark say how many tasks "
+                "are carried out at a time"
+            )
+    elif spark is not None:
+        raise UsageError(f"a session of Spark was given with the engine {engine!r}; give engine={SPARK!r} with it")
 
 
 def session(engine: str, given: SparkSession | None) -> AbstractContextManager[SparkSession | None]:

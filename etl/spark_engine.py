@@ -41,10 +41,12 @@ from etl.errors import EtlError, UsageError, WorkerError
 from etl.inbox import BATCH_DOCUMENTS, BATCH_SHARE, Inbox, InboxBatch
 from etl.landing import Landed, Landing
 from etl.layout import Layout
-from etl.objects import StoredObject, is_store
+from etl.object_files import beginning, stored
+from etl.objects import StoredObject, has_query, is_store, with_secrets
 from etl.partitions import PartitionBy, owner_of
 from etl.spark_tasks import (
     Reading,
+    Shared,
     Writing,
     found_slices,
     group_of,
@@ -56,6 +58,7 @@ from etl.spark_tasks import (
 )
 from etl.staging import Rebuilt, Staged, reject_row
 from etl.stores import LakeStore, StagingArea
+from etl.workers import LOST
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -81,8 +84,14 @@ _DOCUMENTS = "`group` string, number int, source string, sha256 string, item bin
 _STAGED = "owner string, pack int, file string, content binary"
 _PLACED = "rebuilt binary, told string"
 _NO_CONTENT = "CAST(NULL AS binary) AS content"
-# How the URL of a file begins.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+# What mends it where executors do not see a file, or an object.
+_SEEN_BY_ALL = "put the inbox where all of them see it at this path, or name it by a URL such as hdfs:// or s3a://"
+_READ_BY_ALL = "give all of them the credentials, the region and the endpoint that the driver has"
+# How the URL of a file begins, and what follows upon it: whom it is asked of.
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/")
+_AUTHORITY = re.compile(r"/{1,2}([^/]*)")
+# A colon that is not before the number of a port.
+_NO_PORT = re.compile(r":(?![0-9]+(?:[,;]|$))")
 # What has a meaning in a pattern of paths.
 _GLOB = re.compile(r"[\\*?\[\]{}]")
 
@@ -104,7 +113,7 @@ def split_inputs(given: Iterable[str]) -> tuple[list[str], list[str]]:
     """The paths among the inputs of a run and the URLs of object storage, which are both read without Spark's help, and
     the URLs of what Spark reads; `file:` URLs are paths.
 
-    Raises UsageError for standard input, which executors have not got.
+    Raises UsageError for standard input, which executors have not got, and for URLs with what may be a secret.
     """
     paths: list[str] = []
     urls: list[str] = []
@@ -113,12 +122,27 @@ def split_inputs(given: Iterable[str]) -> tuple[list[str], list[str]]:
             raise UsageError(
                 "standard input is read by the local engine alone; leave --engine out, or save it as a file"
             )
-        parts = urlsplit(each) if _URL.match(each) else None
-        if parts is not None and parts.scheme == "file":
-            paths.append(unquote(parts.path))
+        match = _URL.match(each)
+        scheme = match[1].lower() if match else ""
+        if scheme == "file":
+            paths.append(unquote(urlsplit(each).path))
+        elif not scheme or is_store(scheme):
+            paths.append(each)
         else:
-            (paths if parts is None or is_store(parts.scheme) else urls).append(each)
+            _refuse_secrets(scheme, each.partition(":")[2])
+            urls.append(each)
     return paths, urls
+
+
+def _refuse_secrets(scheme: str, rest: str) -> None:
+    """Raise UsageError for the URL of Spark's that goes on so behind its scheme, if it has credentials or a query:
+    it would be written down as it is. A name alone, as that of a container before its account, is no secret."""
+    authority = _AUTHORITY.match(rest)
+    user, _, host = (authority[1] if authority else "").rpartition("@")
+    # A secret may have a slash, and the @ comes behind it: then what is before it is no port. Buckets have none at all.
+    is_cut = ":" in host if scheme.startswith("s3") else _NO_PORT.search(re.sub(r"\[[^]]*\]", "", host))
+    if ":" in user or is_cut or has_query(rest):
+        raise with_secrets(scheme, "in the settings of Spark for this file system; see docs/spark.md")
 
 
 def with_urls(
@@ -164,16 +188,17 @@ class SparkEngine:
         *,
         keep_sources: bool,
     ) -> None:
-        self._spark = session.newSession()  # with settings of its own
-        for name, value in _FEW_ROWS.items():
-            self._spark.conf.set(name, value)
-        self._context = self._spark.sparkContext
+        with _failing("begin"):
+            self._spark = session.newSession()  # with settings of its own
+            for name, value in _FEW_ROWS.items():
+                self._spark.conf.set(name, value)
+            self._context = self._spark.sparkContext
+            self._cores = max(1, self._context.defaultParallelism)
         self._store = store
         self._staging = staging
         self._layouts = layouts
         self._partition_by = partition_by
         self._writing = Writing(layouts, partition_by, keep_sources)
-        self._cores = max(1, self._context.defaultParallelism)
         # Of the wave that is being landed: what its packs staged, and the partitions and other files that they gave.
         self._staged = Staged()
         self._files: DataFrame | None = None
@@ -192,24 +217,32 @@ class SparkEngine:
         for wave in _waves(found):
             yield from self._land(landing, inbox, wave)
 
-    def rebuild(self, folder: Path, _read: pl.DataFrame, stay: pl.DataFrame) -> list[Rebuilt]:
+    def rebuild(self, folder: Path, stay: pl.DataFrame) -> list[Rebuilt]:
         """Hand the files of the wave that is being landed to the staging area, those of each partition put together
         from what was staged for it and from the reports that stay in it."""
         ids = dict(stay.group_by("folder").agg("report_id").iter_rows())
         owners = sorted(self._owners | set(ids))
         if not owners:
             return []
-        stays = self._context.broadcast(ids)
         deposit = self._staging.deposit(folder)
-        job = partial(place_files, stays=stays, store=self._store, deposit=deposit, partition_by=self._partition_by)
-        with _failing("put the files of partitions together"):
+        with _failing("put the files of partitions together"), self._shared(ids) as stays:
+            job = partial(place_files, stays=stays, store=self._store, deposit=deposit, partition_by=self._partition_by)
             told = self._by_owner(owners).mapInArrow(job, _PLACED).collect()
-        stays.destroy()
         rebuilt = [each for row in told for each in pickle.loads(row["rebuilt"])]  # noqa: S301 - from tasks of this run
         if sorted(each.folder for each in rebuilt) != owners:
             raise EtlError("Spark has lost some files between two jobs; nothing of them is in the lake, run again")
         self._staged.deposited = [row["told"] for row in told if row["told"] is not None]
         return [each for each in rebuilt if each.folder not in self._staged.files]
+
+    @contextmanager
+    def _shared(self, value: object) -> Iterator[Shared]:
+        """A value that all tasks share, while it is needed."""
+        shared = self._context.broadcast(value)
+        try:
+            yield shared
+        finally:
+            with contextlib.suppress(Exception):  # where Spark itself has ended, its own error tells
+                shared.destroy()
 
     def _by_owner(self, owners: Sequence[str]) -> DataFrame:
         """What packs staged, sorted by what it belongs to; all that belongs together goes to one task."""
@@ -246,10 +279,11 @@ class SparkEngine:
                     yield from self._land_batch(landing, half, documents)
             elif not again:  # it may not have been the document
                 yield from self._land_batch(landing, batch, documents, again=True)
+            elif not batch.documents:  # it is what stands in the lake
+                raise EtlError(f"Spark could not put the files of partitions together: {error}; {_WHOLE}") from error
             else:
-                rejected = Staged(documents=[reject_row(defect(batch.documents[0], str(error)))])
-                self._staged = rejected
-                yield landing.land(batch, self._staging.next_folder(), rejected)
+                self._staged = Staged(documents=[reject_row(defect(batch.documents[0], str(error)))])
+                yield landing.land(batch, self._staging.next_folder(), self._staged)
 
     # --- files → documents
 
@@ -261,7 +295,7 @@ class SparkEngine:
         if not found:
             yield None, []
             return
-        reading = Reading(self._layouts, str(Path.cwd()), asks_for_layouts)
+        reading = Reading(self._layouts, _folder_of(found), asks_for_layouts)
         with self._read(found, reading) as (rows, groups), _persisted(rows) as documents:
             try:
                 with _failing("read the inbox"):
@@ -283,16 +317,19 @@ class SparkEngine:
     def _read(self, found: Sequence[Found | StoredObject], reading: Reading) -> Iterator[tuple[DataFrame, set[str]]]:
         """The documents in files, and the groups that must be among them."""
         if isinstance(found[0], HadoopFile):
-            contents = self._binary_files([item.url for item in found if isinstance(item, HadoopFile)])
-            rows = contents.select("path", "content").mapInArrow(partial(read_contents, reading=reading), _DOCUMENTS)
+            with _failing("read the inbox"):  # it looks for the files already
+                contents = self._binary_files([item.url for item in found if isinstance(item, HadoopFile)])
+                job = partial(read_contents, reading=reading)
+                rows = contents.select("path", "content").mapInArrow(job, _DOCUMENTS)
             yield rows, {source_of(item) for item in found}
             return
         slices = found_slices(found, [size_of(item) for item in found], self._cores * TASKS_A_CORE, SLICE_FILES)
-        shared = self._context.broadcast(slices)
-        numbers = self._spark.range(0, len(slices), 1, len(slices))
-        rows = numbers.mapInArrow(partial(read_found, slices=shared, reading=reading), _DOCUMENTS)
-        yield rows, {group_of(number) for number in range(len(slices))}
-        shared.destroy()
+        with contextlib.ExitStack() as sharing:
+            with _failing("read the inbox"):
+                shared = sharing.enter_context(self._shared(slices))
+                numbers = self._spark.range(0, len(slices), 1, len(slices))
+                rows = numbers.mapInArrow(partial(read_found, slices=shared, reading=reading), _DOCUMENTS)
+            yield rows, {group_of(number) for number in range(len(slices))}
 
     def _binary_files(self, urls: Sequence[str]) -> DataFrame:
         return self._spark.read.format("binaryFile").load([_GLOB.sub(r"\\\g<0>", url) for url in urls])
@@ -302,11 +339,12 @@ class SparkEngine:
     @contextmanager
     def _stage(self, batch: InboxBatch, documents: DataFrame | None) -> Iterator[Staged]:
         """What becomes of the documents of a batch that are to be read; while it lands, `rebuild` has their files."""
-        self._staged, self._files, self._owners = Staged(), None, set()
+        self._staged = Staged()
         if documents is None or not batch.documents:
             yield self._staged
             return
-        rows = self._packed(batch, documents).mapInArrow(partial(stage_packs, writing=self._writing), _STAGED)
+        with _failing("read the documents"):
+            rows = self._packed(batch, documents).mapInArrow(partial(stage_packs, writing=self._writing), _STAGED)
         with _persisted(rows) as files:
             with _failing("read the documents"):
                 told = files.where("owner = ''").select("content").toArrow().column("content")
@@ -318,8 +356,10 @@ class SparkEngine:
             self._owners = {owner_of(file) for file in staged.files}
             staged.files = sorted(file for file in self._owners.intersection(staged.files))
             self._staged, self._files = staged, files.where("owner != ''")
-            yield staged
-            self._files = None
+            try:
+                yield staged
+            finally:  # whatever comes next, these are no files of its
+                self._staged, self._files, self._owners = Staged(), None, set()
 
     def _packed(self, batch: InboxBatch, documents: DataFrame) -> DataFrame:
         """The documents of a batch, those of a pack in a partition of Spark's."""
@@ -375,6 +415,12 @@ def _waves(found: Iterable[Found | StoredObject | Reject]) -> Iterator[list[Foun
         yield wave
 
 
+def _folder_of(found: Iterable[Found | StoredObject]) -> str | None:
+    """The folder to which relative paths belong; None where there are none, for it need not stand anywhere else."""
+    paths = (item.path for item in found if isinstance(item, Found) and not isinstance(item, HadoopFile))
+    return None if all(path.is_absolute() for path in paths) else str(Path.cwd())
+
+
 def _size(item: Found | StoredObject | Reject) -> int:
     if isinstance(item, Reject):
         return 0
@@ -382,16 +428,23 @@ def _size(item: Found | StoredObject | Reject) -> int:
 
 
 def _refuse_unseen(found: Sequence[Found | StoredObject], told: Iterable[Document | Reject]) -> None:
-    """Raise EtlError where executors do not see a file that the driver sees: they have other disks."""
-    by_source = {item.source: item for item in found if isinstance(item, Found)}
+    """Raise UsageError where executors cannot read what the driver can: they have other disks, or no credentials."""
+    by_source = {source_of(item): item for item in found}
     for item in told:
         if isinstance(item, Reject) and item.reason_code == "unreadable" and item.source in by_source:
-            path = by_source[item.source].path
-            if os.access(path, os.R_OK):
-                raise UsageError(
-                    f"{item.source}: the executors of Spark cannot read it ({item.message}); "
-                    "put the inbox where all of them see it at this path, or name it by a URL such as hdfs:// or s3a://"
-                )
+            here = by_source[item.source]
+            if _is_readable(here):
+                mend = _SEEN_BY_ALL if isinstance(here, Found) else _READ_BY_ALL
+                raise UsageError(f"{item.source}: the executors of Spark cannot read it ({item.message}); {mend}")
+
+
+def _is_readable(item: Found | StoredObject) -> bool:
+    """Whether this machine can read it: of an object the beginning, for some that are listed may not be fetched."""
+    if isinstance(item, Found):
+        return os.access(item.path, os.R_OK)
+    if not item.size:
+        return stored(item.location) is not None
+    return isinstance(beginning(item), bytes)
 
 
 @contextmanager
@@ -399,7 +452,8 @@ def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
     """A frame that is made once, and kept while it is needed: on disks, for it may be larger than any memory."""
     from pyspark import StorageLevel  # noqa: PLC0415
 
-    kept = rows.persist(StorageLevel.DISK_ONLY)
+    with _failing("keep what it has made"):
+        kept = rows.persist(StorageLevel.DISK_ONLY)
     try:
         yield kept
     finally:
@@ -414,8 +468,6 @@ _OWN_ERROR = re.compile(r"^etl\.errors\.\w+: (.+)$", re.MULTILINE)
 _ANY_ERROR = re.compile(r"^(?:Caused by)?(?:: )?((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
 # A worker of Python, or the executor with it, was killed or crashed.
 _WORKER_LOST = re.compile(r"Python worker (?:exited|crashed)|ExecutorLostFailure|EXECUTOR_LOST")
-# As the local engine says it.
-_LOST = "a worker process ended before its work was done"
 
 
 @contextmanager
@@ -431,7 +483,7 @@ def _failing(doing: str) -> Iterator[None]:
         if own is not None:
             raise EtlError(own[1]) from error
         if _WORKER_LOST.search(text):
-            raise WorkerError(_LOST) from error
+            raise WorkerError(LOST) from error
         raise EtlError(f"Spark could not {doing}: {_said(text)}; {_WHOLE}") from error
 
 

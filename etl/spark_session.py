@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING
 
@@ -43,7 +43,8 @@ def spark_session(given: SparkSession | None = None) -> Iterator[SparkSession]:
         with _workers_like_this(session):
             yield session
     finally:
-        session.stop()
+        with suppress(Exception):  # where Spark itself has ended, its own error tells
+            session.stop()
 
 
 def _require_libraries() -> None:

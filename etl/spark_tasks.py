@@ -28,6 +28,7 @@ from etl.documents import (
     source_name,
     too_large_to_read,
 )
+from etl.errors import UsageError
 from etl.filings import documents_in, documents_of
 from etl.inbox import CHUNK_BYTES, CHUNK_DOCUMENTS, is_known
 from etl.layout import Layout
@@ -75,7 +76,7 @@ class Reading:
     """What it takes to find the documents in files."""
 
     layouts: Sequence[Layout]
-    folder: str  # to which relative paths belong
+    folder: str | None  # to which relative paths belong; None where there are none
     asks_for_layouts: bool  # whether it is to be told if a layout knows a document
 
 
@@ -95,13 +96,26 @@ def read_found(rows: Rows, slices: Shared, reading: Reading) -> Rows:
     """The documents in files that are read where they stand: rows have `id`, the number of a slice of such files."""
     for batch in rows:
         for number in batch.column("id").to_pylist():
-            with contextlib.chdir(reading.folder):
+            with _working_in(reading.folder):
                 documents = (
                     document
                     for item in fetched_ahead(slices.value[number])
                     for document in ([item] if isinstance(item, Reject) else documents_in(item))
                 )
                 yield from _told(group_of(number), documents, reading)
+
+
+def _working_in(folder: str | None) -> contextlib.AbstractContextManager[None]:
+    """Work in the folder of the driver, where paths belong to it: executors on other machines may have none of that
+    name. Raises UsageError."""
+    if folder is None:
+        return contextlib.nullcontext()
+    if not Path(folder).is_dir():
+        raise UsageError(
+            f"{folder}: the executors of Spark do not see this folder, to which relative paths of the inbox belong; "
+            "put the inbox where all of them see it, and name it by its whole path"
+        )
+    return contextlib.chdir(folder)
 
 
 def group_of(number: int) -> str:
@@ -209,16 +223,19 @@ def place_files(rows: Rows, stays: Shared, store: LakeStore, deposit: Deposit, p
     """
     bundle: dict[str, bytes] = {}
     done: list[Rebuilt] = []
-    for owner, parts in groupby(_each(rows), lambda row: row["owner"]):
-        given = [part for part in parts if part["file"] is not None]
-        rebuilt, files = _put_together(owner, given, stays.value.get(owner, ()), store, partition_by)
-        bundle |= files
-        done.append(rebuilt)
-        if sum(map(len, bundle.values())) >= BUNDLE_BYTES:
+    try:
+        for owner, parts in groupby(_each(rows), lambda row: row["owner"]):
+            given = [part for part in parts if part["file"] is not None]
+            rebuilt, files = _put_together(owner, given, stays.value.get(owner, ()), store, partition_by)
+            bundle |= files
+            done.append(rebuilt)
+            if sum(map(len, bundle.values())) >= BUNDLE_BYTES:
+                yield _handed_over(deposit, bundle, done)
+                bundle, done = {}, []
+        if done:
             yield _handed_over(deposit, bundle, done)
-            bundle, done = {}, []
-    if done:
-        yield _handed_over(deposit, bundle, done)
+    finally:  # Spark ends the process without what Python does at its end
+        store.close()
 
 
 def _handed_over(deposit: Deposit, bundle: Mapping[str, bytes], done: Sequence[Rebuilt]) -> pa.RecordBatch:
@@ -245,6 +262,7 @@ def _put_together(
         target = here / "target"
         target.mkdir()
         rebuilt = put_together(store.root, staged, target, owner, stays, partition_by)
+        store.clear()  # a task may own a large part of the lake
         return rebuilt, {file: (target / file).read_bytes() for file in rebuilt.files}
 
 

@@ -66,6 +66,12 @@ class LakeStore(Protocol):
     def fetch(self, files: Iterable[str]) -> None:
         """See to it that those of these files that the lake has stand below `root`. Raises LakeError."""
 
+    def clear(self) -> None:
+        """Remove the copies that were fetched."""
+
+    def close(self) -> None:
+        """Remove whatever this object made on this machine."""
+
     def existing(self, files: Iterable[str]) -> list[str]:
         """Those of these files that the lake has, in the order given."""
 
@@ -97,6 +103,12 @@ class FolderStore:
 
     def fetch(self, files: Iterable[str]) -> None:
         """They are where they are."""
+
+    def clear(self) -> None:
+        """There are no copies."""
+
+    def close(self) -> None:
+        """There is nothing."""
 
     def existing(self, files: Iterable[str]) -> list[str]:
         """Those of these files that the lake has."""

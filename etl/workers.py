@@ -25,7 +25,8 @@ ENVIRONMENT = {
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0",
 }
 
-
+# What is said where a process ends in the middle of a job.
+LOST = "a worker process ended before its work was done"
 # A result is waited for in spells of so many seconds.
 WAITED_AT_ONCE = 0.2
 
@@ -137,7 +138,7 @@ class _Worker:
             self._process.stdin.flush()
             return pickle.load(self._process.stdout)  # noqa: S301 - from a process of this run
         except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
-            raise WorkerError("a worker process ended before its work was done") from error
+            raise WorkerError(LOST) from error
 
     def end(self) -> None:
         """End the process, whatever it does."""

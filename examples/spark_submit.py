@@ -10,9 +10,12 @@ import etl
 
 def main(arguments: list[str]) -> int:
     """Read the inboxes into the lake; the exit code says whether that went well."""
-    *inboxes, output = arguments
+    inboxes, output = arguments[:-1], arguments[-1:]
+    if not inboxes:
+        print("name one or more inboxes, then the output: spark_submit.py INBOX... OUTPUT", file=sys.stderr)
+        return 2
     try:
-        summary = etl.run(inboxes, output, engine="spark")
+        summary = etl.run(inboxes, *output, engine="spark")
     except etl.EtlError as error:
         print(error, file=sys.stderr)
         return 1

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import gettempdir
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from polars.testing import assert_frame_equal
 
 import etl
-from etl import UsageError
+from etl import UsageError, spark_engine, spark_tasks
+from etl.manifest import read_manifest, with_folder
+from etl.object_lake import ObjectDeposit, ObjectStore
+from etl.objects import Location, StoredObject
+from etl.partitions import PLACES, PartitionBy
 from etl.schema import TABLES
+from etl.spark_engine import _is_readable
+from etl.spark_tasks import place_files
 from etl.watching import watch
 
-from .delta_lakes import opened, versions
+from .delta_lakes import NAMES, opened, versions
 from .kit import make_deal, random_style, render, simulate
 from .lakes import hashes
 from .processes import call_etl
-from .spark_inboxes import started_spark, write_few, write_later_inbox, write_mixed_inbox
+from .spark_inboxes import started_spark, task_context, write_few, write_later_inbox, write_mixed_inbox
 from .storage import Storage, object_hashes, objects, put, upload
 
 if TYPE_CHECKING:
@@ -35,8 +45,18 @@ def spark(storage: Storage, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 def _rows(lake: Path) -> dict[str, pl.DataFrame]:
     """The rows of all Delta tables, in an order of their own."""
-    frames = {name: pl.DataFrame(opened(lake, name).to_pyarrow_table()) for name in TABLES}
+    frames = {name: pl.DataFrame(opened(lake, name).to_pyarrow_table()) for name in NAMES}
     return {name: frame.sort(frame.select(~pl.selectors.list()).columns) for name, frame in frames.items()}
+
+
+def _assert_same_rows(lake: Path, other: Path) -> None:
+    """All tables have the same rows, those of superseded reports too, and there are some of both."""
+    found, wanted = _rows(other), _rows(lake)
+    for name, frame in wanted.items():
+        assert_frame_equal(found[name], frame)
+    assert {place: any(len(wanted[f"{place}{name}"]) for name in TABLES) for place in PLACES} == dict.fromkeys(
+        PLACES, True
+    )
 
 
 @pytest.mark.spark
@@ -68,13 +88,112 @@ def test_spark_reads_from_and_writes_to_object_storage(storage: Storage, spark: 
 
 @pytest.mark.spark
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_objects_that_executors_cannot_fetch_are_no_rejects(
+    storage: Storage, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where they have other credentials, or another endpoint, than the driver."""
+    bucket = storage.bucket()
+    url = upload(bucket, "inbox", write_few(tmp_path / "inbox"))
+    monkeypatch.setitem(spark.sparkContext.environment, "AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(UsageError, match=rf"\A{url}/[^\n]*: the executors of Spark cannot read it [^\n]*credentials"):
+        etl.run([url], tmp_path / "lake", engine="spark", spark=spark)
+    assert read_manifest(tmp_path / "lake").rows.is_empty()
+    missing = StoredObject(Location("s3", bucket, "inbox/none"), 1, "none")
+    empty = replace(missing, size=0)
+    assert not _is_readable(missing)
+    assert not _is_readable(empty)
+    put(bucket, {"inbox/none": b""})
+    assert _is_readable(empty)
+
+
+@pytest.mark.spark
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_executors_leave_nothing_of_the_lake_on_their_disks(
+    storage: Storage, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setitem(spark.sparkContext.environment, "TMPDIR", str(scratch))
+    url = f"s3://{storage.bucket()}/lake"
+    etl.run([write_few(tmp_path / "few")], url)
+    later = write_later_inbox(tmp_path / "later")
+    seen = tmp_path / "seen"
+    seen.mkdir()
+
+    def looking(rows: Iterator[Any], *, store: ObjectStore, **named: Any) -> Iterator[Any]:
+        yield from spark_tasks.place_files(rows, store=store, **named)
+        (seen / str(task_context().partitionId())).write_text(gettempdir())
+
+    monkeypatch.setattr(spark_engine, "place_files", looking)
+    summary = etl.run([later], url, engine="spark", spark=spark)
+    assert summary.superseded
+    assert {file.read_text() for file in seen.iterdir()} == {str(scratch)}
+    assert not list(scratch.glob("trustee-etl-*"))
+
+
+def test_a_task_holds_one_partition_of_the_lake_at_a_time(
+    storage: Storage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spark_tasks, "BUNDLE_BYTES", 1)  # it hands over each
+    bucket, lake = storage.bucket(), tmp_path / "lake"
+    inbox = write_few(tmp_path / "few")
+    for output in (lake, f"s3://{bucket}/lake"):
+        etl.run([inbox], output)
+    rows = with_folder(read_manifest(lake).rows.filter(outcome="read"), PartitionBy.DATE)
+    ids = dict(rows.group_by("folder").agg("report_id").sort("folder").iter_rows())
+    asked = pa.RecordBatch.from_pydict(
+        {"owner": list(ids), "pack": [0] * len(ids), "file": [None] * len(ids), "content": [None] * len(ids)}
+    )
+    store = ObjectStore(f"s3://{bucket}/lake")
+    given = place_files(
+        iter([asked]), SimpleNamespace(value=ids), store, ObjectDeposit(store, "_staging/run/1"), PartitionBy.DATE
+    )
+    scratch = store.scratch
+    next(given)
+    assert scratch.exists()
+    assert not store.root.exists()
+    assert len(list(given)) == len(ids) - 1 > 0
+    assert not scratch.exists()
+
+
+@pytest.mark.spark
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_task_that_is_tried_again_leaves_the_same_lake(
+    storage: Storage, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everywhere, after it has handed over all its files."""
+    inboxes = write_few(tmp_path / "few"), write_later_inbox(tmp_path / "later")
+    seen = tmp_path / "seen"
+    seen.mkdir()
+
+    def fails_once(rows: Iterator[Any], **named: Any) -> Iterator[Any]:
+        context = task_context()
+        (seen / str(context.attemptNumber())).touch()
+        yield from spark_tasks.place_files(rows, **named)
+        if context.partitionId() == 0 and context.attemptNumber() == 0:
+            raise RuntimeError("the first try fails")
+
+    monkeypatch.setattr(spark_engine, "place_files", fails_once)
+    bucket = storage.bucket()
+    for inbox in inboxes:
+        etl.run([inbox], tmp_path / "lake")
+        etl.run([inbox], f"s3://{bucket}/lake", engine="spark", spark=spark)
+        etl.run([inbox], tmp_path / "tables", lake_format="delta")
+        etl.run([inbox], tmp_path / "other tables", lake_format="delta", engine="spark", spark=spark)
+    assert object_hashes(bucket, "lake") == hashes(tmp_path / "lake")
+    assert not [key for key in objects(bucket, "lake") if key.startswith("_staging/")]
+    _assert_same_rows(tmp_path / "tables", tmp_path / "other tables")
+    assert {file.name for file in seen.iterdir()} == {"0", "1"}
+
+
+@pytest.mark.spark
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 def test_spark_writes_delta_tables(spark: SparkSession, tmp_path: Path) -> None:
     inbox, later = write_mixed_inbox(tmp_path / "inbox"), write_later_inbox(tmp_path / "later")
     for given in (inbox, later):
         etl.run([given], tmp_path / "lake", lake_format="delta")
         etl.run([given], tmp_path / "other", lake_format="delta", engine="spark", spark=spark)
-    for (name, frame), other in zip(_rows(tmp_path / "lake").items(), _rows(tmp_path / "other").values(), strict=True):
-        assert_frame_equal(frame, other), name
+    _assert_same_rows(tmp_path / "lake", tmp_path / "other")
     before = versions(tmp_path / "other")
     etl.run([inbox, later], tmp_path / "other", engine="spark", spark=spark)
     assert versions(tmp_path / "other") == before

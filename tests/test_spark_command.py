@@ -67,6 +67,41 @@ def test_the_example_runs_under_spark_submit(few: Path, tmp_path: Path) -> None:
     assert (
         called.stdout == "nowhere: there is no such file or folder\n"
     )  # spark-submit has both streams of a script there
+    called = _called(sys.executable, script, few)
+    assert (called.returncode, called.stdout) == (2, "")
+    assert called.stderr == "name one or more inboxes, then the output: spark_submit.py INBOX... OUTPUT\n"
+
+
+# The program, whose Spark is killed in the middle of a run.
+WITHOUT_JAVA = """
+import os, signal, sys
+from etl import cli, spark_engine
+
+going_on = spark_engine.SparkEngine._by_owner
+
+def die(engine, owners):
+    java = engine._context._gateway.proc
+    os.kill(java.pid, signal.SIGKILL)
+    java.wait()
+    return going_on(engine, owners)
+
+spark_engine.SparkEngine._by_owner = die
+sys.argv = ["etl", *sys.argv[1:]]
+cli.main()
+"""
+
+
+@pytest.mark.spark
+@pytest.mark.usefixtures("java")
+def test_a_spark_that_ends_is_told_of(few: Path, tmp_path: Path) -> None:
+    """In the last line: a thread of Spark's own may say something before."""
+    lake = tmp_path / "lake"
+    called = _called(sys.executable, "-c", WITHOUT_JAVA, "run", few, "--out", lake, "--engine", "spark")
+    assert (called.returncode, called.stdout) == (1, ""), called.stderr
+    last = called.stderr.splitlines()[-1]
+    assert last.startswith("etl: Spark could not put the files of partitions together: "), called.stderr
+    assert "spark_engine.py" not in called.stderr
+    assert read_manifest(lake).rows.is_empty()
 
 
 # The program, which is killed as a whole where it comes to this function.

@@ -168,6 +168,21 @@ def test_relative_paths_are_those_of_the_driver(
     assert _same(few.parent / "spark-lake", tmp_path / "local")
 
 
+def test_the_folder_of_the_driver_need_not_be_there(
+    spark: SparkSession, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on other machines: where all paths are whole, nobody asks for it."""
+    etl.run([few], tmp_path / "local")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    with monkeypatch.context() as patch:
+        patch.chdir(gone)
+        gone.rmdir()
+        summary = etl.run([few], tmp_path / "lake", engine="spark", spark=spark)
+    assert summary.reports_read == 3
+    assert _same(tmp_path / "lake", tmp_path / "local")
+
+
 def test_urls_come_through_spark(spark: SparkSession, few: Path, tmp_path: Path) -> None:
     """A mounted file system stands for those of a cluster; a `file:` URL is a path."""
     (few / "a [1]{2}*?#%20é.txt").write_text(simulated(11))
@@ -285,6 +300,124 @@ def test_a_document_that_ends_python_is_rejected_alone(
     }
     monkeypatch.undo()
     (few / "poison.txt").unlink()
+
+
+def test_a_document_that_ends_python_at_the_lake_is_rejected_alone(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the last job, for which files of the document are there already."""
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for name, text in (("0.txt", reports()[0]), ("poison.txt", simulated(12))):
+        (inbox / name).write_text(text)
+    deal = f"deal={etl.read_report(simulated(12).encode()).deal}/"
+
+    def poisoned(rows: Iterator[Any], **named: Any) -> Iterator[Any]:
+        batches = list(rows)
+        if any(owner.startswith(deal) for batch in batches for owner in batch.column("owner").to_pylist()):
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from spark_tasks.place_files(iter(batches), **named)
+
+    etl.run([inbox / "0.txt"], tmp_path / "local")
+    with monkeypatch.context() as patch:
+        patch.setattr(spark_engine, "place_files", poisoned)
+        summary = etl.run([inbox], tmp_path / "lake", engine="spark", spark=spark)
+    assert summary.reports_read == 1
+    (reject,) = [reject for reject in summary.rejects if reject["reason_code"] == "internal_error"]
+    assert reject["source"].endswith("poison.txt")
+    lists = ("_manifest", "_rejects")
+    assert {file: digest for file, digest in hashes(tmp_path / "lake").items() if file.split("/")[0] not in lists} == {
+        file: digest for file, digest in hashes(tmp_path / "local").items() if file.split("/")[0] not in lists
+    }
+    etl.run([inbox], tmp_path / "local")
+    etl.run([inbox], tmp_path / "lake", engine="spark", spark=spark)
+    assert _same(tmp_path / "lake", tmp_path / "local")
+
+
+def test_a_lake_that_ends_python_is_told_of(
+    spark: SparkSession, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report is not read any more, so its partition is put together without a document."""
+    (few / "more.txt").write_text(reports()[1])
+    etl.run([few], tmp_path / "lake", partition_by="deal")
+    before = hashes(tmp_path / "lake")
+
+    def refusing(rows: Iterator[Any], **named: Any) -> Iterator[Any]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("etl.documents.MAX_BYTES", 100)
+            yield from spark_tasks.read_found(rows, **named)
+
+    def deadly(rows: Iterator[Any], **_: Any) -> Iterator[Any]:
+        for _batch in rows:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield from ()
+
+    monkeypatch.setattr(spark_engine, "read_found", refusing)
+    monkeypatch.setattr(spark_engine, "place_files", deadly)
+    said = r"\ASpark could not put the files of partitions together: a worker process ended [^\n]*run again"
+    with pytest.raises(etl.EtlError, match=said):
+        etl.run([few / "2.txt"], tmp_path / "lake", engine="spark", spark=spark)
+    assert hashes(tmp_path / "lake") == before
+
+
+def test_a_file_that_goes_before_spark_reads_it_is_told_of(
+    spark: SparkSession, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark looks for files before there is a job."""
+    hadoop = spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001
+    hadoop.set("fs.viewfs.mounttable.going.link./inbox", few.as_uri())
+    waves = spark_engine._waves  # noqa: SLF001 - the place between listing and reading
+
+    def going(found: Any) -> Iterator[Any]:
+        (few / "original.txt").unlink()
+        yield from waves(found)
+
+    monkeypatch.setattr(spark_engine, "_waves", going)
+    with pytest.raises(etl.EtlError, match=r"\ASpark could not read the inbox: [^\n]*original.txt[^\n]*run again"):
+        etl.run(["viewfs://going/inbox"], tmp_path / "lake", engine="spark", spark=spark)
+    assert read_manifest(tmp_path / "lake").rows.is_empty()
+
+
+def test_broadcasts_go_with_the_run(
+    spark: SparkSession, few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However a job ends."""
+    from pyspark import Broadcast  # noqa: PLC0415
+
+    made: list[Any] = []
+    destroyed: list[Any] = []
+    context = type(spark.sparkContext)
+    broadcast, destroy = context.broadcast, Broadcast.destroy
+
+    def broadcasting(given: Any, value: Any) -> Any:
+        made.append(broadcast(given, value))
+        return made[-1]
+
+    def destroying(given: Any, *more: Any) -> None:
+        destroyed.append(given)
+        destroy(given, *more)
+
+    def broken(rows: Iterator[Any], **_: Any) -> Iterator[Any]:
+        yield from itertools.islice(rows, 0)
+        raise ValueError("a disk is full")
+
+    monkeypatch.setattr(context, "broadcast", broadcasting)
+    monkeypatch.setattr(Broadcast, "destroy", destroying)
+    monkeypatch.setattr(spark_engine, "place_files", broken)
+    with pytest.raises(etl.EtlError):
+        etl.run([few], tmp_path / "lake", engine="spark", spark=spark)
+    assert len(made) == 2
+    assert sorted(map(id, destroyed)) == sorted(map(id, made))
+
+
+def test_what_an_engine_has_no_use_for_is_refused(spark: SparkSession, few: Path, tmp_path: Path) -> None:
+    with pytest.raises(etl.UsageError, match="--workers 2 is for the local engine; leave it out"):
+        etl.run([few], tmp_path / "lake", engine="spark", spark=spark, workers=2)
+    with pytest.raises(
+        etl.UsageError, match="a session of Spark was given with the engine 'local'; give engine='spark'"
+    ):
+        etl.run([few], tmp_path / "lake", spark=spark)
+    assert not (tmp_path / "lake").exists()
 
 
 def test_a_job_that_fails_changes_nothing(

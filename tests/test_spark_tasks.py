@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -12,7 +14,7 @@ import etl
 from etl.commits import Staging
 from etl.documents import MAX_FILE_BYTES, Found, Reject, source_name
 from etl.spark_engine import packs_of, split_inputs
-from etl.spark_tasks import Reading, found_slices, read_contents
+from etl.spark_tasks import Reading, found_slices, read_contents, read_found
 from etl.stores import FolderStore
 
 from .lakes import hashes
@@ -114,6 +116,19 @@ def test_slices_of_files_cost_about_the_same() -> None:
     assert found_slices([], [], 4, 500) == []
 
 
+def test_a_folder_that_executors_do_not_see_is_named(tmp_path: Path) -> None:
+    """Relative paths belong to it; whole ones do not."""
+    (tmp_path / "a.txt").write_text("Dear Sirs")
+    ids = pa.RecordBatch.from_pydict({"id": [0]})
+    for path, folder in ((tmp_path / "a.txt", None), (Path("a.txt"), str(tmp_path))):
+        slices = SimpleNamespace(value=[[Found(path)]])
+        (rows,) = read_found(iter([ids]), slices, Reading((), folder, asks_for_layouts=False))
+        assert rows.column("source").to_pylist() == [source_name(path)]
+    gone = tmp_path / "gone"
+    with pytest.raises(etl.UsageError, match=rf"\A{re.escape(str(gone))}: the executors [^\n]*by its whole path\Z"):
+        list(read_found(iter([ids]), slices, Reading((), str(gone), asks_for_layouts=False)))
+
+
 def test_urls_are_told_from_paths() -> None:
     given = ["inbox", "/a:b/c", "c:/d", "file:///a%20b/c", "file:/d", "hdfs://host/a b", "s3a://bucket/x"]
     assert split_inputs(given) == (
@@ -122,6 +137,38 @@ def test_urls_are_told_from_paths() -> None:
     )
     with pytest.raises(etl.UsageError, match="standard input"):
         split_inputs(["-"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3a://AKID:geheim@bucket/x",
+        "s3a://AKID:ge/heim@bucket/x",
+        "s3a://AKID:123/geheim@bucket/x",
+        "s3a:/AKID:geheim@bucket/x",
+        "S3A://AKID:geheim@bucket/x",
+        "hdfs://user:geheim@namenode:8020/x",
+        "wasbs://container@account.blob.core.windows.net/x?sv=1&sig=geheim",
+    ],
+)
+def test_secrets_in_urls_are_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
+    with pytest.raises(etl.UsageError, match=r"has credentials or a query in it[^\n]*settings of Spark") as raised:
+        etl.run([url], tmp_path / "lake", engine="spark")
+    assert not [word for word in ("AKID", "heim", "user", "123") if word in str(raised.value)]
+    assert not (tmp_path / "lake").exists()
+
+
+def test_urls_without_secrets_are_read() -> None:
+    given = [
+        "abfss://container@account.dfs.core.windows.net/x",
+        "hdfs://namenode:8020/a@b",
+        "hdfs://[::1]:8020/x",
+        "hdfs:///x",
+        "hdfs:/x",
+        "alluxio://zk@one:2181,two:2181/x",
+        "s3a://bucket/what?/b",
+    ]
+    assert split_inputs(given) == ([], given)
 
 
 def test_a_large_file_in_a_row_is_rejected_as_one_on_the_disk() -> None:
