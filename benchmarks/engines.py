@@ -4,8 +4,8 @@ python -m benchmarks.engines                     prints the table
 python -m benchmarks.engines --write             and puts it into docs/sizing.md
 
 Each run is a process of its own, into a new lake; memory is that of all its processes together (their proportional set
-sizes, asked for five times a second), Spark's Java among them. What an engine costs before it reads anything is the time
-of a run over a single report. At the end the tables of all lakes must be the same, byte for byte.
+sizes, asked for five times a second), Spark's Java among them. What an engine costs before it reads anything is the
+time of a run over a single report. At the end the tables of all lakes must be the same, byte for byte.
 """
 
 from __future__ import annotations
