@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from tempfile import gettempdir
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -121,13 +120,14 @@ def test_executors_leave_nothing_of_the_lake_on_their_disks(
     seen.mkdir()
 
     def looking(rows: Iterator[Any], *, store: ObjectStore, **named: Any) -> Iterator[Any]:
+        made = store.scratch
         yield from spark_tasks.place_files(rows, store=store, **named)
-        (seen / str(task_context().partitionId())).write_text(gettempdir())
+        (seen / str(task_context().partitionId())).write_text(f"{made.parent} {made.exists()}")
 
     monkeypatch.setattr(spark_engine, "place_files", looking)
     summary = etl.run([later], url, engine="spark", spark=spark)
     assert summary.superseded
-    assert {file.read_text() for file in seen.iterdir()} == {str(scratch)}
+    assert {file.read_text() for file in seen.iterdir()} == {f"{scratch} False"}
     assert not list(scratch.glob("trustee-etl-*"))
 
 
