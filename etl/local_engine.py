@@ -97,6 +97,8 @@ class LocalEngine:
                     yield from self._land(landing, *self._begin(half))
             elif not again:  # it may not have been the document
                 yield from self._land(landing, *self._begin(batch), again=True)
+            elif not batch.documents:  # the lake itself is what it came to grief over
+                raise
             else:
                 rejected = reject_row(defect(batch.documents[0], str(error)))
                 yield landing.land(batch, self._staging.next_folder(), Staged(documents=[rejected]))

@@ -202,7 +202,7 @@ class Bucket:
 
         with _told(item.location):
             try:
-                options = {"range": (start, end), "if_match": item.e_tag}
+                options = {"range": (start, end), **({} if item.e_tag is None else {"if_match": item.e_tag})}
                 return bytes(obstore.get(self._store, item.location.key, options=options).bytes())  # type: ignore[arg-type]
             except (FileNotFoundError, PreconditionError):
                 return None
