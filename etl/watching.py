@@ -70,9 +70,11 @@ def watch(
 
     A file is new if it is not as it was when a watch over the same inputs last read it, with this program and these
     layouts. One that is still being written is left for another look: one that a process has open for writing, or that
-    changed in the last `every` seconds or since the last look. `begun` is called when nothing is wrong with the call,
-    before anything is read. `pause` waits so many seconds; what it raises ends the
-    watch. With Spark there is one session for all of it. The rest is as `etl.run` has it.
+    changed in the last `every` seconds or since the last look. The rest is as `etl.run` has it; with Spark there is one
+    session for all of the watch.
+
+    `begun` is called when nothing is wrong with the call, before anything is read. `pause` waits so many seconds; what
+    it raises ends the watch.
     """
     given = [os.fspath(path) for path in inputs]
     _refuse_what_cannot_be_watched(given)
@@ -127,7 +129,8 @@ class _Inbox:
         self._given = given
         self._every = every
         self.seen: dict[str, str] = {}  # the state of each file that was read
-        self._last: dict[str, str] = {}  # at the last look, of those that are new
+        self._states: dict[str, str] = {}  # at the last look
+        self._last: dict[str, str] = {}  # the same of those that were new
         self._failed_looks = 0
         self._tries: dict[str, int] = {}  # of what could not be read for a reason that may pass
         self._due: dict[str, float] = {}
