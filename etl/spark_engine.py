@@ -464,8 +464,6 @@ def _persisted(rows: DataFrame) -> Iterator[DataFrame]:
 _WHOLE = "what was committed before is whole, run again to finish"
 # What the traceback of a task ends with, where it ended with an error of this package.
 _OWN_ERROR = re.compile(r"^etl\.errors\.\w+: (.+)$", re.MULTILINE)
-# What any other traceback ends with, and what Java says of its errors.
-_ANY_ERROR = re.compile(r"^(?:Caused by)?(?:: )?((?:\w+\.)*\w*(?:Error|Exception): .+)$", re.MULTILINE)
 # A worker of Python, or the executor with it, was killed or crashed.
 _WORKER_LOST = re.compile(r"Python worker (?:exited|crashed)|ExecutorLostFailure|EXECUTOR_LOST")
 
@@ -489,5 +487,14 @@ def _failing(doing: str) -> Iterator[None]:
 
 def _said(text: str) -> str:
     """The line of an error of Spark's that tells most: the last that names an error, for it caused the others."""
-    lines = _ANY_ERROR.findall(text) or text.strip().split("\n")[:1]
+    lines = [*_errors_in(text)] or text.strip().split("\n")[:1]
     return str(lines[-1]).strip()[:MAX_MESSAGE]
+
+
+def _errors_in(text: str) -> Iterator[str]:
+    """The lines that name an error: what a traceback of Python ends with, and what Java says."""
+    for line in text.splitlines():
+        said = line.removeprefix("Caused by").removeprefix(": ")
+        name = said.partition(": ")[0]
+        if name.endswith(("Error", "Exception")) and name.replace(".", "").replace("_", "").isalnum():
+            yield said

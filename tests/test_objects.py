@@ -145,7 +145,7 @@ def test_inputs_of_all_kinds_are_sorted_and_each_is_there_once(storage: Storage,
     assert [source_of(item) for item in inputs.found] == [
         str(tmp_path / "a.txt"), f"s3://{bucket}/in/a.txt", f"s3://{bucket}/in/b.txt",
     ]  # fmt: skip
-    assert inputs.folders == [tmp_path, Location("s3", bucket, "in")]
+    assert inputs.folders == [Location("s3", bucket, "in"), tmp_path]
 
 
 def test_lakes_below_a_prefix_and_marks_of_folders_are_left_out(storage: Storage) -> None:
