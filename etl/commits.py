@@ -250,13 +250,17 @@ def _put(written: str, folder: Path, file: str) -> None:
 def is_delta(output: Path) -> bool:
     """Whether the tables of a lake are Delta tables, or will be when a commit of a killed run is finished."""
     if any(os.path.isdir(output / f"{place}{name}" / DELTA_LOG) for place in PLACES for name in TABLES):  # noqa: PTH112
-        return True  # a place that cannot be looked at is not: the lock tells of it
+        return True
     return _plan(output) is not None
 
 
 def _plan(output: Path) -> Path | None:
-    """What a commit that is ready says of tables that have logs; of one of several."""
-    return next((output / STAGING_FOLDER).glob(f"*/*{_READY}/{_PLAN}"), None)
+    """What a commit that is ready says of tables that have logs; of one of several. None where that cannot be seen: who
+    writes there is told so."""
+    try:
+        return next((output / STAGING_FOLDER).glob(f"*/*{_READY}/{_PLAN}"), None)
+    except PermissionError:
+        return None
 
 
 def refuse_delta(output: Path, hint: str) -> None:
