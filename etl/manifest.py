@@ -57,9 +57,11 @@ KEY = (
 class Manifest:
     """The documents of a lake, as they stand before and during a run."""
 
-    def __init__(self, rows: pl.DataFrame, files: Sequence[str] = ()) -> None:
+    def __init__(self, rows: pl.DataFrame, files: Sequence[str] = (), untold: Sequence[pl.DataFrame] = ()) -> None:
         self.rows = rows
         self._files = list(files)
+        # What runs have changed that did not come to their end: none of them may have told of it.
+        self.untold = pl.concat([pl.DataFrame(schema=SCHEMA), *untold])
 
     @property
     def segments(self) -> list[str]:
@@ -134,7 +136,7 @@ def read_manifest(output: Path) -> Manifest:
         raise without_manifest(folder)
     frames = [_read(folder / name) for name in names]
     rows = _applied([pl.DataFrame(schema=SCHEMA), *frames])
-    return Manifest(rows, [f"{MANIFEST_FOLDER}/{name}" for name in names])
+    return Manifest(rows, [f"{MANIFEST_FOLDER}/{name}" for name in names], frames[len(names) - len(segments) :])
 
 
 def without_manifest(folder: Path | str) -> LakeError:

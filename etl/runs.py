@@ -134,6 +134,7 @@ def run(
         landing = Landing(store, staging, manifest, read_by, chosen, reading.rebuild)
         with TemporaryFile("w+", encoding="utf-8", dir=staging.next_folder()) as told:
             teller = Teller(summary, told, started, lineage=lineage)
+            teller.tell_untold(manifest, chosen)
             with _telling_failure(staging, teller):
                 for landed in reading.land_all(landing, inbox, found):
                     teller.tell(landed)

@@ -19,8 +19,8 @@ import polars as pl
 from etl.commits import stage_file
 from etl.landing import Landed
 from etl.lineage import lineage_events
-from etl.manifest import ATTACHED, READ, REJECTED, REMOVED, Manifest
-from etl.partitions import RUNS_FOLDER
+from etl.manifest import ATTACHED, READ, REJECTED, REMOVED, Manifest, with_folder
+from etl.partitions import RUNS_FOLDER, PartitionBy
 from etl.schema import TABLES
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.versions import CONFLICT, SUPERSEDED
@@ -41,6 +41,12 @@ class Teller:
         self._checks: Counter[str] = Counter()
         self._keys: set[tuple[str, str]] = set()
         self._partitions: set[str] = set()
+
+    def tell_untold(self, manifest: Manifest, partition_by: PartitionBy) -> None:
+        """Add the partitions that runs have changed which did not come to their end."""
+        reports = manifest.untold.filter(pl.col("report_id").is_not_null())
+        self._partitions.update(with_folder(reports, partition_by)["folder"].unique())
+        self._summary.partitions_changed = len(self._partitions)
 
     def tell(self, landed: Landed) -> None:
         """Add what became of a batch."""

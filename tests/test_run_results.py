@@ -102,6 +102,24 @@ def test_a_partition_that_a_report_leaves_has_changed(inbox: Path, tmp_path: Pat
     assert not list((output / "reports" / elsewhere).glob("*"))
 
 
+@pytest.mark.parametrize("by", ["deal,date", "deal"])
+def test_what_a_killed_run_has_changed_is_told_by_the_next(
+    inbox: Path, tmp_path: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "lake"
+    with monkeypatch.context() as patch:
+        patch.setattr("etl.runs._finish", lambda *_: (_ for _ in ()).throw(MemoryError("killed")))
+        with pytest.raises(MemoryError):
+            etl.run([inbox], output, partition_by=by)
+    for file in (output / "_runs").iterdir():
+        file.unlink()  # what is killed leaves no word
+    summary = etl.run([inbox], output)
+    assert (summary.reports_read, summary.skipped) == (0, 2)
+    assert _result(output)["changed_partitions"] == _folders(output)
+    etl.run([inbox], output)
+    assert _result(output)["changed_partitions"] == []
+
+
 def test_a_run_that_fails_says_so(inbox: Path, tmp_path: Path) -> None:
     output = tmp_path / "lake"
     etl.run([inbox], output)
