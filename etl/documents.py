@@ -23,7 +23,7 @@ from etl.decoding import count_lines, decode
 from etl.errors import NothingFoundError, RejectedError, UsageError
 from etl.html_text import html_text, is_html
 from etl.object_inbox import list_url
-from etl.objects import Location, StoredObject, is_url, place_of
+from etl.objects import Location, StoredObject, is_url, place_of, refuse_lost_slash
 from etl.partitions import OUTPUT_MARKS
 from etl.submissions import Header, without_escapes
 
@@ -480,6 +480,7 @@ def _named(source: str) -> bytes:
 
 
 def _expand(given: str) -> list[Found | Reject]:
+    refuse_lost_slash(given)
     path = Path(given)
     if given == STANDARD_INPUT:
         return [Found(path)]

@@ -69,8 +69,8 @@ def is_store(scheme: str) -> bool:
 
 def refuse_lost_slash(given: str) -> None:
     """Raise UsageError for what `pathlib` makes of a URL: else a folder of that name would be made."""
-    if re.match(rf"({'|'.join(_CREDENTIALS)}):/(?!/)", given):
-        raise UsageError(f"{given}: a URL needs two slashes, which a Path does not keep; give it as text")
+    if (lost := re.match(rf"({'|'.join(_CREDENTIALS)}):/(?!/)", given)) is not None:
+        raise UsageError(f"{lost[0]}...: a URL needs two slashes, which a Path does not keep; give it as text")
 
 
 @dataclass(frozen=True, order=True)
@@ -104,12 +104,11 @@ def location_of(url: str) -> Location:
     """The place that a URL names. Raises UsageError, which never repeats what may be a secret."""
     place = place_of(url)
     scheme, bucket, key = place.scheme, place.bucket, place.key.rstrip("/")
-    if set("@:") & set(bucket) or has_query(bucket + key):
-        mend = f"in the environment: {_CREDENTIALS.get(scheme, 'see docs/object-storage.md')}"
-        raise with_secrets(scheme, mend)
     if scheme not in _CREDENTIALS:
         known = ", ".join(f"{known}://" for known in _CREDENTIALS)
-        raise UsageError(f"{url[:200]}: what begins with {scheme}:// is not read; URLs begin with {known}")
+        raise UsageError(f"what begins with {scheme}:// is not read; URLs begin with {known}")
+    if set("@:") & set(bucket) or has_query(bucket + key):
+        raise with_secrets(scheme, f"in the environment: {_CREDENTIALS[scheme]}")
     if not bucket:
         raise UsageError(f"{url[:200]}: the name of the bucket is missing: {scheme}://BUCKET/...")
     if key and any(part in ("", ".", "..") for part in key.split("/")):

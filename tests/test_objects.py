@@ -62,7 +62,7 @@ def test_a_url_names_a_place(url: str, wanted: tuple[str, str, str]) -> None:
 def test_a_url_that_names_none_is_refused(url: str, words: str) -> None:
     with pytest.raises(UsageError, match=words) as told:
         location_of(url)
-    assert url in str(told.value)
+    assert url.partition("//")[0] in str(told.value)
 
 
 @pytest.mark.parametrize(

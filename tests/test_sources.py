@@ -90,7 +90,7 @@ def test_the_source_stands_there_before_the_report(inbox: Path, tmp_path: Path) 
     (tmp_path / "output" / "_sources").write_text("in the way")
     with pytest.raises(OutputError, match=r"_sources.*cannot be written"):
         run([inbox], tmp_path / "output")
-    assert {entry.name for entry in (tmp_path / "output").iterdir()} == {"_sources", "_staging"}
+    assert {entry.name for entry in (tmp_path / "output").iterdir()} == {"_runs", "_sources", "_staging"}
 
 
 @pytest.mark.parametrize(
