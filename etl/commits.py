@@ -26,9 +26,10 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from etl.errors import OutputError, UsageError
 from etl.partitions import (
@@ -45,6 +46,8 @@ from etl.partitions import (
     table_partitioning,
 )
 from etl.schema import TABLES
+
+_T = TypeVar("_T")
 
 # Who waits for another run asks again after so many seconds.
 ASKED_EVERY = 0.2
@@ -218,7 +221,7 @@ class FolderDeposit:
             aside.mkdir()
             for number, (file, content) in enumerate(files.items()):
                 _write_file(aside, str(number), content)
-                _put(f"{aside}/{number}", self.folder, file)
+                _with_folders(self.folder, file, partial(os.replace, f"{aside}/{number}"))
             aside.rmdir()
         except OSError as error:
             shutil.rmtree(aside, ignore_errors=True)
@@ -234,17 +237,6 @@ def _require(folder: Path, files: Iterable[str]) -> None:
             f"{folder}/{missing[0]}: was written elsewhere and is not seen here ({len(missing):,} such files); "
             "put the lake where all machines see the same folder, and run again"
         )
-
-
-def _put(written: str, folder: Path, file: str) -> None:
-    try:
-        os.replace(written, f"{folder}/{file}")  # noqa: PTH105
-    except FileNotFoundError:
-        place = file.rpartition("/")[0]
-        if not place:
-            raise
-        _make_folders(folder, place)
-        os.replace(written, f"{folder}/{file}")  # noqa: PTH105
 
 
 def is_delta(output: Path) -> bool:
@@ -321,19 +313,24 @@ def cannot_write(file: Path | str, error: OSError) -> OutputError:
 
 
 def _write_file(folder: Path, file: str, content: bytes) -> None:
+    handle = _with_folders(folder, file, lambda path: os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666))
+    with os.fdopen(handle, "wb", buffering=0) as stream:
+        rest = memoryview(content)
+        while rest.nbytes:
+            rest = rest[stream.write(rest) :]
+
+
+def _with_folders(folder: Path, file: str, act: Callable[[str], _T]) -> _T:
+    """What is done at the path of a file below a staging folder, whose folders are made if they are not there."""
     path = f"{folder}/{file}"
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+        return act(path)
     except FileNotFoundError:
         place = file.rpartition("/")[0]
         if not place:
             raise
         _make_folders(folder, place)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-    with os.fdopen(handle, "wb", buffering=0) as stream:
-        rest = memoryview(content)
-        while rest.nbytes:
-            rest = rest[stream.write(rest) :]
+        return act(path)
 
 
 def _make_folders(folder: Path, place: str) -> None:

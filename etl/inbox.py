@@ -13,7 +13,7 @@ from etl.filings import documents_in
 from etl.generic import NAME as GENERIC_READING
 from etl.layout import Layout, choose_layout
 from etl.manifest import READ, Manifest, Readers, files_of
-from etl.object_files import fetched_ahead
+from etl.object_files import Fetched, fetched_ahead
 from etl.objects import StoredObject
 from etl.partitions import PartitionBy, rejected_file
 from etl.rejected_records import OF_REPORTS
@@ -154,18 +154,15 @@ class Inbox:
 
     def chunks(self, found: Iterable[Found | StoredObject | Reject]) -> Iterator[list[Document | Reject]]:
         """What stands in the inbox, some hundred documents at a time."""
-        chunk: list[Document | Reject] = []
-        size = 0
+        return in_chunks(self._documents(found), self._layouts)
+
+    def _documents(self, found: Iterable[Found | StoredObject | Reject]) -> Iterator[Document | Reject]:
+        """All documents of the inbox; what it takes to find them is added up."""
         for item in fetched_ahead(found):
-            documents = iter([item]) if isinstance(item, Reject) else documents_in(item)
+            documents = documents_or_reject(item)
             while (document := self._next(documents)) is not None:
-                chunk.append(document)
-                size += len(document.content) if isinstance(document, Document) else 0
-                if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
-                    yield list(split_reports(chunk, self._layouts))
-                    chunk, size = [], 0
+                yield document
             self.files_done += 1
-        yield list(split_reports(chunk, self._layouts))
 
     def _next(self, documents: Iterator[Document | Reject]) -> Document | Reject | None:
         begun = time.perf_counter()
@@ -290,6 +287,25 @@ class Inbox:
         if unclaimed:
             add_bounded(summary.unclaimed, [{"source": item.source, "numbers": unclaimed, "first": None}])
         return read_outcome(item.source, row, "skipped")
+
+
+def in_chunks(documents: Iterable[Document | Reject], layouts: Sequence[Layout]) -> Iterator[list[Document | Reject]]:
+    """Documents, so many at a time that memory is bounded, those of many reports taken apart."""
+    chunk: list[Document | Reject] = []
+    size = 0
+    for document in documents:
+        chunk.append(document)
+        size += len(document.content) if isinstance(document, Document) else 0
+        if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
+            yield list(split_reports(chunk, layouts))
+            chunk, size = [], 0
+    if chunk:
+        yield list(split_reports(chunk, layouts))
+
+
+def documents_or_reject(item: Found | StoredObject | Fetched | Reject) -> Iterator[Document | Reject]:
+    """The documents in what was found; what could not even be looked at is all that there is of it."""
+    return iter([item]) if isinstance(item, Reject) else documents_in(item)
 
 
 def is_known(document: Document, layouts: Sequence[Layout]) -> bool:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import uuid
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from etl.errors import UsageError
+from etl.objects import is_url, place_of
 from etl.schema import PARTITION_COLUMNS, TABLES, table
-from etl.summary import Summary
+from etl.summary import COMPLETE, FAILED, INTERRUPTED, Summary
 from etl.version import __version__
 
 JOB = "etl run"
@@ -67,7 +67,7 @@ def lineage_events(summary: Summary, started: datetime, state: str, error: str |
     )
     job_type = job_type_job.JobTypeJobFacet("BATCH", "TRUSTEE-ETL", "JOB", producer=_PRODUCER)
     job = Job(dataset(summary.output)[0], JOB, {"jobType": job_type})
-    ends = {"complete": RunState.COMPLETE, "failed": RunState.FAIL, "interrupted": RunState.ABORT}
+    ends = {COMPLETE: RunState.COMPLETE, FAILED: RunState.FAIL, INTERRUPTED: RunState.ABORT}
     number = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{_PRODUCER}:{summary.run_id}"))
     events = [
         RunEvent(
@@ -99,7 +99,7 @@ def dataset(place: str) -> tuple[str, str]:
     >>> dataset("/data/lake/classes")
     ('file', '/data/lake/classes')
     """
-    if "://" in place:
-        parts = urlsplit(place)
-        return f"{parts.scheme}://{parts.netloc}", parts.path.strip("/") or "/"
+    if is_url(place):
+        there = place_of(place)
+        return f"{there.scheme}://{there.bucket}", there.key.strip("/") or "/"
     return "file", os.path.abspath(place)  # noqa: PTH100 - a link stays the name that was chosen

@@ -73,16 +73,15 @@ def stored(place: Location) -> StoredObject | None:
 
 def fetch(item: StoredObject) -> Fetched:
     """An object with its bytes."""
-    source = source_of(item)
     try:
         found = Bucket(item.location).read(item.location.key, MAX_FILE_BYTES)
     except StorageError as error:
-        return Fetched(item, _unreadable(source, str(error).removeprefix(f"{item.location.url}: ")))
+        return Fetched(item, _refused(item, error))
     if found is None:
-        return Fetched(item, _unreadable(source, _GONE))
+        return Fetched(item, _unreadable(item, _GONE))
     now, content = found
     if now.size > MAX_FILE_BYTES or len(content) != now.size:
-        return Fetched(item, changed(source, item.size, now.size))
+        return Fetched(item, changed(source_of(item), item.size, now.size))
     return Fetched(item, content)
 
 
@@ -91,7 +90,7 @@ def beginning(item: StoredObject) -> bytes | Reject:
     try:
         begun = Bucket(item.location).read_piece(item, 0, min(item.size, KIND_BYTES)) if item.size else b""
     except StorageError as error:
-        return _unreadable(source_of(item), str(error).removeprefix(f"{item.location.url}: "))
+        return _refused(item, error)
     return has_changed(item) if begun is None else begun
 
 
@@ -107,8 +106,8 @@ def has_changed(item: StoredObject) -> Reject:
     try:
         now = Bucket(item.location).head(item.location.key)
     except StorageError as error:
-        return _unreadable(source_of(item), str(error).removeprefix(f"{item.location.url}: "))
-    return _unreadable(source_of(item), _GONE) if now is None else changed(source_of(item), item.size, now.size)
+        return _refused(item, error)
+    return _unreadable(item, _GONE) if now is None else changed(source_of(item), item.size, now.size)
 
 
 def stream_of(item: StoredObject) -> io.BufferedReader:
@@ -156,5 +155,10 @@ class _Pieces(io.RawIOBase):
         return len(piece)
 
 
-def _unreadable(source: str, message: str) -> Reject:
-    return Reject(source, None, None, "unreadable", message, _HINT)
+def _refused(item: StoredObject, error: StorageError) -> Reject:
+    """The reject for an object that the store does not give."""
+    return _unreadable(item, str(error).removeprefix(f"{item.location.url}: "))
+
+
+def _unreadable(item: StoredObject, message: str) -> Reject:
+    return Reject(source_of(item), None, None, "unreadable", message, _HINT)

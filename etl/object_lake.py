@@ -31,10 +31,10 @@ from types import TracebackType
 from typing import Self
 
 from etl.commits import cannot_write, turn
-from etl.errors import EtlError, LakeError, OutputError, named_as
+from etl.errors import EtlError, OutputError, named_as
 from etl.leases import Lease
 from etl.manifest import without_manifest
-from etl.objects import Bucket, StoredObject, in_parallel, is_url, location_of, refuse_lost_slash
+from etl.objects import Bucket, StoredObject, in_parallel, location_of
 from etl.parquet import SMALLEST
 from etl.partitions import (
     MANIFEST_FOLDER,
@@ -47,7 +47,7 @@ from etl.partitions import (
     partitioning_of_file,
 )
 from etl.schema import TABLES
-from etl.stores import FolderStore, LakeStore
+from etl.stores import StagingArea
 
 _LOCK = "lock.json"
 _READY = ".ready"
@@ -60,12 +60,6 @@ _LOOKS, PAUSE_SECONDS = 5, 1.0
 
 # Lists the files below a folder of a lake.
 _Listed = Callable[[str], Mapping[str, StoredObject]]
-
-
-def open_store(output: str) -> LakeStore:
-    """The place of a lake: a folder, or a URL. Raises UsageError."""
-    refuse_lost_slash(output)
-    return ObjectStore(output) if is_url(output) else FolderStore(Path(output))
 
 
 class ObjectStore:
@@ -122,9 +116,11 @@ class ObjectStore:
         self.lease = Lease(self.bucket, self.key(f"{STAGING_FOLDER}/{_LOCK}"), waiting)
         return self.lease
 
-    def staging(self, run_id: str) -> ObjectStaging:
+    @contextmanager
+    def staging(self, run_id: str) -> Iterator[StagingArea]:
         """The staging area of a run."""
-        return ObjectStaging(self, run_id)
+        with named_as(self.root, self.url), ObjectStaging(self, run_id) as staging:
+            yield staging
 
     def fetch(self, files: Iterable[str]) -> None:
         """See to it that those of these files that the lake has stand below `root`."""
@@ -285,11 +281,7 @@ class ObjectStaging:
         except EtlError:
             pass
         finally:
-            root = self._store.root
             self._store.close()
-        if isinstance(error, LakeError) and Path(error.file).is_relative_to(root):  # a name that is gone by now
-            file = Path(error.file).relative_to(root).as_posix()
-            raise LakeError(f"{self._store.url}/{file}", error.message, error.hint) from error
 
     def next_folder(self) -> Path:
         """A new folder for the files of one commit. Raises OutputError where it cannot be made."""

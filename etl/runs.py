@@ -37,15 +37,15 @@ from etl.manifest import (
     read_manifest,
     readers,
 )
-from etl.object_lake import open_store
-from etl.objects import StoredObject, is_url, location_of
+from etl.object_lake import ObjectStore
+from etl.objects import StoredObject, is_url, location_of, refuse_lost_slash
 from etl.partitions import OUTPUT_FOLDERS, PartitionBy
 from etl.schema import CONTRACT_VERSION, table
 from etl.spark_engine import SparkEngine, split_inputs, with_urls
 from etl.spark_session import spark_session
-from etl.stores import LakeStore, StagingArea
-from etl.summary import Summary
-from etl.telling import COMPLETE, FAILED, INTERRUPTED, Teller
+from etl.stores import FolderStore, LakeStore, StagingArea
+from etl.summary import COMPLETE, FAILED, INTERRUPTED, Summary
+from etl.telling import Teller
 from etl.version import __version__
 from etl.workers import Workers, processor_cores
 
@@ -96,8 +96,7 @@ def run(
     """
     started = datetime.now(UTC)
     layouts = usable_layouts(layouts)
-    wanted = check_call(partition_by, lineage=lineage)
-    _refuse_unused(engine, workers, spark)
+    wanted = check_call(partition_by, engine, workers, spark, lineage=lineage)
     asked, urls = _asked(inputs, engine)
     found = asked.found
     count = 1 if _few(found) else workers or processor_cores()
@@ -161,16 +160,17 @@ def open_lake(output: str, run_id: str, wanted: str | None = None) -> LakeStore:
     """The place of a lake, in the format that it has, or `wanted`. Raises UsageError."""
     if wanted not in (None, *FORMATS):
         raise UsageError(f"a lake cannot have the format {wanted!r}; the formats are {', '.join(map(repr, FORMATS))}")
+    refuse_lost_slash(output)
     if is_url(output):
         if wanted == "delta":
             url = location_of(output).url
             raise UsageError(
                 f"{url}: Delta tables are written into folders alone; leave --format out, or name a folder"
             )
-        return open_store(output)
-    if wanted == "delta" or (wanted is None and is_delta(Path(output))):
-        return DeltaStore(Path(output), run_id)
-    return open_store(output)
+        return ObjectStore(output)
+    folder = Path(output)
+    is_of_delta = wanted == "delta" or (wanted is None and is_delta(folder))
+    return DeltaStore(folder, run_id) if is_of_delta else FolderStore(folder)
 
 
 def _few(found: Sequence[Found | StoredObject | Reject]) -> bool:
@@ -214,8 +214,16 @@ def session(engine: str, given: SparkSession | None) -> AbstractContextManager[S
     return spark_session(given) if _is_spark(engine) else nullcontext()
 
 
-def check_call(partition_by: PartitionBy | str | None, *, lineage: bool) -> PartitionBy | None:
+def check_call(
+    partition_by: PartitionBy | str | None,
+    engine: str,
+    workers: int | None,
+    spark: SparkSession | None,
+    *,
+    lineage: bool,
+) -> PartitionBy | None:
     """The partitioning that is asked for; whatever else is asked for can be had. Raises UsageError."""
+    _refuse_unused(engine, workers, spark)
     if lineage:
         needs_lineage()
     return _partition_by(partition_by)

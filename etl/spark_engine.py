@@ -354,7 +354,7 @@ class SparkEngine:
                     "some documents changed while Spark read them; nothing of them is in the lake, run again"
                 )
             self._owners = {owner_of(file) for file in staged.files}
-            staged.files = sorted(file for file in self._owners.intersection(staged.files))
+            staged.files = sorted(self._owners.intersection(staged.files))  # those of no partition
             self._staged, self._files = staged, files.where("owner != ''")
             try:
                 yield staged

@@ -7,6 +7,7 @@ one partition is put together and handed to the lake. Each gives the same rows h
 from __future__ import annotations
 
 import contextlib
+import itertools
 import pickle
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,13 +30,12 @@ from etl.documents import (
     too_large_to_read,
 )
 from etl.errors import UsageError
-from etl.filings import documents_in, documents_of
-from etl.inbox import CHUNK_BYTES, CHUNK_DOCUMENTS, is_known
+from etl.filings import documents_of
+from etl.inbox import documents_or_reject, in_chunks, is_known
 from etl.layout import Layout
 from etl.object_files import fetched_ahead
 from etl.objects import StoredObject
 from etl.partitions import PartitionBy, owner_of, partition_files
-from etl.splits import split_reports
 from etl.staging import Rebuilt, Staged, put_together, stage_batch
 from etl.stores import Deposit, LakeStore
 
@@ -97,11 +97,8 @@ def read_found(rows: Rows, slices: Shared, reading: Reading) -> Rows:
     for batch in rows:
         for number in batch.column("id").to_pylist():
             with _working_in(reading.folder):
-                documents = (
-                    document
-                    for item in fetched_ahead(slices.value[number])
-                    for document in ([item] if isinstance(item, Reject) else documents_in(item))
-                )
+                found = fetched_ahead(slices.value[number])
+                documents = itertools.chain.from_iterable(map(documents_or_reject, found))
                 yield from _told(group_of(number), documents, reading)
 
 
@@ -141,24 +138,9 @@ def _documents_of(source: str, content: bytes) -> Iterator[Document | Reject]:
 
 def _told(group: str, items: Iterator[Document | Reject], reading: Reading) -> Rows:
     number = 0
-    for chunk in _chunks(items):
-        given = list(split_reports(chunk, reading.layouts))
+    for given in in_chunks(items, reading.layouts):
         yield _document_rows(group, number, given, reading)
         number += len(given)
-
-
-def _chunks(items: Iterable[Document | Reject]) -> Iterator[list[Document | Reject]]:
-    """Documents, so many at a time that memory is bounded."""
-    chunk: list[Document | Reject] = []
-    size = 0
-    for item in items:
-        chunk.append(item)
-        size += len(item.content) if isinstance(item, Document) else 0
-        if len(chunk) >= CHUNK_DOCUMENTS or size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def _document_rows(group: str, first: int, given: Sequence[Document | Reject], reading: Reading) -> pa.RecordBatch:

@@ -8,6 +8,8 @@ from typing import Any
 
 from etl.schema import TABLES
 
+# How a run ended.
+COMPLETE, FAILED, INTERRUPTED = "complete", "failed", "interrupted"
 # Of what failed, was unclaimed or rejected, so many are told one by one; the tables have all of them.
 LISTED = 1000
 

@@ -25,9 +25,6 @@ from etl.schema import TABLES
 from etl.summary import Outcome, Summary, add_bounded, read_outcome, unread_outcome
 from etl.versions import CONFLICT, SUPERSEDED
 
-# How a run ended.
-COMPLETE, FAILED, INTERRUPTED = "complete", "failed", "interrupted"
-
 
 class Teller:
     """Adds up the summary, and writes down what became of each document."""

@@ -25,7 +25,7 @@ from etl.documents import STANDARD_INPUT, Found, Inputs, Reject, find_inputs, so
 from etl.errors import LakeError, NotListedError, UsageError
 from etl.layout import Layouts, usable_layouts
 from etl.manifest import REJECTED, Manifest, list_bytes, read_manifest, readers
-from etl.objects import StoredObject, is_store, is_url, location_of, place_of
+from etl.objects import StoredObject, is_store, is_url, place_of
 from etl.parquet import read_parquet
 from etl.partitions import OUTPUT_FOLDERS, SUFFIX, WATCHED_FOLDER, PartitionBy
 from etl.runs import LOCAL, check_call, open_lake, run, session
@@ -78,11 +78,10 @@ def watch(
     """
     given = [os.fspath(path) for path in inputs]
     _refuse_what_cannot_be_watched(given)
-    check_call(partition_by, lineage=lineage)
+    check_call(partition_by, engine, workers, spark, lineage=lineage)
     known = usable_layouts(layouts)
     record = _Record(os.fspath(output), [*given, f"sources kept: {keep_sources}"], readers(known).together, lake_format)
-    inbox = _Inbox(given, every)
-    inbox.list()  # before anything is written
+    inbox = _Inbox(given, every)  # before anything is written, for it may not be there
     with session(engine, spark) as running:
         inbox.seen = {} if force else record.read(waiting)
         if begun is not None:
@@ -118,16 +117,15 @@ def _refuse_what_cannot_be_watched(given: Iterable[str]) -> None:
         if is_url(name) and not is_store(place_of(name).scheme):
             scheme = place_of(name).scheme
             raise UsageError(f"what begins with {scheme}:// cannot be watched; let a scheduler run `etl run` over it")
-        if is_url(name):
-            location_of(name)
 
 
 class _Inbox:
-    """The inbox as it was seen, look by look."""
+    """The inbox as it was seen, look by look. Raises UsageError where it cannot be listed at all."""
 
     def __init__(self, given: list[str], every: float) -> None:
         self._given = given
         self._every = every
+        self._listed: Inputs | None = self._list()  # for the first look
         self.seen: dict[str, str] = {}  # the state of each file that was read
         self._states: dict[str, str] = {}  # at the last look
         self._last: dict[str, str] = {}  # the same of those that were new
@@ -135,14 +133,13 @@ class _Inbox:
         self._tries: dict[str, int] = {}  # of what could not be read for a reason that may pass
         self._due: dict[str, float] = {}
 
-    def list(self) -> Inputs:
-        """All that stands in it now. Raises UsageError."""
+    def _list(self) -> Inputs:
         return find_inputs(self._given, OUTPUT_FOLDERS, may_be_empty=True)
 
     def look(self) -> Inputs | None:
         """What is to be read now; None if that is nothing. Raises UsageError."""
         try:
-            there = self.list()
+            there, self._listed = self._listed or self._list(), None
         except NotListedError:
             self._failed_looks += 1
             if self._failed_looks == FAILED_LOOKS:
