@@ -33,7 +33,7 @@ from benchmarks.mutations import (
     structural,
 )
 from benchmarks.neighbours import Compared, Failure, compared, failures
-from benchmarks.page import write
+from benchmarks.page import publish
 from etl.batch import Batch, read_safely
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout, load_layouts
@@ -528,10 +528,7 @@ def main(arguments: Sequence[str]) -> int:
         for report, kind, what, in_lake in missed.select("report", "kind", "what", "with_neighbours").iter_rows():
             print(f"{report}: {kind}: {what}{f' (noticed {BEFORE_AND_AFTER})' if in_lake else ''}")
     text = page(reports, found)
-    print(text)
-    if given.write:
-        write(text, PAGE)
-    return 0
+    return publish(text, PAGE, writes=given.write)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.extraction import DifferentValuesError
 from benchmarks.inbox import write_inbox
-from benchmarks.page import write
+from benchmarks.page import publish
 from etl.schema import TABLES
 
 PAGE = Path(__file__).parent.parent / "docs" / "sizing.md"
@@ -194,10 +194,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     with TemporaryDirectory(dir=given.folder) as place:
         text = table(compare(Path(place), given.reports, given.repeat), given.reports, given.repeat)
-    print(text)
-    if given.write:
-        write(text, PAGE)
-    return 0
+    return publish(text, PAGE, writes=given.write)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ import polars as pl
 import etl.batch
 import etl.records
 from benchmarks import line_by_line
-from benchmarks.page import PAGE, write
+from benchmarks.page import PAGE, publish
 from etl.batch import Batch, read_batch
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout, load_layouts
@@ -295,10 +295,7 @@ def main(arguments: Sequence[str]) -> int:
     if given.reports < 1 or given.repeat < 1:
         parser.error("--reports and --repeat must be at least 1")
     text = compare(reports(given.reports), given.repeat)
-    print(text)
-    if given.write:
-        write(text, PAGE)
-    return 0
+    return publish(text, PAGE, writes=given.write)
 
 
 if __name__ == "__main__":

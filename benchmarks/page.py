@@ -15,3 +15,11 @@ def write(text: str, page: Path, begin: str = BEGIN, end: str = END) -> None:
     if not found_begin or not found_end:
         raise ValueError(f"{page.name} must have the lines {begin} and {end}")
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def publish(text: str, page: Path, begin: str = BEGIN, end: str = END, *, writes: bool) -> int:
+    """Print what was measured, and if it is asked for put it into the page; the exit code."""
+    print(text)
+    if writes:
+        write(text, page, begin, end)
+    return 0

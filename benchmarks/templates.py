@@ -23,7 +23,7 @@ from ttp import ttp
 
 from benchmarks import line_by_line
 from benchmarks.extraction import DifferentValuesError, Measured, measure, verify
-from benchmarks.page import PAGE, write
+from benchmarks.page import PAGE, publish
 from etl.batch import read_batch
 from etl.documents import Document, Reject, document_from_bytes
 from etl.layout import Layout, load_layouts
@@ -160,10 +160,7 @@ def main(arguments: Sequence[str]) -> int:
     if pl.thread_pool_size() != 1:
         parser.error("set POLARS_MAX_THREADS=1: ttp and re use one core, so must the program")
     text = compare(reports(given.reports), given.repeat)
-    print(text)
-    if given.write:
-        write(text, PAGE, BEGIN, END)
-    return 0
+    return publish(text, PAGE, BEGIN, END, writes=given.write)
 
 
 if __name__ == "__main__":

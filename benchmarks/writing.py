@@ -33,7 +33,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.extraction import DifferentValuesError, Measured
 from benchmarks.inbox import write_inbox
-from benchmarks.page import PAGE, write
+from benchmarks.page import PAGE, publish
 from benchmarks.writing_worker import held_frames, hold, write_held
 from etl.commits import LakeLock, Staging
 from etl.documents import Found, find_inputs
@@ -340,10 +340,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     with TemporaryDirectory(dir=given.folder, prefix="etl-writing-") as place:
         text = compare(Path(place), given.reports, given.written, given.repeat, given.growth, given.inbox)
-    print(text)
-    if given.write:
-        write(text, PAGE, BEGIN, END)
-    return 0
+    return publish(text, PAGE, BEGIN, END, writes=given.write)
 
 
 if __name__ == "__main__":

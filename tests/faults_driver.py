@@ -83,13 +83,18 @@ def command(fault: Fault, arguments: Sequence[str]) -> None:
     steps = Steps(fault)
     if fault.die_at or fault.stop_at or fault.trace:
         sys.addaudithook(steps)
+    traced(arguments, fault.trace, steps.taken)
+
+
+def traced(arguments: Sequence[str], trace: str, taken: Sequence[str]) -> None:
+    """Carry out the command, and write down the steps that were taken, if a file for them is named."""
     sys.argv = ["etl", *arguments]
     try:
         cli.main()
     finally:
-        if fault.trace:
-            taken = list(steps.taken)
-            Path(fault.trace).write_text("\n".join(taken))
+        if trace:
+            steps = list(taken)  # to write is a step too
+            Path(trace).write_text("\n".join(steps))
 
 
 def quietly(fault: Fault, arguments: Sequence[str]) -> None:

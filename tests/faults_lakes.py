@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Self, TypeVar
 
 import duckdb
 
+import etl
 from etl.manifest import read_manifest
 from etl.schema import TABLES
 
@@ -18,6 +20,7 @@ from .kit import make_deal, random_style, render, simulate
 from .lakes import hashes
 
 Hashes = Mapping[str, str]
+_State = TypeVar("_State")
 TRIGGERS = ("Trigger Event", "Step Down Date", "Has ")
 
 
@@ -91,6 +94,36 @@ class Known:
             if file in mine:
                 assert file in here, f"{file} is missing beside its report"
                 assert not is_new or here[file] == mine[file], f"{file} is older than its report"
+
+
+@dataclass(frozen=True)
+class Amended(Generic[_State]):
+    """A lake of five documents, an inbox of amendments to two of them, one without any, and a lake made at once of
+    all. `boundaries`: what the lake holds before and after each of the amendments; a run over these with one document a
+    batch leaves one of these states, whenever it ends."""
+
+    old: Path
+    new: Path
+    empty: Path
+    lake: Path
+    clean: Path
+    boundaries: list[_State]
+
+    @classmethod
+    def made(cls, folder: Path, state_of: Callable[[Path], _State], lake_format: str | None = None) -> Self:
+        """Make all of it in a folder."""
+        old = write_inbox(folder / "old", range(2), 2)
+        new = restate(old, folder / "new")
+        (folder / "empty").mkdir()
+        etl.run([old], folder / "lake", lake_format=lake_format)
+        copy(folder / "lake", folder / "steps")
+        boundaries = [state_of(folder / "steps")]
+        for file in sorted(new.iterdir()):
+            etl.run([file], folder / "steps")
+            boundaries.append(state_of(folder / "steps"))
+        etl.run([old, new], folder / "clean", lake_format=lake_format)
+        assert state_of(folder / "clean") == boundaries[-1]
+        return cls(old, new, folder / "empty", folder / "lake", folder / "clean", boundaries)
 
 
 def copy(lake: Path, target: Path) -> Path:

@@ -17,10 +17,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from etl import cli, inbox, leases, object_lake
+from etl import inbox, leases, object_lake
 from etl.objects import Bucket
 
 from .conftest import REPOSITORY
+from .faults_driver import traced
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,7 @@ def command(fault: Fault, arguments: Sequence[str]) -> None:
     steps = Steps(fault)
     for name in ("put", "delete", "create"):
         steps.before(name)
-    sys.argv = ["etl", *arguments]
-    try:
-        cli.main()
-    finally:
-        if fault.trace:
-            Path(fault.trace).write_text("\n".join(steps.taken))
+    traced(arguments, fault.trace, steps.taken)
 
 
 def start(fault: Fault, variables: Mapping[str, str], *arguments: str | Path) -> subprocess.Popen[str]:

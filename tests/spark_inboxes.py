@@ -1,28 +1,18 @@
-"""An inbox with all that an inbox may hold, and sessions of Spark to read it with."""
+"""Inboxes with all that an inbox may hold."""
 
 from __future__ import annotations
 
 import gzip
 import os
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from etl.layout import Layout, load_layouts
 
 from .filings import COVER, submission
 from .kit import absc_2003_he2, make_deal, random_style, render, simulate
 from .test_filings import several, tarred, zipped
-from .test_spark import SETTINGS, needs_java
-
-if TYPE_CHECKING:
-    from pyspark import TaskContext
-    from pyspark.sql import SparkSession
 
 ORIGINAL = render(absc_2003_he2.report())
 AMENDED = ORIGINAL.replace("FORM 8-K", "FORM 8-K/A").replace("278,036", "278,037")
@@ -122,48 +112,3 @@ def write_few(folder: Path) -> Path:
 def simulated(seed: int) -> str:
     """A report of another deal."""
     return render(simulate(make_deal(seed), 1)[0], random_style(seed))
-
-
-@contextmanager
-def started_spark(folder: Path, master: str = "local[2,4]", **settings: str) -> Iterator[SparkSession]:
-    """A session whose tasks are tried four times."""
-    needs_java()
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        from pyspark.sql import SparkSession  # noqa: PLC0415
-
-        builder = SparkSession.builder.master(master).appName("trustee-etl tests")
-        given = {**SETTINGS, "spark.sql.warehouse.dir": str(folder), "spark.sql.shuffle.partitions": "5", **settings}
-        for name, value in given.items():
-            builder = builder.config(name, value)
-        session = builder.getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
-        yield session
-        session.stop()
-
-
-def children(parent: int) -> list[int]:
-    """The processes that a process has started (Linux)."""
-    threads = Path(f"/proc/{parent}/task").glob("*/children")
-    try:
-        return [int(child) for thread in threads for child in thread.read_text().split()]
-    except OSError:  # it has just ended
-        return []
-
-
-def java_process(session: SparkSession) -> int:
-    """The process of a session that this one has started."""
-    gateway = session.sparkContext._gateway  # noqa: SLF001 - pyspark tells it nowhere else
-    assert gateway is not None
-    process: int = gateway.proc.pid
-    return process
-
-
-def task_context() -> TaskContext:
-    """Within a task: which one it is."""
-    from pyspark import TaskContext  # noqa: PLC0415
-
-    context = TaskContext.get()
-    assert context is not None
-    return context

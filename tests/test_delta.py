@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from random import Random
 from threading import Event
@@ -49,7 +49,7 @@ from etl.schema import TABLES, table
 from .conftest import REPOSITORY
 from .delta_lakes import NAMES, by_report, log, opened, rows, state, versions
 from .faults_driver import Fault
-from .faults_lakes import copy, restate, wait_for, write_inbox
+from .faults_lakes import Amended, copy, restate, wait_for, write_inbox
 from .lakes import PARTITIONINGS, hashes
 from .pages import examples
 from .processes import call_etl
@@ -532,32 +532,12 @@ def forked(readings: Remembered) -> Forked:
     return Forked(readings.folder)
 
 
-@dataclass(frozen=True)
-class Small:
-    """A lake of five documents, amendments to two of them, and what it holds after each of these."""
-
-    old: Path
-    new: Path
-    empty: Path
-    lake: Path
-    boundaries: list[dict[str, object]]
+Small = Amended[dict[str, object]]
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    folder = tmp_path_factory.mktemp("small")
-    old = write_inbox(folder / "old", range(2), 2)
-    new = restate(old, folder / "new")
-    (folder / "empty").mkdir()
-    run([old], folder / "lake", lake_format="delta")
-    copy(folder / "lake", folder / "steps")
-    boundaries = [_lasting(folder / "steps")]
-    for file in sorted(new.iterdir()):
-        run([file], folder / "steps")
-        boundaries.append(_lasting(folder / "steps"))
-    run([old, new], folder / "clean", lake_format="delta")
-    assert _lasting(folder / "clean") == boundaries[-1]
-    return Small(old, new, folder / "empty", folder / "lake", boundaries)
+    return Small.made(tmp_path_factory.mktemp("small"), _lasting, "delta")
 
 
 def _lasting(lake: Path) -> dict[str, object]:

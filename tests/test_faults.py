@@ -33,7 +33,7 @@ from etl.partitions import PartitionBy
 
 from .conftest import REPOSITORY
 from .faults_driver import GUARDS, Fault, quietly
-from .faults_lakes import Known, copy, report_ids, restate, truth, wait_for, write_inbox
+from .faults_lakes import Amended, Known, copy, report_ids, restate, truth, wait_for, write_inbox
 from .lakes import hashes
 from .processes import forkserver
 from .remembered import Remembered
@@ -131,19 +131,8 @@ def forked(readings: Remembered) -> Forked:
 
 
 @dataclass(frozen=True)
-class Small:
-    """A lake of five documents, amendments to two of them, and the lakes in between.
-
-    `boundaries` are the lakes after each document of the amendments: a run over them with one document a batch
-    leaves one of these, whenever it ends.
-    """
-
-    old: Path
-    new: Path
-    empty: Path
-    lake: Path
-    clean: Path
-    boundaries: list[dict[str, str]]
+class Small(Amended[dict[str, str]]):
+    """The same, and what a reader may find in it while it is amended."""
 
     @property
     def known(self) -> Known:
@@ -152,19 +141,7 @@ class Small:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
-    folder = tmp_path_factory.mktemp("small")
-    old = write_inbox(folder / "old", range(2), 2)
-    new = restate(old, folder / "new")
-    (folder / "empty").mkdir()
-    run([old], folder / "lake")
-    copy(folder / "lake", folder / "steps")
-    boundaries = [hashes(folder / "steps")]
-    for file in sorted(new.iterdir()):
-        run([file], folder / "steps")
-        boundaries.append(hashes(folder / "steps"))
-    run([old, new], folder / "clean")
-    assert hashes(folder / "clean") == boundaries[-1]
-    return Small(old, new, folder / "empty", folder / "lake", folder / "clean", boundaries)
+    return Small.made(tmp_path_factory.mktemp("small"), hashes)
 
 
 ONE_BY_ONE = Fault(batch=1, few=1000)

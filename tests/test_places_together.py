@@ -28,7 +28,8 @@ from .delta_lakes import NAMES, opened, versions
 from .kit import make_deal, random_style, render, simulate
 from .lakes import hashes
 from .processes import call_etl
-from .spark_inboxes import started_spark, task_context, write_few, write_later_inbox, write_mixed_inbox
+from .spark_inboxes import write_few, write_later_inbox, write_mixed_inbox
+from .spark_sessions import started_spark, task_context
 from .storage import Storage, object_hashes, objects, put, upload
 
 if TYPE_CHECKING:

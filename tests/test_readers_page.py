@@ -17,7 +17,7 @@ import etl
 from .conftest import REPOSITORY
 from .pages import examples
 from .processes import call_etl
-from .test_spark import needs_java
+from .spark_sessions import needs_java
 
 PAGE = REPOSITORY / "docs" / "readers.md"
 

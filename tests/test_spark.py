@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import sys
-import warnings
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -20,6 +17,7 @@ from etl.sql import ask
 from etl.views import script
 
 from .lakes import MONTHS, PARTITIONINGS, deal_of, make_lake, poison_last, rearranged
+from .spark_sessions import started_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -28,42 +26,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.spark, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 VIEWS = (*TABLES, "rejects", *(f"superseded_{name}" for name in TABLES))
-SETTINGS = {
-    "spark.ui.enabled": "false",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.sql.maxMetadataStringLength": "10000",  # plans with the whole of their filters
-    "spark.ui.showConsoleProgress": "false",
-}
-
-
-def needs_java() -> None:
-    """Skip where there is no Java, with the package to install; fail where it is required."""
-    if shutil.which("java") or os.environ.get("JAVA_HOME"):
-        return
-    reason = "needs Java 17 for Spark: install Debian's package openjdk-17-jre-headless"
-    if os.environ.get("TRUSTEE_ETL_REQUIRE_JAVA"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    needs_java()
-    os.environ["PYSPARK_PYTHON"] = sys.executable
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        from pyspark.sql import SparkSession  # noqa: PLC0415 - a second, and not needed without Java
-
-        builder = SparkSession.builder.master("local[2]").appName("trustee-etl tests")
-        builder = builder.config("spark.sql.warehouse.dir", str(tmp_path_factory.mktemp("warehouse")))
-        for name, value in SETTINGS.items():
-            builder = builder.config(name, value)
-        session = builder.getOrCreate()
-        session.sparkContext.setLogLevel("OFF")
+    folder = tmp_path_factory.mktemp("warehouse")
+    with started_spark(folder, "local[2]", **{"spark.sql.shuffle.partitions": "2"}) as session:
         yield session
-        session.stop()
 
 
 @pytest.fixture(scope="module")

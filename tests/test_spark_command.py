@@ -18,7 +18,7 @@ from .conftest import REPOSITORY
 from .faults_lakes import wait_for
 from .lakes import hashes
 from .spark_inboxes import write_few, write_later_inbox
-from .test_spark import needs_java
+from .spark_sessions import needs_java
 
 SECONDS = 180
 ETL = (Path(sys.executable).with_name("etl"),)

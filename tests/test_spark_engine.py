@@ -23,18 +23,8 @@ from etl import spark_engine, spark_tasks
 from etl.manifest import read_manifest
 
 from .lakes import PARTITIONINGS, POISON, hashes
-from .spark_inboxes import (
-    children,
-    java_process,
-    layouts,
-    reports,
-    simulated,
-    started_spark,
-    task_context,
-    write_few,
-    write_later_inbox,
-    write_mixed_inbox,
-)
+from .spark_inboxes import layouts, reports, simulated, write_few, write_later_inbox, write_mixed_inbox
+from .spark_sessions import children, java_process, started_spark, task_context
 from .test_filings import several
 
 if TYPE_CHECKING:
