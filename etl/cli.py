@@ -5,34 +5,31 @@ from __future__ import annotations
 import io
 import json
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn, TypedDict
+from typing import Annotated, TypedDict
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from etl.commits import is_delta
 from etl.compaction import compact
-from etl.delta_tables import as_folder
 from etl.dictionary import checks_page, described, dictionary_page
 from etl.documents import Document, Reject
+from etl.ending import FAILED, USAGE, fail, stopping, tell, waiting_for
 from etl.errors import EtlError, LayoutError, UsageError, first_line
 from etl.explain import explain
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
+from etl.lake_folders import lake_folder, own_folder
 from etl.layout import Layout, find_named, usable_layouts
 from etl.movements import movements
 from etl.new_layouts import new_layout
-from etl.object_lake import lake_copy
-from etl.objects import is_url, location_of
 from etl.partitions import PartitionBy
 from etl.runs import LOCAL, run
 from etl.samples import accept, check_samples
@@ -48,13 +45,10 @@ from etl.show_views import show_views
 from etl.show_why import show_why, why_as_json
 from etl.sql import MAX_QUERY, ask
 from etl.summary import Summary
-from etl.terminal import printable
 from etl.version import __version__
 from etl.views import SCRIPTS, script, write_views
 from etl.watching import EVERY, watch
 from etl.why import named_document, why
-
-FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
 app = typer.Typer(
     help="Reads trustee distribution reports into tidy, typed, checked Parquet.",
@@ -158,16 +152,16 @@ def run_command(
         force=force,
         partition_by=partition_by,
         workers=workers,
-        waiting=_waiting(out),
+        waiting=waiting_for(out),
         lineage=lineage,
         engine=engine,
         lake_format=lake_format,
     )
-    with _stopping("what was written is whole, run again to finish"):
+    with stopping("what was written is whole, run again to finish"):
         if watching:
             seconds = EVERY if every is None else every
             said = f"watching {' '.join(inputs)}, every {seconds:g} s; Ctrl-C ends it"
-            for summary in watch(inputs, out, layouts, every=seconds, begun=lambda: _tell(said), **chosen):
+            for summary in watch(inputs, out, layouts, every=seconds, begun=lambda: tell(said), **chosen):
                 _show(summary, as_json=as_json)
             return
         with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
@@ -211,8 +205,8 @@ def compact_command(
     ] = None,
 ) -> None:
     """Rewrite the tables into fewer, larger files (or back), with the same rows; runs go on as before."""
-    with _stopping("run again to finish"):
-        done = compact(_own_folder(output, "compact"), partition_by, workers, waiting=_waiting(output))
+    with stopping("run again to finish"):
+        done = compact(own_folder(output, "compact"), partition_by, workers, waiting=waiting_for(output))
     if as_json:
         typer.echo(json.dumps(asdict(done)))
     else:
@@ -241,7 +235,7 @@ def check_command(
         raise UsageError("--markdown goes with --list: etl check --list --markdown")
     if output is None:
         raise UsageError("name the folder of the tables: etl check OUTPUT; or list the checks: etl check --list")
-    with _lake_folder(output) as folder:
+    with lake_folder(output) as folder:
         lake = Lake(folder)
         chosen = sorted({lake.find_deal(deal) for deal in deals}) if deals else None
         result = check_lake(lake, chosen)
@@ -276,7 +270,7 @@ def explain_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
 ) -> None:
     """Show where a value is printed, what read it, and which checks speak of it."""
-    with _lake_folder(output, with_sources=True) as folder:
+    with lake_folder(output, with_sources=True) as folder:
         explanation = explain(Lake(folder), deal, date, words)
     if as_json:
         typer.echo(as_json_text(explanation))
@@ -300,7 +294,7 @@ def diff_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as one JSON object.")] = False,
 ) -> None:
     """Show what moved between two distributions of a deal, and whether what was paid explains it."""
-    with _lake_folder(output) as folder:
+    with lake_folder(output) as folder:
         moved = movements(Lake(folder), start, end, deal, report_ids or ())
     if as_json:
         typer.echo(movements_as_json(moved))
@@ -323,30 +317,8 @@ def sql_command(
     if as_csv and as_json:
         raise UsageError("--csv and --json do not go together; choose one")
     show = write_csv if as_csv else write_json if as_json else show_answer
-    with _lake_folder(output) as folder, ask(folder, _query(query, file), Path(output)) as answer:
+    with lake_folder(output) as folder, ask(folder, _query(query, file), Path(output)) as answer:
         show(answer)
-
-
-@contextmanager
-def _lake_folder(output: str, *, with_sources: bool = False) -> Iterator[Path]:
-    """A folder with the tables of a lake as Parquet files: its own, or for the while one that stands for it: a copy of
-    one in object storage, links to the files that Delta tables have now."""
-    if is_url(output):
-        with lake_copy(output, with_sources=with_sources) as copy:
-            yield copy
-    elif is_delta(folder := Path(output)):
-        with as_folder(folder) as links:
-            yield links
-    else:
-        yield folder
-
-
-def _own_folder(output: str, command: str) -> Path:
-    """The folder of a lake on this machine. Raises UsageError for a URL."""
-    if is_url(output):
-        url = location_of(output).url
-        raise UsageError(f"{url}: etl {command} works on a folder; fetch the lake into one and name that")
-    return Path(output)
 
 
 def _query(query: str | None, file: str | None) -> str:
@@ -375,13 +347,13 @@ def views_command(
 ) -> None:
     """Write SQL files that make the tables of a lake views in DuckDB and Spark, with their descriptions."""
     if engine is None:
-        show_views(write_views(_own_folder(output, "views"), Path(to) if to else None))
+        show_views(write_views(own_folder(output, "views"), Path(to) if to else None))
         return
     if to is not None:
         raise UsageError("--to and --print do not go together; choose one")
     if engine not in SCRIPTS:
         raise UsageError(f"--print {engine}: there is no such engine; the engines are {', '.join(SCRIPTS)}")
-    typer.echo(script(_own_folder(output, "views"), engine), nl=False)
+    typer.echo(script(own_folder(output, "views"), engine), nl=False)
 
 
 @layout_app.command("list")
@@ -505,56 +477,18 @@ def main() -> None:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         place = error.filename or "standard output"
-        _fail(f"{place}: cannot be read or written: {error.strerror or error}", FAILED)
+        fail(f"{place}: cannot be read or written: {error.strerror or error}", FAILED)
     except (UsageError, LayoutError) as error:
-        _fail(str(error), USAGE)
+        fail(str(error), USAGE)
     except EtlError as error:
-        _fail(str(error), FAILED)
+        fail(str(error), FAILED)
     except Exception as error:
         if os.environ.get("ETL_DEBUG"):
             raise
-        _fail(
+        fail(
             f"a defect of the program: {type(error).__name__}: {first_line(error)}; set ETL_DEBUG=1 to see where",
             FAILED,
         )
-
-
-class _Terminated(KeyboardInterrupt):
-    """Somebody asked the process to end, as a scheduler or a container does."""
-
-
-@contextmanager
-def _stopping(mend: str) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the work in order, with a line.
-
-    What is not finished is cleared away at once, and not by a next run that may never come.
-    """
-
-    def terminate(_number: int, _frame: object) -> NoReturn:
-        raise _Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    except _Terminated:
-        _fail(f"terminated; {mend}", TERMINATED)
-    except KeyboardInterrupt:
-        _fail(f"interrupted; {mend}", INTERRUPTED)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _waiting(output: str) -> Callable[[], None]:
-    return lambda: _tell(f"another run writes into {output}; waiting for it to end")
-
-
-def _tell(message: str) -> None:
-    sys.stderr.write(f"etl: {printable(message)}\n")
-
-
-def _fail(message: str, code: int) -> NoReturn:
-    _tell(message)
-    sys.exit(code)
 
 
 def _table(name: str) -> Table:

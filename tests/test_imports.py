@@ -101,7 +101,9 @@ ORDER = [
     "runs",
     "watching",
     "api",
+    "lake_folders",
     "terminal",
+    "ending",
     "show_schema",
     "show_checks",
     "show_run",
@@ -116,7 +118,7 @@ ORDER = [
 # Modules that start processes, or are one.
 PROCESSES = ("worker", "workers", "spark_session")
 # Modules that lay out and print what people see.
-PRINTING = ("cli", "terminal", *(module for module in ORDER if module.startswith("show_")))
+PRINTING = ("cli", "terminal", "ending", *(module for module in ORDER if module.startswith(("show_", "command_"))))
 PACKAGE = REPOSITORY / "etl"
 MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem not in ("__init__", "__main__"))
 
