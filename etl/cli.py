@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from etl.command_show import show_command
 from etl.compaction import compact
 from etl.dictionary import checks_page, described, dictionary_page
 from etl.documents import Document, Reject
@@ -255,6 +256,9 @@ def _list_checks(*, as_json: bool, as_markdown: bool) -> None:
         typer.echo(json.dumps([described(check) for check in checks], indent=2))
     else:
         show_checks(checks)
+
+
+app.command("show")(show_command)
 
 
 @app.command("explain")

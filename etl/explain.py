@@ -176,7 +176,7 @@ def explain(lake: Lake, deal: str, date: str, words: Sequence[str]) -> Explanati
         records = every_record.filter(_belongs(asked, _STANDING_IN.get((asked.table, asked.column), ())))
     checks = lake.read("checks", [slug], [day])
     reports = lake.read("reports", [slug], [day])
-    between = _between_checks(lake, slug, day)
+    between = between_checks(lake, slug, day)
     answers = (
         _explained(
             lake,
@@ -496,7 +496,7 @@ def _checks_on(asked: _Row, tidy: Mapping[str, Any]) -> list[tuple[str, str, boo
     return [*((check, subject, False) for check, subject in within), *between]
 
 
-def _between_checks(lake: Lake, deal: str, day: dt.date) -> pl.DataFrame:
+def between_checks(lake: Lake, deal: str, day: dt.date) -> pl.DataFrame:
     """The checks between the reports of this day and their neighbours, those of the next distribution too: the
     columns of `checks`, `report_id` and `later` (null for the reports of this day)."""
     dates = lake.dates(deal)

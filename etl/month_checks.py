@@ -223,13 +223,9 @@ def _unchanged(given: Reports, check: Between, column: str) -> pl.DataFrame:
 
 def _no_month_missing(given: Reports) -> pl.DataFrame:
     """Steps of a deal that are longer than its interval."""
-    later = given.pairs.filter(pl.col("months") > 0).sort("document", "previous_date", descending=[False, True])
-    steps = later.unique("document", keep="first", maintain_order=True).rechunk()
+    steps = missing_months(given.pairs)
     missing = pl.col("months") - pl.col("interval")
-    first = pl.col("previous_date").dt.month_start().dt.offset_by(pl.format("{}mo", "interval"))
-    until = pl.col("distribution_date").dt.month_start()
-    between = pl.date_ranges(first, until, "1mo", closed="left").list.gather_every(pl.col("interval"))
-    named = between.list.eval(pl.element().dt.strftime("%Y-%m")).list.head(_MAX_NAMED).list.join(", ")
+    named = pl.col("missing").list.head(_MAX_NAMED).list.join(", ")
     text = pl.format("no report for {}; the one before is of {}", named, "previous_date")
     late = missing > 0
     return steps.select(
@@ -241,6 +237,19 @@ def _no_month_missing(given: Reports) -> pl.DataFrame:
         difference=missing.cast(VALUE),
         explanation=pl.when(late).then(text),
     )
+
+
+def missing_months(pairs: pl.DataFrame) -> pl.DataFrame:
+    """The step to each report from the distribution before it: the columns of `pairs`, as `pair_reports` gives them,
+    and `missing`: the months in between (2003-12) of which the deal should have a report and has none."""
+    later = pairs.filter(pl.col("months") > 0).sort("document", "previous_date", descending=[False, True])
+    steps = later.unique("document", keep="first", maintain_order=True).rechunk()
+    first = pl.col("previous_date").dt.month_start().dt.offset_by(pl.format("{}mo", "interval"))
+    until = pl.col("distribution_date").dt.month_start()
+    between = pl.date_ranges(first, until, "1mo", closed="left").list.gather_every(pl.col("interval"))
+    named = between.list.eval(pl.element().dt.strftime("%Y-%m"))
+    late = pl.col("months") > pl.col("interval")
+    return steps.with_columns(missing=pl.when(late).then(named).otherwise(named.list.head(0)))
 
 
 def _one_report_a_distribution(given: Reports) -> pl.DataFrame:

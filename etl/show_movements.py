@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from etl.grids import Column, Rows, figure, figures, grid_of, texts
 from etl.movements import Movements
 from etl.rules import TOTAL
 from etl.terminal import MIN_WIDTH, OUTCOME_STYLES, hanging, json_value, printable
 
 # Tables are as wide as their figures: a terminal that is narrower wraps their lines, and nothing is cut off.
 _ANY_WIDTH = 1000
-_Rows = Sequence[Mapping[str, Any]]
 
 
 def movements_as_json(moved: Movements) -> str:
@@ -46,14 +45,14 @@ def show_movements(moved: Movements) -> None:
     console.print(f"{count or 'no'} report{'' if count == 1 else 's'} in between")
     for gap in moved.gaps:
         console.print(gap.reason, style="yellow")
-    for table, key, grid in (("classes", "class_key", _class_grid), ("pools", "group_id", _group_grid)):
+    for table, key, shown in (("classes", "class_key", _class_grid), ("pools", "group_id", _group_grid)):
         rows = moved.tables[table].to_dicts()
         console.print(f"\n{table}: does what was paid and lost explain the balances?", style="bold")
         console.print(_roll_forward_grid(rows, key, moved))
         for line in _reasons(rows, key, width):
             console.print(line)
         console.print()
-        console.print(grid(rows, moved))
+        console.print(shown(rows, moved))
     for table, grids in (
         ("delinquencies", _loan_grids),
         ("measures", _measure_grids),
@@ -66,64 +65,18 @@ def show_movements(moved: Movements) -> None:
             console.print(part)
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A column of a grid."""
-
-    head: str
-    cells: Sequence[Text]
-    justify: Literal["left", "right"] = "left"
-
-
-def _grid(*columns: _Column | None, padding: tuple[int, int, int, int] = (0, 2, 0, 0)) -> Grid:
-    shown = [column for column in columns if column is not None]
-    grid = Grid(box=None, pad_edge=False, padding=padding)
-    for column in shown:
-        grid.add_column(Text(printable(column.head)), justify=column.justify, no_wrap=True)
-    for cells in zip(*(column.cells for column in shown), strict=True):
-        grid.add_row(*cells)
-    return grid
-
-
-def _names(head: str, names: Iterable[str]) -> _Column:
-    return _Column(head, [Text(printable(name)) for name in names])
-
-
-def _figures(head: str, rows: _Rows, field: str, mark: str = "", *, signed: bool = False) -> _Column:
-    """A column of figures; what stands before and after has as many decimals on both sides."""
-    sides = [re.sub("_(before|after)$", side, field) for side in ("_before", "_after")]
-    places = _decimals([row[side] for side in dict.fromkeys(sides) for row in rows], mark)
-    return _Column(head, [_figure(row[field], places, mark, signed=signed) for row in rows], "right")
-
-
-def _figure(value: Decimal | int | None, places: int | None = None, mark: str = "", *, signed: bool = False) -> Text:
-    """A number with so many decimals, by default its own; `-` is not printed, `%` marks a fraction."""
-    if value is None:
-        return Text("-")
-    number = Decimal(value) * (100 if mark else 1)
-    own = _decimals([value], mark) if places is None else places
-    return Text(f"{number:{'+' if signed and number else ''},.{own}f}{mark}")
-
-
-def _decimals(values: Iterable[Decimal | int | None], mark: str = "") -> int:
-    """How many decimals these numbers need, without zeros at their end; cents are two."""
-    numbers = [Decimal(value) * (100 if mark else 1) for value in values if value is not None]
-    needed = max((len(f"{number:f}".partition(".")[2].rstrip("0")) for number in numbers), default=0)
-    return 2 if needed == 1 else needed
-
-
-def _roll_forward_grid(rows: _Rows, key: str, moved: Movements) -> Grid:
+def _roll_forward_grid(rows: Rows, key: str, moved: Movements) -> Grid:
     """The balance before, what moved it, the balance after, and whether that is what follows."""
     principal = "principal_distribution" if key == "class_key" else "total_principal"
     added = [_added(row) for row in rows]
-    return _grid(
-        _names(key.partition("_")[0], (_row_name(row, key) for row in rows)),
-        _figures(str(moved.before.distribution_date), rows, "ending_balance_before"),
-        _figures("principal", rows, principal),
-        _figures("lost", rows, "realized_loss") if any(row["realized_loss"] for row in rows) else None,
-        _figures("added", [{"added": value} for value in added], "added") if any(added) else None,
-        _figures(str(moved.after.distribution_date), rows, "ending_balance_after"),
-        _Column("adds up", [_adds_up(row) for row in rows]),
+    return grid_of(
+        texts(key.partition("_")[0], (_row_name(row, key) for row in rows)),
+        figures(str(moved.before.distribution_date), rows, "ending_balance_before"),
+        figures("principal", rows, principal),
+        figures("lost", rows, "realized_loss") if any(row["realized_loss"] for row in rows) else None,
+        figures("added", [{"added": value} for value in added], "added") if any(added) else None,
+        figures(str(moved.after.distribution_date), rows, "ending_balance_after"),
+        Column("adds up", [_adds_up(row) for row in rows]),
     )
 
 
@@ -135,12 +88,12 @@ def _added(row: Mapping[str, Any]) -> Decimal | None:
 
 
 def _adds_up(row: Mapping[str, Any]) -> Text:
-    size = _figure(row["difference"])
+    size = figure(row["difference"])
     words = {"pass": "adds up", "rounding": f"rounding, {size}", "fail": f"off by {size}"}
     return Text(words.get(row["outcome"], "-"), style=OUTCOME_STYLES.get(row["outcome"], ""))
 
 
-def _reasons(rows: _Rows, key: str, width: int) -> Iterator[Text]:
+def _reasons(rows: Rows, key: str, width: int) -> Iterator[Text]:
     """Why some rows are not added up, each reason once."""
     reasons: dict[str, list[str]] = {}
     for row in rows:
@@ -155,78 +108,76 @@ def _row_name(row: Mapping[str, Any], key: str) -> str:
     return " ".join(filter(None, (row.get("section"), row[key])))
 
 
-def _class_grid(rows: _Rows, moved: Movements) -> Grid:
-    return _grid(
-        _names("class", (_row_name(row, "class_key") for row in rows)),
-        _figures("balance moved", rows, "ending_balance_change", signed=True),
-        _figures("interest paid", rows, "interest_distribution"),
-        _figures(f"rate {moved.before.distribution_date}", rows, "pass_through_rate_before", "%"),
-        _figures(f"rate {moved.after.distribution_date}", rows, "pass_through_rate_after", "%"),
+def _class_grid(rows: Rows, moved: Movements) -> Grid:
+    return grid_of(
+        texts("class", (_row_name(row, "class_key") for row in rows)),
+        figures("balance moved", rows, "ending_balance_change", signed=True),
+        figures("interest paid", rows, "interest_distribution"),
+        figures(f"rate {moved.before.distribution_date}", rows, "pass_through_rate_before", "%"),
+        figures(f"rate {moved.after.distribution_date}", rows, "pass_through_rate_after", "%"),
     )
 
 
-def _group_grid(rows: _Rows, moved: Movements) -> Grid:
-    return _grid(
-        _names("group", (row["group_id"] for row in rows)),
-        _figures("balance moved", rows, "ending_balance_change", signed=True),
-        _figures(f"loans {moved.before.distribution_date}", rows, "ending_count_before"),
-        _figures(f"loans {moved.after.distribution_date}", rows, "ending_count_after"),
-        _figures("moved", rows, "ending_count_change", signed=True),
+def _group_grid(rows: Rows, moved: Movements) -> Grid:
+    return grid_of(
+        texts("group", (row["group_id"] for row in rows)),
+        figures("balance moved", rows, "ending_balance_change", signed=True),
+        figures(f"loans {moved.before.distribution_date}", rows, "ending_count_before"),
+        figures(f"loans {moved.after.distribution_date}", rows, "ending_count_after"),
+        figures("moved", rows, "ending_count_change", signed=True),
     )
 
 
-def _loan_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
+def _loan_grids(rows: Rows, moved: Movements) -> Iterator[Grid]:
     """A grid for each group, close together so that its lines fit."""
     for group in dict.fromkeys(row["group_id"] for row in rows):
         its = [row for row in rows if row["group_id"] == group]
-        yield _grid(
-            _names(group, (" ".join(filter(None, (row["status"], row["bucket"]))) for row in its)),
-            _figures("loans", its, "loan_count_before"),
-            _figures("to", its, "loan_count_after"),
-            _figures("moved", its, "loan_count_change", signed=True),
-            _figures("balance", its, "balance_before"),
-            _figures("to", its, "balance_after"),
-            _figures("moved", its, "balance_change", signed=True),
+        yield grid_of(
+            texts(group, (" ".join(filter(None, (row["status"], row["bucket"]))) for row in its)),
+            figures("loans", its, "loan_count_before"),
+            figures("to", its, "loan_count_after"),
+            figures("moved", its, "loan_count_change", signed=True),
+            figures("balance", its, "balance_before"),
+            figures("to", its, "balance_after"),
+            figures("moved", its, "balance_change", signed=True),
             _only_in(its, moved),
             padding=(0, 1, 0, 0),
         )
 
 
-def _measure_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
+def _measure_grids(rows: Rows, moved: Movements) -> Iterator[Grid]:
     def shown(field: str, *, signed: bool = False) -> list[Text]:
         marks = ["%" if row["unit"] == "fraction" else "" for row in rows]
-        return [_figure(row[field], mark=mark, signed=signed) for row, mark in zip(rows, marks, strict=True)]
+        return [figure(row[field], mark=mark, signed=signed) for row, mark in zip(rows, marks, strict=True)]
 
-    yield _grid(
-        _names(
-            "measure", (" ".join([row["measure"], *[row["group_id"]] * (row["group_id"] != TOTAL)]) for row in rows)
-        ),
-        _Column(str(moved.before.distribution_date), shown("value_before"), "right"),
-        _Column(str(moved.after.distribution_date), shown("value_after"), "right"),
-        _Column("moved", shown("value_change", signed=True), "right"),
+    yield grid_of(
+        texts("measure", (" ".join([row["measure"], *[row["group_id"]] * (row["group_id"] != TOTAL)]) for row in rows)),
+        Column(str(moved.before.distribution_date), shown("value_before"), "right"),
+        Column(str(moved.after.distribution_date), shown("value_after"), "right"),
+        Column("moved", shown("value_change", signed=True), "right"),
         _only_in(rows, moved),
     )
 
 
-def _trigger_grids(rows: _Rows, moved: Movements) -> Iterator[Grid]:
+def _trigger_grids(rows: Rows, moved: Movements) -> Iterator[Grid]:
     def said(row: Mapping[str, Any], side: str) -> str:
         answer = {True: "yes", False: "no", None: "-"}[row[f"occurred_{side}"]]
         numbers = [(name, row[f"{name}_{side}"]) for name in ("test_value", "threshold")]
         return ", ".join(
-            [answer, *(f"{name} {_figure(value, mark='%')}" for name, value in numbers if value is not None)]
+            [answer, *(f"{name} {figure(value, mark='%')}" for name, value in numbers if value is not None)]
         )
 
-    yield _grid(
-        _names("trigger", (" ".join(filter(None, [row["trigger"], row["group_id"]])) for row in rows)),
-        _names(str(moved.before.distribution_date), (said(row, "before") for row in rows)),
-        _names(str(moved.after.distribution_date), (said(row, "after") for row in rows)),
+    yield grid_of(
+        texts("trigger", (" ".join(filter(None, [row["trigger"], row["group_id"]])) for row in rows)),
+        texts(str(moved.before.distribution_date), (said(row, "before") for row in rows)),
+        texts(str(moved.after.distribution_date), (said(row, "after") for row in rows)),
         _only_in(rows, moved),
     )
 
 
-def _only_in(rows: _Rows, moved: Movements) -> _Column | None:
+def _only_in(rows: Rows, moved: Movements) -> Column | None:
     """Which rows came and which went, where there are such."""
     if not any(row["only_in"] for row in rows):
         return None
     words = {moved.before.distribution_date: "gone", moved.after.distribution_date: "new"}
-    return _names("", (words.get(row["only_in"], "") for row in rows))
+    return texts("", (words.get(row["only_in"], "") for row in rows))

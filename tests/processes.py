@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,24 @@ def call_etl(*arguments: str | Path, cwd: Path | None = None, **variables: str) 
         said, told = (Path(folder, name).read_text(encoding="utf-8") for name in ("out", "err"))
     assert "Traceback" not in said + told, told
     return subprocess.CompletedProcess(given, process.exitcode, said, told)
+
+
+def on_terminal(*arguments: str | Path, columns: int, **variables: str) -> str:
+    """What a terminal of this width gets of a command that does its work."""
+    pid, terminal = pty.fork()
+    if not pid:
+        os.environ |= {"COLUMNS": str(columns), "TERM": "dumb", **variables}
+        program = [sys.executable, "-c", "from etl.cli import main; main()"]
+        os.execv(sys.executable, [*program, *map(str, arguments)])  # noqa: S606
+    shown = b""
+    try:
+        while chunk := os.read(terminal, 65536):
+            shown += chunk
+    except OSError:
+        pass  # the program has ended
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return shown.decode().replace("\r\n", "\n")
 
 
 def _command(arguments: Sequence[str], cwd: Path, variables: Mapping[str, str], folder: str) -> None:

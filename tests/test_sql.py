@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
-import pty
 import shutil
 import signal
 import subprocess
@@ -21,6 +19,7 @@ from etl.errors import EtlError, UsageError
 from etl.sql import ask
 
 from .lakes import POISON, make_lake
+from .processes import on_terminal
 
 PROGRAM = [sys.executable, "-c", "from etl.cli import main; main()"]
 
@@ -36,23 +35,6 @@ def _etl(*arguments: str | Path, given: str | bytes = b"", cwd: Path | None = No
     told = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in told.stdout + told.stderr
     return told
-
-
-def _on_terminal(*arguments: str | Path, columns: int) -> str:
-    """What a terminal of this width gets."""
-    pid, terminal = pty.fork()
-    if not pid:
-        os.environ |= {"COLUMNS": str(columns), "TERM": "dumb"}
-        os.execv(sys.executable, [*PROGRAM, *map(str, arguments)])  # noqa: S606
-    shown = b""
-    try:
-        while chunk := os.read(terminal, 65536):
-            shown += chunk
-    except OSError:
-        pass  # the program has ended
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    return shown.decode().replace("\r\n", "\n")
 
 
 def _hash(folder: Path) -> dict[str, bytes]:
@@ -118,17 +100,17 @@ def test_json_is_an_array_of_any_length(lake: Path, query: str, rows: list[objec
 
 
 def test_a_terminal_gets_a_grid_and_is_told_of_more_rows(lake: Path) -> None:
-    shown = _on_terminal("sql", lake, "SELECT range AS n, 'x' || chr(27) AS t FROM range(101)", columns=60)
+    shown = on_terminal("sql", lake, "SELECT range AS n, 'x' || chr(27) AS t FROM range(101)", columns=60)
     lines = [line.rstrip() for line in shown.splitlines()]
     assert lines[0].split() == ["n", "t"]
     assert lines[1:3] == ["  0  x", "  1  x"] or lines[1:3] == [" 0  x", " 1  x"]
     assert lines[-1] == "the first 100 rows, there are more; all of them: --csv, --json, or pipe the output"
     assert "\x1b" not in shown
-    assert "more" not in _on_terminal("sql", lake, "FROM range(100)", columns=60)
+    assert "more" not in on_terminal("sql", lake, "FROM range(100)", columns=60)
 
 
 def test_a_terminal_that_is_too_narrow_gets_a_block_for_each_row(lake: Path) -> None:
-    shown = _on_terminal("sql", lake, "SELECT * FROM reports ORDER BY ALL", columns=80)
+    shown = on_terminal("sql", lake, "SELECT * FROM reports ORDER BY ALL", columns=80)
     with ask(lake, "SELECT * FROM reports ORDER BY ALL LIMIT 1") as answer:
         names, row = answer.columns, next(answer.rows)
     first = shown.split("\n\n")[0]
