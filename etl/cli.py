@@ -6,22 +6,26 @@ import io
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, NoReturn, TypedDict
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from etl import completion
+from etl.command_config import config_command, keep, options_of, origin_of
 from etl.command_show import show_command
 from etl.compaction import compact
+from etl.configuration import defaults, find_file, settings
 from etl.dictionary import checks_page, described, dictionary_page
 from etl.documents import Document, Reject
-from etl.ending import FAILED, USAGE, fail, stopping, tell, waiting_for
+from etl.ending import FAILED, INTERRUPTED, USAGE, fail, stopping, waiting_for
 from etl.errors import EtlError, LayoutError, UsageError, first_line
 from etl.explain import explain
 from etl.identities import catalogue
@@ -29,10 +33,12 @@ from etl.lake import Lake
 from etl.lake_checks import check_lake
 from etl.lake_folders import lake_folder, own_folder
 from etl.layout import Layout, find_named, usable_layouts
+from etl.logs import LogFormat, event, log_as, log_summary, logs_are, tell
+from etl.logs import Progress as ProgressLines
 from etl.movements import movements
 from etl.new_layouts import new_layout
 from etl.partitions import PartitionBy
-from etl.runs import LOCAL, run
+from etl.runs import LOCAL, SPARK, run
 from etl.samples import accept, check_samples
 from etl.schema import LISTS, TABLES, Table, table
 from etl.show_answer import show_answer, write_csv, write_json
@@ -65,6 +71,11 @@ def _version(asked: bool) -> None:  # noqa: FBT001 - the signature of an option'
         raise typer.Exit
 
 
+def _logging(form: LogFormat) -> LogFormat:
+    log_as(form)
+    return form
+
+
 layout_app = typer.Typer(
     help="Layouts: what they read in a report, whether their samples read as expected, a first draft of one.",
     no_args_is_help=True,
@@ -80,13 +91,37 @@ _Layouts = Annotated[
 
 @app.callback()
 def _program(
+    context: typer.Context,
     *,
-    version: Annotated[
+    config: Annotated[
+        str | None,
+        typer.Option(
+            "--config",
+            envvar="ETL_CONFIG",
+            help="File of settings; without it etl.toml, or [tool.etl] of pyproject.toml, of the working directory.",
+            metavar="FILE",
+        ),
+    ] = None,
+    log: Annotated[  # noqa: ARG001 - its callback does it
+        LogFormat,
+        typer.Option(
+            "--log",
+            envvar="ETL_LOG",
+            help="What is said on standard error: lines of text, or JSON lines.",
+            is_eager=True,
+            callback=_logging,
+        ),
+    ] = LogFormat.TEXT,
+    version: Annotated[  # noqa: ARG001 - its callback does it
         bool,
         typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_version),
     ] = False,
 ) -> None:
     """Options of the program itself."""
+    file = find_file(config, Path())
+    found = settings(options_of(context.command), file, os.environ)
+    context.default_map = defaults(found)
+    keep(context, found, str(file) if file else None)
 
 
 @app.command("run")
@@ -111,7 +146,12 @@ def run_command(
     force: Annotated[bool, typer.Option("--force", help="Read unchanged documents anew.")] = False,
     partition_by: Annotated[
         str | None,
-        typer.Option("--partition-by", help="Of a new lake: deal,date (default), deal,year or deal.", metavar="KEYS"),
+        typer.Option(
+            "--partition-by",
+            help="Of a new lake: deal,date (default), deal,year or deal.",
+            metavar="KEYS",
+            autocompletion=completion.one_of(*PartitionBy),
+        ),
     ] = None,
     lake_format: Annotated[
         str | None,
@@ -126,7 +166,13 @@ def run_command(
         ),
     ] = None,
     engine: Annotated[
-        str, typer.Option("--engine", help="Who reads: local (processes of this machine) or spark.", metavar="NAME")
+        str,
+        typer.Option(
+            "--engine",
+            help="Who reads: local (processes of this machine) or spark.",
+            metavar="NAME",
+            autocompletion=completion.one_of(LOCAL, SPARK),
+        ),
     ] = LOCAL,
     layouts: _Layouts = None,
     watching: Annotated[
@@ -165,6 +211,7 @@ def run_command(
             for summary in watch(inputs, out, layouts, every=seconds, begun=lambda: tell(said), **chosen):
                 _show(summary, as_json=as_json)
             return
+        event("run_started", inputs=inputs, output=out, engine=engine)
         with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
             summary = run(inputs, out, layouts, progress=progress, **chosen)
     _show(summary, as_json=as_json)
@@ -186,6 +233,7 @@ class _Chosen(TypedDict):
 
 
 def _show(summary: Summary, *, as_json: bool) -> None:
+    log_summary(summary)
     if as_json:
         typer.echo(json.dumps(asdict(summary)))
     else:
@@ -219,7 +267,10 @@ def check_command(
     output: Annotated[str | None, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")] = None,
     *,
     deals: Annotated[
-        list[str] | None, typer.Option("--deal", help="Only this deal, or enough of its name; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--deal", help="Only this deal, or enough of its name; may be repeated.", autocompletion=completion.deals
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
     strict: Annotated[
@@ -259,16 +310,29 @@ def _list_checks(*, as_json: bool, as_markdown: bool) -> None:
 
 
 app.command("show")(show_command)
+app.command("config")(config_command)
 
 
 @app.command("explain")
 def explain_command(
     output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
-    deal: Annotated[str, typer.Argument(help="A deal, or enough of its name: 2003-he2.", metavar="DEAL")],
-    date: Annotated[str, typer.Argument(help="Such as 2003-11-17, 2003-11, latest.", metavar="DATE")],
+    deal: Annotated[
+        str,
+        typer.Argument(
+            help="A deal, or enough of its name: 2003-he2.", metavar="DEAL", autocompletion=completion.deals
+        ),
+    ],
+    date: Annotated[
+        str,
+        typer.Argument(help="Such as 2003-11-17, 2003-11, latest.", metavar="DATE", autocompletion=completion.dates),
+    ],
     words: Annotated[
         list[str],
-        typer.Argument(help="The value, such as A-1 ending_balance, or oc_amount.", metavar="[TABLE] KEY... COLUMN"),
+        typer.Argument(
+            help="The value, such as A-1 ending_balance, or oc_amount.",
+            metavar="[TABLE] KEY... COLUMN",
+            autocompletion=completion.values,
+        ),
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
@@ -289,7 +353,12 @@ def diff_command(
     end: Annotated[str, typer.Argument(help="The later date, such as 2003-12 or latest.", metavar="TO")],
     *,
     deal: Annotated[
-        str | None, typer.Option("--deal", help="A deal, or enough of its name; not needed where there is one.")
+        str | None,
+        typer.Option(
+            "--deal",
+            help="A deal, or enough of its name; not needed where there is one.",
+            autocompletion=completion.deals,
+        ),
     ] = None,
     report_ids: Annotated[
         list[str] | None,
@@ -377,7 +446,10 @@ def layout_list_command(
 @layout_app.command("test")
 def layout_test_command(
     name: Annotated[
-        str | None, typer.Argument(help="A layout; all layouts are tested without it.", metavar="NAME")
+        str | None,
+        typer.Argument(
+            help="A layout; all layouts are tested without it.", metavar="NAME", autocompletion=completion.layouts
+        ),
     ] = None,
     *,
     layouts: _Layouts = None,
@@ -450,7 +522,10 @@ def _document(report: str, layouts: Sequence[Layout]) -> Document:
 @app.command("schema")
 def schema_command(
     name: Annotated[
-        str | None, typer.Argument(help="A table; all tables are listed without it.", metavar="TABLE")
+        str | None,
+        typer.Argument(
+            help="A table; all tables are listed without it.", metavar="TABLE", autocompletion=completion.tables
+        ),
     ] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
@@ -474,10 +549,24 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may have what the terminal cannot show
+    begun = time.monotonic()
     try:
-        app()
+        _call()
+    except SystemExit as end:
+        event("ended", exit_code=end.code or 0, seconds=round(time.monotonic() - begun, 3))
+        raise
+
+
+def _call() -> NoReturn:
+    try:
+        sys.exit(app(standalone_mode=False))
+    except typer.TyperException as error:  # what was called is no command, or lacks something
+        _refuse(error)
+    except typer.Abort:
+        fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader of the output has gone
+        sys.exit(0)
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         place = error.filename or "standard output"
@@ -489,10 +578,20 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("ETL_DEBUG"):
             raise
-        fail(
-            f"a defect of the program: {type(error).__name__}: {first_line(error)}; set ETL_DEBUG=1 to see where",
-            FAILED,
-        )
+        told = f"a defect of the program: {type(error).__name__}: {first_line(error)}"
+        fail(f"{told}; set ETL_DEBUG=1 to see where", FAILED)
+
+
+def _refuse(error: typer.TyperException) -> NoReturn:
+    """Say in one line what is wrong with a call; of a call without any words, how the program is used."""
+    message = error.format_message()
+    if message.startswith("Usage:"):
+        sys.stderr.write(f"{message}\n")
+        sys.exit(USAGE)
+    context = getattr(error, "ctx", None)
+    origin = origin_of(context, getattr(error, "param", None)) if context else None
+    said = f"{origin}: {message}" if origin else message
+    fail(f"{said.rstrip('.')}; see {context.command_path if context else 'etl'} --help", USAGE)
 
 
 def _table(name: str) -> Table:
@@ -511,6 +610,9 @@ class _Rate(ProgressColumn):
 @contextmanager
 def _progress(*, shown: bool) -> Iterator[Callable[[int, int], None] | None]:
     """A bar with rate and remaining time on standard error, or nothing."""
+    if logs_are(LogFormat.JSON):
+        yield ProgressLines()
+        return
     if not shown:
         yield None
         return

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from etl import completion
 from etl.errors import UsageError
 from etl.lake import Lake
 from etl.lake_folders import lake_folder
@@ -16,10 +17,16 @@ from etl.show_overview import reports_as_json, show_deals, show_history, show_re
 def show_command(
     output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
     deal: Annotated[
-        str | None, typer.Argument(help="A deal, or enough of its name: its history.", metavar="DEAL")
+        str | None,
+        typer.Argument(
+            help="A deal, or enough of its name: its history.", metavar="DEAL", autocompletion=completion.deals
+        ),
     ] = None,
     date: Annotated[
-        str | None, typer.Argument(help="Such as 2003-11-17, 2003-11, latest: its report.", metavar="DATE")
+        str | None,
+        typer.Argument(
+            help="Such as 2003-11-17, 2003-11, latest: its report.", metavar="DATE", autocompletion=completion.dates
+        ),
     ] = None,
     *,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print everything as CSV.")] = False,

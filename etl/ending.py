@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from etl.terminal import printable
+from etl import logs
+from etl.logs import event, tell
 
 FAILED, USAGE, INTERRUPTED, TERMINATED = 1, 2, 130, 143
 
@@ -43,12 +45,7 @@ def waiting_for(output: str) -> Callable[[], None]:
     return lambda: tell(f"another run writes into {output}; waiting for it to end")
 
 
-def tell(message: str) -> None:
-    """Say one line on standard error."""
-    sys.stderr.write(f"etl: {printable(message)}\n")
-
-
 def fail(message: str, code: int) -> NoReturn:
     """Say one line on standard error, and end with this code."""
-    tell(message)
+    event(logs.FAILED, message, logging.ERROR, exit_code=code)
     sys.exit(code)

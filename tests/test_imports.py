@@ -104,6 +104,7 @@ ORDER = [
     "api",
     "lake_folders",
     "terminal",
+    "logs",
     "ending",
     "grids",
     "show_schema",
@@ -116,13 +117,22 @@ ORDER = [
     "show_overview",
     "show_why",
     "show_layouts",
+    "completion",
+    "configuration",
     "command_show",
+    "command_config",
     "cli",
 ]
 # Modules that start processes, or are one.
 PROCESSES = ("worker", "workers", "spark_session")
 # Modules that lay out and print what people see.
-PRINTING = ("cli", "terminal", "ending", *(module for module in ORDER if module.startswith(("show_", "command_"))))
+PRINTING = (
+    "cli",
+    "terminal",
+    "logs",
+    "ending",
+    *(module for module in ORDER if module.startswith(("show_", "command_"))),
+)
 PACKAGE = REPOSITORY / "etl"
 MODULES = sorted(file.stem for file in PACKAGE.glob("*.py") if file.stem not in ("__init__", "__main__"))
 
