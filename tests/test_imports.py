@@ -127,10 +127,7 @@ ORDER = [
 PROCESSES = ("worker", "workers", "spark_session")
 # Modules that lay out and print what people see.
 PRINTING = (
-    "cli",
-    "terminal",
-    "logs",
-    "ending",
+    *("cli", "terminal", "grids", "logs", "ending", "completion"),
     *(module for module in ORDER if module.startswith(("show_", "command_"))),
 )
 PACKAGE = REPOSITORY / "etl"
