@@ -191,7 +191,7 @@ def run_command(
     if os.path.isfile(out):  # noqa: PTH113 - no error where that cannot be known
         raise UsageError(f"--out {out} is a file; name a folder")
     if every is not None and not watching:
-        raise UsageError("--every goes with --watch")
+        raise UsageError("--every goes with --watch; add that, or leave --every out")
     if strict and watching:
         raise UsageError("--watch goes on whatever it reads, so --strict cannot end it; read what it leaves in _runs")
     chosen = _Chosen(
@@ -404,9 +404,11 @@ def _query(query: str | None, file: str | None) -> str:
         with sys.stdin.buffer if file is None else Path(file).open("rb") as stream:
             return stream.read(MAX_QUERY + 1).decode("utf-8-sig")
     except OSError as error:
-        raise UsageError(f"--file {file}: cannot be read: {error.strerror or error}") from error
+        raise UsageError(
+            f"--file {file}: cannot be read: {error.strerror or error}; check the name and its rights"
+        ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{file or 'standard input'}: the query is no UTF-8 text") from error
+        raise UsageError(f"{file or 'standard input'}: the query is no UTF-8 text; save it as UTF-8") from error
 
 
 @app.command("views")
@@ -463,7 +465,7 @@ def layout_test_command(
     if accepting and name is None:
         raise UsageError("--accept writes the expected tables of one layout; name it: etl layout test NAME --accept")
     if force and not accepting:
-        raise UsageError("--force goes with --accept")
+        raise UsageError("--force goes with --accept; add that, or leave --force out")
     results = [check_samples(layout, known) for layout in (known if name is None else [find_named(name, known)])]
     show_results(results)
     samples = [sample for result in results for sample in result.samples]
@@ -570,7 +572,7 @@ def _call() -> NoReturn:
     except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         place = error.filename or "standard output"
-        fail(f"{place}: cannot be read or written: {error.strerror or error}", FAILED)
+        fail(f"{place}: cannot be read or written: {error.strerror or error}; check its rights and the disk", FAILED)
     except (UsageError, LayoutError) as error:
         fail(str(error), USAGE)
     except EtlError as error:

@@ -146,7 +146,9 @@ def _read(file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise UsageError(f"{file}: cannot be read: {error.strerror or error}") from error
+        raise UsageError(
+            f"{file}: cannot be read: {error.strerror or error}; check its rights, or name another with --config"
+        ) from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"{file}: has more than {MAX_BYTES:,} bytes; settings are a few lines")
     try:

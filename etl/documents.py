@@ -487,7 +487,8 @@ def _expand(given: str) -> list[Found | Reject]:
     try:
         found = bool(given) and path.exists()
     except (OSError, ValueError) as error:  # a name that is too long, or has a NUL
-        raise UsageError(f"{given[:200]}: {getattr(error, 'strerror', None) or error}") from error
+        told = getattr(error, "strerror", None) or error
+        raise UsageError(f"{given[:200]}: {told}; check the name") from error
     if found:
         return [Found(path)]
     if has_magic(given):
@@ -495,10 +496,12 @@ def _expand(given: str) -> list[Found | Reject]:
         matches = list(_matches(Path(*fixed), path.parts[len(fixed) :]))
         if matches:
             return matches
-        raise NothingFoundError(f"{given}: the pattern matches no file")
+        raise NothingFoundError(
+            f"{given}: the pattern matches no file; check it, and quote it where a shell would change it"
+        )
     if path.is_symlink():
-        raise UsageError(f"{given}: the link leads nowhere")
-    raise UsageError(f"{given or 'an empty name'}: there is no such file or folder")
+        raise UsageError(f"{given}: the link leads nowhere; name the file itself")
+    raise UsageError(f"{given or 'an empty name'}: there is no such file or folder; check the name")
 
 
 def _matches(folder: Path, pattern: Sequence[str]) -> Iterator[Found | Reject]:

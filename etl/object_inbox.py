@@ -41,7 +41,11 @@ def _listed(bucket: Bucket, location: Location, output_folders: Collection[str],
     found = [item for item in bucket.listed("/".join(fixed)) if fits(_below(item, fixed), pattern)]
     chosen = list(_without_markers(bucket, _without_lakes(found, len(fixed), output_folders)))
     if not found:
-        missing = "the pattern fits no object" if pattern else "there is no such object, and none below it"
+        missing = (
+            "the pattern fits no object; check it"
+            if pattern
+            else "there is no such object, and none below it; check the URL"
+        )
         raise NothingFoundError(f"{location.url}: {missing}")
     return ListedUrl(chosen, None if pattern else location)
 

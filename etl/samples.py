@@ -222,7 +222,7 @@ def _read_csv(file: Path) -> _Csv:
     try:
         lines = list(csv.reader(io.StringIO(file.read_text(encoding="utf-8"), newline="")))
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{file}: is no CSV in UTF-8: {error}") from error
+        raise UsageError(f"{file}: is no CSV in UTF-8: {error}; save it so, or make it anew with --accept") from error
     if not lines:
         raise UsageError(f"{file}: is empty; it needs a line with the names of its columns")
     for number, row in enumerate(lines[1:], 2):

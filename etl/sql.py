@@ -127,7 +127,7 @@ def _statement(database: duckdb.DuckDBPyConnection, query: str) -> str:
     """The type of the one statement."""
     statements = database.extract_statements(query)
     if not statements:
-        raise UsageError("the query is empty")
+        raise UsageError("the query is empty; write such as: select * from classes")
     if len(statements) > 1:
         raise UsageError(f"there are {len(statements)} statements; `etl sql` answers one SELECT")
     return statements[0].type.name
