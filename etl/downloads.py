@@ -141,7 +141,7 @@ class Downloads:
             return True
         if error.pause > self._patience.longest_asked:
             return False
-        self._told(f"{error}; waiting {error.pause:,.0f} s")
+        self._told(f"the server {error}; waiting {error.pause:,.0f} s")
         return max(error.pause, self._patience.first_pause)
 
     def _asked(self, url: str, most: int) -> bytes:
@@ -171,7 +171,7 @@ class Downloads:
             raise PassingError(f"does not answer within {self._patience.silence:g} s") from error
         except httpx2.RemoteProtocolError as error:
             raise PassingError("the connection was cut") from error
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             said = " ".join(str(error).split())[:200]
             raise PassingError(f"cannot be reached: {said or type(error).__name__}") from error
         except httpx2.InvalidURL as error:
@@ -190,7 +190,8 @@ class Downloads:
                 raise PassingError(message, self._patience.over_limit if pause is None else pause)
             raise UnservedError("is refused (403); look whether the User-Agent says who you are")
         if status in (_TOO_MANY, _TIMEOUT) or status >= _SERVER:
-            raise PassingError(f"answers {status}", pause)
+            asked = "" if pause is None else f", and asks to wait {pause:,.0f} s"
+            raise PassingError(f"answers {status}{asked}", pause)
         if not response.is_success:
             raise UnservedError(f"answers {status}")
 

@@ -89,7 +89,10 @@ class Edgar:
 
 
 def _origin(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that are not closed
+        return "", ""
     return parts.scheme, parts.netloc
 
 
@@ -385,7 +388,7 @@ def submission_fault(content: bytes, accession_number: str) -> Fault | None:
     """What is wrong with the bytes of a full submission; None if they are whole, and of this filing."""
     header = submission_header(content)
     if header is None:
-        return Fault("is no submission")
+        return Fault("is no submission", is_cut=not content.strip())
     if header.accession_number is None:
         return Fault("its header has no accession number", is_cut=not is_whole(content))
     if header.accession_number != accession_number:

@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def inbox_folder(given: str) -> Path:
     if any((folder / mark).is_dir() for mark in OUTPUT_MARKS):
         raise UsageError(f"{given}: is the output of runs; name another folder to fill")
     return folder
+
+
+@dataclass(frozen=True)
+class FetchedFile:
+    """A filing in the inbox."""
+
+    path: Path
+    bytes: int
+    sha256: str
 
 
 class FetchedFiles:
@@ -81,8 +91,9 @@ class FetchedFiles:
         """Where a filing stands, or will."""
         return self.inbox / f"{filing.accession_number}.txt"
 
-    def holds(self, filing: Filing) -> bool:
-        """Whether a filing is there as it was fetched; or, if another program put it there, whether it is whole.
+    def standing(self, filing: Filing) -> FetchedFile | None:
+        """The file of a filing, as it was fetched; or, if another program put it there, whole. None where there is
+        none, or it is no longer as it was fetched.
 
         Raises FetchError where something else stands in its place: that is not taken away.
         """
@@ -91,28 +102,28 @@ class FetchedFiles:
         try:
             content = _content(path)
         except FileNotFoundError:
-            return False
+            return None
         except OSError as error:
             raise FetchError(f"{path} cannot be read: {error.strerror or error}; take it away") from error
-        if known is not None and content is not None:
-            return hashlib.sha256(content).hexdigest() == known
-        fault = "is no file" if content is None else _fault(content, filing)
-        if fault is not None:
-            raise FetchError(f"{path} was not fetched, and {fault}; take it away")
-        return True
+        if known is None or content is None:
+            fault = "is no file" if content is None else _fault(content, filing)
+            if content is None or fault is not None:
+                raise FetchError(f"{path} was not fetched, and {fault}; take it away")
+        file = FetchedFile(path, len(content), hashlib.sha256(content).hexdigest())
+        return file if known in (None, file.sha256) else None
 
-    def put(self, filing: Filing, content: bytes, url: str) -> str:
-        """Put a filing where it belongs; its SHA-256. Raises OutputError.
+    def put(self, filing: Filing, content: bytes, url: str) -> FetchedFile:
+        """Put a filing where it belongs. Raises OutputError.
 
         The record is written before the rename: a process that is killed between them leaves a filing that is fetched
         anew, and none that nobody can prove.
         """
         part = self._folder / f"{filing.accession_number}{_PART}"
-        sha256 = hashlib.sha256(content).hexdigest()
+        file = FetchedFile(self.path(filing), len(content), hashlib.sha256(content).hexdigest())
         said = {
             "accession_number": filing.accession_number,
-            "sha256": sha256,
-            "bytes": len(content),
+            "sha256": file.sha256,
+            "bytes": file.bytes,
             "url": url,
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -122,11 +133,11 @@ class FetchedFiles:
                 stream.flush()
                 os.fsync(stream.fileno())
             _append(self._folder / _RECORD, json.dumps(said))
-            part.replace(self.path(filing))
+            part.replace(file.path)
         except OSError as error:
             raise cannot_write(part, error) from error
-        self._known[filing.accession_number] = sha256
-        return sha256
+        self._known[filing.accession_number] = file.sha256
+        return file
 
 
 def _append(file: Path, line: str) -> None:

@@ -28,7 +28,7 @@ from etl.edgar import (
     submission_fault,
 )
 from etl.errors import FetchError
-from etl.fetched_files import FetchedFiles
+from etl.fetched_files import FetchedFile, FetchedFiles
 
 _T = TypeVar("_T")
 
@@ -45,22 +45,25 @@ _MOST_PAGES = 2000
 
 @dataclass(frozen=True)
 class FilingOutcome:
-    """What became of a filing. `bytes` are those of the file, or those that a listing gives where there is none yet."""
+    """What became of a filing, where its file is if it has one, and what there is to say about it."""
 
     outcome: str
     filing: Filing
-    file: Path | None = None
-    bytes: int | None = None
-    sha256: str | None = None
+    file: FetchedFile | None = None
     reason: str | None = None
+
+    @property
+    def bytes(self) -> int | None:
+        """Those of the file, or those that a listing gives where there is none yet."""
+        return self.filing.size if self.file is None else self.file.bytes
 
     def as_json(self) -> dict[str, Any]:
         """Names and values, with those of the filing."""
         said = asdict(self.filing) | {
             "outcome": self.outcome,
-            "file": None if self.file is None else str(self.file),
+            "file": None if self.file is None else str(self.file.path),
             "bytes": self.bytes,
-            "sha256": self.sha256,
+            "sha256": None if self.file is None else self.file.sha256,
             "reason": self.reason,
         }
         del said["size"]
@@ -147,13 +150,13 @@ def _outcomes(
     """What becomes of each filing, up to the limit."""
     tried = unserved = 0
     for filing in filings:
-        path = files.path(filing)
         try:
-            if files.holds(filing):
-                yield FilingOutcome(THERE, filing, path, path.stat().st_size)
-                continue
+            file = files.standing(filing)
         except FetchError as error:
             yield FilingOutcome(FAILED, filing, reason=str(error))
+            continue
+        if file is not None:
+            yield FilingOutcome(THERE, filing, file)
             continue
         if tried == limit:
             return
@@ -162,7 +165,7 @@ def _outcomes(
             continue
         tried += 1
         if is_dry:
-            yield FilingOutcome(WANTED, filing, bytes=filing.size)
+            yield FilingOutcome(WANTED, filing)
             continue
         outcome, is_unserved = _fetched(filing, files, downloads, edgar)
         unserved = unserved + 1 if is_unserved else 0
@@ -176,8 +179,8 @@ def _fetched(filing: Filing, files: FetchedFiles, downloads: Downloads, edgar: E
         content = downloads.get(url, MAX_FILE_BYTES, lambda got: _refuse_fault(got, filing))
     except FetchError as error:
         return FilingOutcome(FAILED, filing, reason=f"{url} {error}"), isinstance(error, UnservedError)
-    sha256 = files.put(filing, content, url)
-    return FilingOutcome(FETCHED, filing, files.path(filing), len(content), sha256), False
+    reason = "in place of a file that was not as it had been fetched" if files.path(filing).exists() else None
+    return FilingOutcome(FETCHED, filing, files.put(filing, content, url), reason), False
 
 
 def _refuse_fault(content: bytes, filing: Filing) -> None:
@@ -208,7 +211,8 @@ class _Lister:
         of_industry = self._industry(asked.sic)
         if asked.sic is not None and not of_industry:
             return
-        for year, quarter in quarters(asked.first, asked.last or datetime.now(UTC).date()):
+        today = datetime.now(UTC).date()
+        for year, quarter in quarters(asked.first, min(asked.last or today, today)):
             listing = self._asked(self._edgar.index(year, quarter), lambda content: index_listing(_opened(content)))
             if listing is not None:
                 yield from chosen(self._counted(listing), asked, of_industry)
@@ -238,7 +242,10 @@ class _Lister:
         found: dict[int, None] = {}
         start = 0
         for _ in range(_MOST_PAGES):
-            page = self._asked(self._edgar.filers(sic, start), filers_in)
+            url = self._edgar.filers(sic, start)
+            page = self._asked(url, filers_in)
+            if page == [] and not found:
+                self._result.unlisted.append(f"{url} lists nobody")
             if page is None or found.keys() >= set(page):
                 break
             found |= dict.fromkeys(page)

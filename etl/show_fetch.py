@@ -83,7 +83,7 @@ def show_fetch(done: Fetch) -> None:
     come = [outcome for outcome in done.filings if outcome.outcome in (FETCHED, WANTED)]
     most = MAX_LINES_SHOWN if sys.stdout.isatty() else len(come)
     for outcome in come[:most]:
-        console.print(_line(outcome))
+        console.print(_line(outcome) + (f": {outcome.reason}" if outcome.reason else ""))
     if len(come) > most:
         console.print(f"... and {len(come) - most:,} more; all of them: --json, or pipe the output")
     for outcome in done.filings:

@@ -81,7 +81,9 @@ Fault = Callable[["_Handler", bytes], None]
 
 def answers(status: int, body: bytes = b"", **headers: str) -> Fault:
     """Another answer."""
-    return lambda handler, _: handler.answer(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+    return lambda handler, _: handler.answer(
+        status, body, {name.replace("_", "-"): value for name, value in headers.items()}
+    )
 
 
 def cuts(handler: _Handler, body: bytes) -> None:
