@@ -347,11 +347,10 @@ def chosen(listed: pl.DataFrame, asked: Wanted, of_industry: Collection[int] | N
         fits.append(pl.col("cik").is_in(sorted(of_industry)))
     rows = listed.filter(pl.col("form_type").is_in(asked.forms), *days)
     rows = rows.filter(*(fit.any().over("accession_number") for fit in fits))
-    best = pl.sum_horizontal(pl.lit(0), *(fit.cast(pl.Int64) for fit in fits))
-    rows = rows.sort(best, "cik", descending=[True, False]).unique(
-        "accession_number", keep="first", maintain_order=True
-    )
-    return [Filing(**row) for row in rows.sort("filed_date", "accession_number").iter_rows(named=True)]
+    rows = rows.with_columns(fitting=pl.sum_horizontal(pl.lit(0), *fits))
+    rows = rows.sort("fitting", "cik", descending=[True, False])
+    once = rows.unique("accession_number", keep="first", maintain_order=True).sort("filed_date", "accession_number")
+    return [Filing(**row) for row in once.select(*LISTED).iter_rows(named=True)]
 
 
 def _words(text: str) -> str:

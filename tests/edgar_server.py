@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -15,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from .filings import COVER, submission
@@ -241,12 +243,16 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(filings: list[Filed]) -> Iterator[EdgarServer]:
-    """A server with these filings, while it runs."""
+def serving(filings: list[Filed], certificate: Path | None = None) -> Iterator[EdgarServer]:
+    """A server with these filings, while it runs; with TLS where it has a certificate."""
     edgar = EdgarServer(filings)
     handler = type("Handler", (_Handler,), {"edgar": edgar})
     with _Server(("127.0.0.1", 0), handler) as server:
-        edgar.url = f"http://127.0.0.1:{server.server_address[1]}"
+        edgar.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_address[1]}"
+        if certificate:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(certificate)
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
