@@ -37,7 +37,8 @@ _FORBIDDEN, _MISSING, _GONE, _TOO_MANY, _TIMEOUT, _SERVER = 403, 404, 410, 429, 
 class Patience:
     """How often something is asked for, and for how many seconds is waited: from try to try, doubling from the first to
     the longest pause; when the agency's limit was passed; for as long as the server itself asks for, but no longer than
-    `longest_asked`; for the next bytes of an answer; and for all of it."""
+    `longest_asked`; for the next bytes of an answer; for all of it; and before the first request, for another process
+    may just have ended."""
 
     tries: int = 5
     first_pause: float = 0.5
@@ -46,6 +47,7 @@ class Patience:
     longest_asked: float = 900.0
     silence: float = 30.0
     answer: float = 600.0
+    settling: float = _SECOND
 
 
 class MissingError(FetchError):
@@ -65,11 +67,10 @@ class PassingError(UnservedError):
 
 
 class Gate:
-    """Lets through so many requests a second. A new one does as though as many had just been sent, for an earlier
-    process may have."""
+    """Lets through so many requests a second, the first after `settling` seconds."""
 
-    def __init__(self, rate: int) -> None:
-        self._answered = deque([time.monotonic()] * rate, rate)
+    def __init__(self, rate: int, settling: float) -> None:
+        self._answered = deque([time.monotonic() + settling - _SECOND] * rate, rate)
 
     @contextmanager
     def passed(self) -> Iterator[None]:
@@ -95,7 +96,7 @@ class Downloads:
         self._edgar = edgar
         self._patience = patience
         self._told = told
-        self._gate = Gate(rate)
+        self._gate = Gate(rate, patience.settling)
         headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip", "Accept": "*/*"}
         self._client = httpx2.Client(headers=headers, timeout=patience.silence, follow_redirects=False)
         self.requests = 0
