@@ -27,8 +27,8 @@ MOST_RATE, RATE = 10, 8
 # A little more than a second, for clocks that do not go alike.
 _SECOND = 1.01
 _REDIRECTS = 3
-# What the agency's page says to who was too fast, or did not say who they are.
-_OVER_LIMIT = (b"request rate threshold", b"undeclared automated tool")
+# What the agency's page says to who was too fast.
+_OVER_LIMIT = b"request rate threshold"
 _PAGE_BYTES = 64 * 1024
 _FORBIDDEN, _MISSING, _GONE, _TOO_MANY, _TIMEOUT, _SERVER = 403, 404, 410, 429, 408, 500
 
@@ -37,8 +37,8 @@ _FORBIDDEN, _MISSING, _GONE, _TOO_MANY, _TIMEOUT, _SERVER = 403, 404, 410, 429, 
 class Patience:
     """How often something is asked for, and for how many seconds is waited: from try to try, doubling from the first to
     the longest pause; when the agency's limit was passed; for as long as the server itself asks for, but no longer than
-    `longest_asked`; for the next bytes of an answer; for all of it; and before the first request, for another process
-    may just have ended."""
+    `longest_asked` before it serves again; for the next bytes of an answer; for all of it; and before the first
+    request, for another process may just have ended."""
 
     tries: int = 5
     first_pause: float = 0.5
@@ -82,23 +82,30 @@ class Gate:
             self._answered.append(time.monotonic())
 
 
+def needs_libraries() -> None:
+    """Raise UsageError where the libraries are not there."""
+    try:
+        import httpx2  # noqa: F401, PLC0415
+        import stamina  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise UsageError("etl fetch needs libraries: pip install 'trustee-etl[fetch]'") from error
+
+
 class Downloads:
     """Asks EDGAR for what stands at URLs. `told` gets a line where something takes longer, for a person."""
 
     def __init__(
         self, edgar: Edgar, user_agent: str, rate: int, patience: Patience, told: Callable[[str], None]
     ) -> None:
-        try:
-            import httpx2  # noqa: PLC0415 - an optional library
-            import stamina  # noqa: F401, PLC0415
-        except ImportError as error:
-            raise UsageError("etl fetch needs libraries: pip install 'trustee-etl[fetch]'") from error
+        import httpx2  # noqa: PLC0415
+
         self._edgar = edgar
         self._patience = patience
         self._told = told
         self._gate = Gate(rate, patience.settling)
         headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip", "Accept": "*/*"}
         self._client = httpx2.Client(headers=headers, timeout=patience.silence, follow_redirects=False)
+        self._paused = 0.0  # as the server asked, since it served
         self.requests = 0
 
     def __enter__(self) -> Self:
@@ -131,6 +138,7 @@ class Downloads:
             with attempt:
                 content = self._asked(url, most)
                 check(content)
+                self._paused = 0.0
                 return content
         raise AssertionError  # the last attempt raises
 
@@ -140,8 +148,9 @@ class Downloads:
             return False
         if error.pause is None:
             return True
-        if error.pause > self._patience.longest_asked:
+        if self._paused + error.pause > self._patience.longest_asked:
             return False
+        self._paused += error.pause
         self._told(f"the server {error}; waiting {error.pause:,.0f} s")
         return max(error.pause, self._patience.first_pause)
 
@@ -186,7 +195,7 @@ class Downloads:
         pause = _asked_pause(response.headers.get("retry-after"))
         if status == _FORBIDDEN:
             page = next(response.iter_bytes(_PAGE_BYTES), b"").lower()
-            if pause is not None or any(mark in page for mark in _OVER_LIMIT):
+            if pause is not None or _OVER_LIMIT in page:
                 message = "was asked too often from this address, or does not know the User-Agent (403)"
                 raise PassingError(message, self._patience.over_limit if pause is None else pause)
             raise UnservedError("is refused (403); look whether the User-Agent says who you are")
@@ -201,7 +210,7 @@ class Downloads:
         pieces: list[bytes] = []
         size, end = 0, time.monotonic() + self._patience.answer
         announced = response.headers.get("content-length", "")
-        if announced.isdigit() and int(announced) > most:
+        if announced.isdecimal() and int(announced) > most:
             raise too_large(int(announced), most)
         for piece in response.iter_raw():
             pieces.append(piece)
@@ -242,7 +251,7 @@ def _asked_pause(given: str | None) -> float | None:
     """The seconds of a header Retry-After, which has a number or a time."""
     if given is None:
         return None
-    if given.strip().isdigit():
+    if given.strip().isdecimal():
         return float(given)
     try:
         return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())

@@ -220,8 +220,11 @@ def filer_listing(content: bytes, cik: int, first: date | None, last: date | Non
     """What the JSON of a filer says; `pages` are those with filings of these days. Raises FetchError."""
     said = _object(content)
     filings = _mapping(said.get("filings"))
-    named = [_mapping(page) for page in filings.get("files") or []]
-    name, sic = str(said.get("name") or ""), said.get("sic")
+    files = filings.get("files") or []
+    if not isinstance(files, list):
+        raise FetchError("is no listing of filings: its pages are no list")
+    named = [_mapping(page) for page in files]
+    name, sic = _plain(said.get("name")) or "", said.get("sic")
     return Filer(
         name,
         sic if isinstance(sic, str) and sic else None,
@@ -271,7 +274,8 @@ _COLUMNS = {
 
 
 def _plain(value: Any) -> str | None:
-    return str(value) if isinstance(value, str | int) else None
+    """A text or a number as a text that can be written; JSON can have halves of characters."""
+    return str(value).encode("utf-8", "replace").decode() if isinstance(value, str | int) else None
 
 
 def _listing(rows: pl.DataFrame) -> Listing:

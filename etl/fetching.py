@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from etl.documents import GZIP, MAX_FILE_BYTES
-from etl.downloads import RATE, Downloads, PassingError, Patience, UnservedError, unpacked
+from etl.downloads import RATE, Downloads, PassingError, Patience, UnservedError, needs_libraries, unpacked
 from etl.edgar import (
     LISTED,
     Edgar,
@@ -35,8 +35,8 @@ _T = TypeVar("_T")
 # What becomes of a filing: it was fetched; it was there; it is not there, in a dry run; it could not be had; the server
 # did not serve any more when its turn came.
 FETCHED, THERE, WANTED, FAILED, UNTRIED = "fetched", "there", "wanted", "failed", "untried"
-# The index of a quarter has some ten MiB and a few times as much unpacked; the JSON of a filer less.
-MAX_LISTING_BYTES = 256 * 1024 * 1024
+# The index of a quarter has some ten MiB, and a few times as much unpacked; other listings have less.
+MAX_LISTING_BYTES, MAX_INDEX_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
 # After so many filings in a row that the server did not serve, no more are asked for.
 _GIVEN_UP_AFTER = 3
 # An industry has at most so many pages of filers.
@@ -121,6 +121,7 @@ def fetch(
     At most `limit` filings are fetched. What cannot be had is told in the result, and the rest goes on. Raises
     UsageError where the libraries are missing, OutputError where the folder cannot be written.
     """
+    needs_libraries()
     begun = time.monotonic()
     result = Fetch(str(inbox), is_dry=is_dry)
     files = FetchedFiles(inbox)
@@ -275,4 +276,4 @@ class _Lister:
 
 def _opened(content: bytes) -> bytes:
     """An index as it was before it was packed."""
-    return unpacked(content, MAX_LISTING_BYTES) if content.startswith(GZIP) else content
+    return unpacked(content, MAX_INDEX_BYTES) if content.startswith(GZIP) else content

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -181,6 +182,12 @@ def test_the_json_of_a_filer_is_its_filings_and_the_pages_that_matter() -> None:
     assert filer_listing(content, 12, None, None).pages == tuple(names)
 
 
+def test_halves_of_characters_do_no_harm() -> None:
+    recent = {"accessionNumber": ["\ud800"], "form": ["\ud800"], "filingDate": ["\ud800"], "size": ["\ud800"]}
+    filer = filer_listing(_json(name="A \ud800", filings={"recent": recent}), 12, None, None)
+    assert (filer.name, filer.recent.malformed) == ("A ?", 1)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -188,6 +195,8 @@ def test_the_json_of_a_filer_is_its_filings_and_the_pages_that_matter() -> None:
         b"[]",
         b"[" * 100_000,
         _json(filings=None),
+        _json(filings={"recent": {"accessionNumber": [], "form": [], "filingDate": [], "size": []}, "files": 5}),
+        _json(filings={"recent": {"accessionNumber": [], "form": [], "filingDate": [], "size": []}, "files": [5]}),
         _json(filings={"recent": {}}),
         _json(filings={"recent": {"accessionNumber": [], "form": [], "filingDate": [], "size": ["1"]}}),
         _json(
@@ -434,6 +443,7 @@ PASSING: list[list[Fault]] = [
     [answers(503)],
     [answers(403, OVER_LIMIT)],
     [answers(408)],
+    [answers(429, Retry_After="Wed, 01 Jan 2020 00:00:00 GMT"), answers(429, Retry_After="soon")],
     [sleeps(2)],
     [packs],
     [answers(200, b"", Content_Length="40")],
@@ -465,9 +475,15 @@ def test_a_pause_that_is_asked_for_is_made_and_told(server: EdgarServer, tmp_pat
 STAYING: list[tuple[Fault, int, str]] = [
     (answers(404), 1, "is not there (404)"),
     (answers(410), 1, "is not there (410)"),
+    (
+        answers(403, b"Your Request Originates from an Undeclared Automated Tool"),
+        1,
+        "is refused (403); look whether the User-Agent says who you are",
+    ),
     (answers(403, b"AccessDenied"), 1, "is refused (403); look whether the User-Agent says who you are"),
     (answers(403, OVER_LIMIT), 3, "was asked too often from this address, or does not know the User-Agent (403)"),
     (answers(503), 3, "answers 503"),
+    (answers(503, Retry_After="\xb2"), 3, "answers 503"),
     (answers(503, Retry_After="6"), 1, "answers 503, and asks to wait 6 s"),
     (answers(204), 3, "is no submission"),
     (answers(304), 1, "answers 304"),
@@ -536,6 +552,16 @@ def test_what_failed_is_a_line_and_an_exit_code(server: EdgarServer, tmp_path: P
     assert failed.endswith(f"{server.url}{FIRST} is not there (404)")
     assert f"not listed: {server.url}/submissions/CIK0000000099.json is not there (404)" in done.stdout.splitlines()
     assert "4 filings fetched" in done.stdout.splitlines()[-1]
+
+
+def test_pauses_come_to_an_end(server: EdgarServer, tmp_path: Path) -> None:
+    """A server that asks for a pause again and again, and never serves, is not waited for at each filing anew."""
+    for filing in OF_DEPOSITOR:
+        server.faults[f"/Archives/edgar/data/{DEPOSITOR}/{filing.number}.txt"] = [answers(403, OVER_LIMIT)] * 9
+    told: list[str] = []
+    patience = replace(SOON, over_limit=0.2, longest_asked=0.3)
+    done = fetch(tmp_path, ALL, WHO, edgar_at(server.url), patience=patience, heard=Heard(told=told.append))
+    assert (done.count(FAILED), done.count(UNTRIED), done.requests, len(told)) == (3, 2, 5, 1)
 
 
 def test_a_server_that_serves_no_more_is_left_alone(server: EdgarServer, tmp_path: Path) -> None:
