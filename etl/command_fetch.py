@@ -11,11 +11,12 @@ import typer
 
 from etl.downloads import MOST_RATE, RATE
 from etl.edgar import FORMS, edgar_at, user_agent, wanted
-from etl.ending import FAILED, stopping, tell
+from etl.ending import FAILED, stopping
 from etl.errors import UsageError
 from etl.fetched_files import inbox_folder
 from etl.fetching import Heard, fetch
-from etl.show_fetch import fetch_as_json, fetching_bar, show_fetch
+from etl.logs import tell
+from etl.show_fetch import fetch_as_json, fetching_bar, log_fetch, show_fetch
 
 
 def fetch_command(
@@ -46,8 +47,7 @@ def fetch_command(
         str | None,
         typer.Option(
             "--user-agent",
-            envvar="ETL_USER_AGENT",
-            help="Who fetches: a name and an e-mail address, as the agency demands.",
+            help="Who fetches: a name and an e-mail address, as the agency demands; or ETL_USER_AGENT.",
             metavar="WHO",
         ),
     ] = None,
@@ -78,6 +78,7 @@ def fetch_command(
     ):
         heard = Heard(bar.update, bar.tell, lambda: tell(f"another fetch fills {inbox}; waiting for it to end"))
         done = fetch(folder, asked, who, edgar, rate=rate, limit=limit, is_dry=dry_run, heard=heard)
+    log_fetch(done)
     if as_json:
         typer.echo(fetch_as_json(done))
     else:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from etl.ending import tell
 from etl.fetching import FAILED, FETCHED, THERE, UNTRIED, WANTED, Fetch, FilingOutcome
+from etl.logs import LogFormat, event, logs_are, tell
+from etl.logs import Progress as ProgressLines
 from etl.terminal import printable
 
 # On a terminal; in a pipe are all of them.
@@ -31,8 +33,8 @@ class Bar(Protocol):
 
 @contextmanager
 def fetching_bar(*, shown: bool) -> Iterator[Bar]:
-    """A bar with the remaining time on standard error; or only the lines."""
-    if not shown:
+    """A bar with the remaining time on standard error; or only lines."""
+    if not shown or logs_are(LogFormat.JSON):
         yield _Lines()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -41,8 +43,11 @@ def fetching_bar(*, shown: bool) -> Iterator[Bar]:
 
 
 class _Lines:
+    def __init__(self) -> None:
+        self._lines = ProgressLines()
+
     def update(self, done: int, of: int) -> None:
-        pass
+        self._lines(done, of)
 
     def tell(self, line: str) -> None:
         tell(line)
@@ -60,21 +65,36 @@ class _Bar:
         self._progress.console.print(printable(f"etl: {line}"), markup=False, soft_wrap=True)
 
 
+def log_fetch(done: Fetch) -> None:
+    """Say what a fetch did, for machines: each filing that failed, each listing that could not be had, the counts."""
+    for outcome in done.filings:
+        if outcome.outcome == FAILED:
+            number = outcome.filing.accession_number
+            event("filing_failed", level=logging.WARNING, accession_number=number, reason=outcome.reason)
+    for reason in done.unlisted:
+        event("listing_failed", level=logging.WARNING, reason=reason)
+    event("fetch_ended", **_counted(done))
+
+
 def fetch_as_json(done: Fetch) -> str:
     """The result as one JSON object, with every filing."""
-    counts = {outcome: done.count(outcome) for outcome in (FETCHED, THERE, WANTED, FAILED, UNTRIED)}
-    said = {
-        "inbox": done.inbox,
-        "dry_run": done.is_dry,
-        **counts,
-        "left": done.left,
+    said = _counted(done) | {
         "unlisted": done.unlisted,
-        "malformed": done.malformed,
-        "requests": done.requests,
-        "seconds": done.seconds,
         "filings": [outcome.as_json() for outcome in done.filings],
     }
     return json.dumps(said, default=str)
+
+
+def _counted(done: Fetch) -> dict[str, Any]:
+    return {
+        "inbox": done.inbox,
+        "dry_run": done.is_dry,
+        **{outcome: done.count(outcome) for outcome in (FETCHED, THERE, WANTED, FAILED, UNTRIED)},
+        "left": done.left,
+        "malformed": done.malformed,
+        "requests": done.requests,
+        "seconds": done.seconds,
+    }
 
 
 def show_fetch(done: Fetch) -> None:

@@ -6,7 +6,6 @@ import gzip
 import hashlib
 import json
 import os
-import pty
 import signal
 import subprocess
 import sys
@@ -64,7 +63,7 @@ from .edgar_server import (
     sleeps,
 )
 from .filings import submission
-from .processes import call_etl
+from .processes import call_etl, on_terminal
 
 PROGRAM = [sys.executable, "-c", "from etl.cli import main; main()"]
 # Of which no test waits long.
@@ -351,25 +350,33 @@ def test_pages_with_older_filings_are_asked_for_where_they_matter(server: EdgarS
 
 
 @pytest.mark.parametrize(
-    ("options", "numbers", "listings"),
+    ("given", "numbers", "listings"),
     [
-        (["--deal", "harbor 2002-HE1"], ["0000950000-03-000101", "0000950000-03-000102"], 3),
-        (["--deal", "harbor 2002-HE1", "--cik", str(DEPOSITOR), "--form", "8-K"], ["0000950000-03-000101"], 3),
-        (["--deal", "letter", "--deal", "trust bank"], ["0000950000-03-000301"], 3),
-        (["--sic", "6189"], NUMBERS, 6),
-        (["--sic", "6021", "--cik", str(BANK), "--cik", str(TRUST)], ["0000950000-03-000301"], 2),
-        (["--form", "10-D", "--form", "10-d/a"], [], 3),
-        (["--cik", str(TRUST), "--cik", f"CIK{BANK:010}"], [*NUMBERS[2:4], "0000950000-03-000301"], 2),
+        ({"names": ["harbor 2002-HE1"]}, ["0000950000-03-000101", "0000950000-03-000102"], 3),
+        ({"names": ["harbor"], "ciks": [str(DEPOSITOR)], "forms": ["8-K"]}, ["0000950000-03-000101"], 3),
+        ({"names": ["letter", "trust bank"]}, ["0000950000-03-000301"], 3),
+        ({"sic": "6189"}, NUMBERS, 6),
+        ({"sic": "6021", "ciks": [str(BANK), str(TRUST)]}, ["0000950000-03-000301"], 2),
+        ({"forms": ["10-D", "10-d/a"]}, [], 3),
+        ({"ciks": [str(TRUST), f"CIK{BANK:010}"]}, [*NUMBERS[2:4], "0000950000-03-000301"], 2),
     ],
 )
 def test_what_fits_is_fetched_and_nothing_else(
-    server: EdgarServer, tmp_path: Path, options: list[str], numbers: list[str], listings: int
+    server: EdgarServer, tmp_path: Path, given: dict[str, Any], numbers: list[str], listings: int
 ) -> None:
     server.in_page = 1
-    done = _etl(server, tmp_path / "in", *options, "--from", "2003-07-01", "--to", "2004-01-31")
-    assert done.returncode == 0, done.stdout
-    assert sorted(_texts(tmp_path / "in")) == [f"{number}.txt" for number in sorted(numbers)]
+    days = {"first": date(2003, 7, 1), "last": date(2004, 1, 31)}
+    asked = wanted(**{"ciks": [], "names": [], "sic": None, "forms": [], **days, **given})
+    assert _fetch(server, tmp_path, asked).is_complete
+    assert sorted(_texts(tmp_path)) == [f"{number}.txt" for number in sorted(numbers)]
     assert len(server.requests) == listings + len(numbers)
+
+
+def test_the_options_say_what_fits(server: EdgarServer, tmp_path: Path) -> None:
+    call = ["--sic", "6189", "--form", "8-K", "--form", "8-K/A", "--from", "2003-10-29", "--to", "2003-12-01"]
+    done = _etl(server, tmp_path, *call, "--deal", "HE1", "--cik", str(DEPOSITOR), "--limit", "1")
+    assert (done.returncode, sorted(_texts(tmp_path))) == (0, [f"{NUMBERS[2]}.txt"])
+    assert "1 filing left for the limit; fetch again to go on" in done.stdout
 
 
 def test_a_dry_run_lists_and_writes_nothing(server: EdgarServer, tmp_path: Path) -> None:
@@ -514,7 +521,6 @@ STAYING: list[tuple[Fault, int, str]] = [
     (answers(302, Location="http://127.0.0.1:port/x"), 1, "leads to what is no URL"),
     (cuts, 3, "the connection was cut"),
     (shortens, 3, "does not come to its end"),
-    (sleeps(2), 3, "does not answer within 1.5 s"),
 ]
 
 
@@ -796,24 +802,27 @@ def _own_certificate(folder: Path) -> Path:
 
 def test_a_terminal_sees_a_bar_and_no_more_lines_than_fit(server: EdgarServer, tmp_path: Path) -> None:
     server.filings += [filed(f"0000950000-05-{at:06}", "10-D", date(2005, 1, 1), "x") for at in range(17)]
-    pid, terminal = pty.fork()
-    if not pid:
-        os.environ |= {"COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1", "ETL_USER_AGENT": WHO}
-        arguments = ["fetch", str(tmp_path), "--cik", str(DEPOSITOR), "--base-url", server.url, "--rate", "10"]
-        os.execv(sys.executable, [*PROGRAM, *arguments])  # noqa: S606
-    shown = b""
-    try:
-        while chunk := os.read(terminal, 65536):
-            shown += chunk
-    except OSError:
-        pass  # the program has ended
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    text = shown.decode()
-    assert "fetching" in text
-    assert text.count("fetched  0000950000-") == 20
-    assert "... and 2 more; all of them: --json, or pipe the output" in text
-    assert "22 filings fetched" in text
+    call = ["fetch", str(tmp_path), "--cik", str(DEPOSITOR), "--base-url", server.url, "--rate", "10"]
+    shown = on_terminal(*call, columns=80, TERM="xterm", NO_COLOR="1", ETL_USER_AGENT=WHO)
+    assert "fetching" in shown
+    assert shown.count("fetched  0000950000-") == 20
+    assert "... and 2 more; all of them: --json, or pipe the output" in shown
+    assert "22 filings fetched" in shown
+
+
+def test_machines_get_json_lines(server: EdgarServer, tmp_path: Path) -> None:
+    server.faults[FIRST] = [answers(429, Retry_After="1"), answers(404)]
+    call = ["--log", "json", "fetch", str(tmp_path), "--cik", str(DEPOSITOR), "--cik", "99", "--base-url", server.url]
+    done = call_etl(*call, ETL_FETCH_USER_AGENT=WHO, ETL_USER_AGENT="nobody")
+    events = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [said["event"] for said in events if said["event"] != "progress"] == [
+        *("told", "filing_failed", "listing_failed", "fetch_ended", "ended")
+    ]
+    told = {said["event"]: said for said in events}
+    assert told["filing_failed"]["accession_number"] == NUMBERS[0]
+    assert told["filing_failed"]["reason"].endswith("is not there (404)")
+    assert (told["progress"]["documents_done"], told["progress"]["documents"]) == (5, 5)
+    assert (told["fetch_ended"]["fetched"], told["fetch_ended"]["failed"], told["ended"]["exit_code"]) == (4, 1, 1)
 
 
 def test_a_filing_is_addressed_by_its_numbers() -> None:
