@@ -20,6 +20,7 @@ from rich.text import Text
 
 from etl import completion
 from etl.command_config import config_command, keep, options_of, origin_of
+from etl.command_fetch import fetch_command
 from etl.command_show import show_command
 from etl.compaction import compact
 from etl.configuration import defaults, find_file, settings
@@ -310,6 +311,7 @@ def _list_checks(*, as_json: bool, as_markdown: bool) -> None:
 
 
 app.command("show")(show_command)
+app.command("fetch")(fetch_command)
 app.command("config")(config_command)
 
 

@@ -29,7 +29,7 @@ FILE, PROJECT_FILE = "etl.toml", "pyproject.toml"
 MAX_BYTES = 1 << 20
 PREFIX = "ETL_"
 # What is no option of a command.
-OTHER_VARIABLES = ("ETL_CONFIG", "ETL_DEBUG", "ETL_LOG", "ETL_USER_AGENT")
+OTHER_VARIABLES = ("ETL_CONFIG", "ETL_DEBUG", "ETL_LOG")
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 

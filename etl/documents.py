@@ -24,7 +24,7 @@ from etl.errors import NothingFoundError, RejectedError, UsageError
 from etl.html_text import html_text, is_html
 from etl.object_inbox import list_url
 from etl.objects import Location, StoredObject, is_url, place_of, refuse_lost_slash
-from etl.partitions import OUTPUT_MARKS
+from etl.partitions import FETCH_FOLDER, OUTPUT_MARKS
 from etl.submissions import Header, without_escapes
 
 # What a document may be at the most, so that reading it takes some seconds and a few hundred MiB of memory at worst:
@@ -544,7 +544,7 @@ def _walk(root: Found, output_folders: Collection[str]) -> Iterator[Found | Reje
             continue
         is_output = any(name in OUTPUT_MARKS for name, _ in entries)
         for name, kind in entries:
-            if is_output and name in output_folders:
+            if (is_output and name in output_folders) or name == FETCH_FOLDER:
                 continue
             if kind == "folder":
                 pending.append(here / name)

@@ -9,6 +9,7 @@ EtlError
 ├── OutputError     the output folder cannot be written
 │   └── StorageError    object storage cannot be asked, or refuses: names the URL and the mend
 ├── LakeError       a file in the output folder cannot be read: names the file and the mend
+├── FetchError      filings cannot be listed or fetched: names what was asked for and what was answered
 ├── WorkerError     a worker process ended before its work was done
 └── RejectedError   one document could not be read: reason code, message, hint
 """
@@ -76,6 +77,10 @@ class LakeError(EtlError):
 
     def __reduce__(self) -> tuple[type[LakeError], tuple[Path | str, str, str]]:
         return LakeError, (self.file, self.message, self.hint)  # it comes out of worker processes
+
+
+class FetchError(EtlError):
+    """Filings cannot be listed or fetched."""
 
 
 class WorkerError(EtlError):

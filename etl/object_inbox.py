@@ -9,7 +9,7 @@ from glob import has_magic
 
 from etl.errors import NothingFoundError, NotListedError, StorageError
 from etl.objects import Bucket, Location, StoredObject, location_of
-from etl.partitions import OUTPUT_MARKS
+from etl.partitions import FETCH_FOLDER, OUTPUT_MARKS
 
 
 @dataclass(frozen=True)
@@ -71,12 +71,12 @@ def fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 def _without_lakes(
     found: Iterable[StoredObject], depth: int, output_folders: Collection[str]
 ) -> Iterator[StoredObject]:
-    """Those that are not in a lake that lies below the prefix, which has so many parts."""
+    """Those that are not in a lake that lies below the prefix, which has so many parts, nor in a fetch's folder."""
     given = [(item, item.location.key.split("/")) for item in found]
     lakes = {tuple(parts[:at]) for _, parts in given for at in range(depth, len(parts)) if parts[at] in OUTPUT_MARKS}
     for item, parts in given:
         tops = (at for at in range(depth, len(parts)) if parts[at] in output_folders)
-        if not any(tuple(parts[:at]) in lakes for at in tops):
+        if FETCH_FOLDER not in parts[depth:-1] and not any(tuple(parts[:at]) in lakes for at in tops):
             yield item
 
 

@@ -41,6 +41,8 @@ OUTPUT_FOLDERS = (
     *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, REJECTED_RECORDS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER,
     VIEWS_FOLDER, WATCHED_FOLDER, STAGING_FOLDER,
 )  # fmt: skip
+# In an inbox: where `etl fetch` writes what is not whole yet, and what it has fetched. No document is read there.
+FETCH_FOLDER = ".fetch"
 # One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is
 # known.
 OUTPUT_MARKS = (RUNS_FOLDER, MANIFEST_FOLDER, STAGING_FOLDER)

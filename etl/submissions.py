@@ -23,6 +23,8 @@ MAX_PARTS = 10_000
 MAX_HEADER_BYTES = 1024 * 1024
 # A privacy-enhanced message begins with so much at the most, and no more stands above a submission.
 _MAX_PREAMBLE_BYTES = 8 * 1024
+# The last mark of a submission, and the blanks behind it.
+_MAX_END_BYTES = 1024
 
 _END = rb"(?:\r\n|\r|\n|\Z)"
 
@@ -42,6 +44,8 @@ _ANY_MARK = re.compile(
     re.IGNORECASE,
 )
 _ENVELOPE = b"-----BEGIN PRIVACY-ENHANCED MESSAGE-----"
+_ENVELOPE_END = b"-----END PRIVACY-ENHANCED MESSAGE-----"
+_ENDS = (b"</SEC-DOCUMENT>", b"</IMS-DOCUMENT>", b"</SUBMISSION>")
 # What a privacy-enhanced message puts before a line that begins with a hyphen (RFC 1421, 4.3.1).
 _ESCAPE = re.compile(rb"(?<![^\r\n])- (?=-)")
 _BLANKS = b" \t\r\n\xef\xbb\xbf"  # and the bytes of a byte order mark
@@ -51,7 +55,7 @@ _PART_ENDS = [
     re.compile(_mark(b"</SEC-DOCUMENT>")),
     re.compile(_mark(b"</IMS-DOCUMENT>")),
     re.compile(_mark(b"</SUBMISSION>")),
-    re.compile(_mark(b"-----END PRIVACY-ENHANCED MESSAGE-----")),
+    re.compile(_mark(_ENVELOPE_END)),
 ]
 _TEXT = re.compile(_mark(b"<TEXT>") + rb"([ \t]*+" + _END + rb")?")
 _TEXT_END = re.compile(rb"</TEXT>[ \t]*+" + _END)
@@ -149,6 +153,22 @@ def split_submission(content: bytes) -> Submission | None:
     starts = list(_starts(marked, begin))
     header = _header(_bounded(marked, begin, starts[0].start() if starts else len(content)))
     return Submission(header, tuple(_parts(content, marked, starts, header)), _is_enveloped(content))
+
+
+def submission_header(content: bytes) -> Header | None:
+    """The header of the first submission in a file, or None if it is none; its documents are not cut out."""
+    marked = _in_capitals(content)
+    begin = _beginning(marked)
+    if begin is None:
+        return None
+    first = _PART.search(marked, begin)
+    return _header(_bounded(marked, begin, first.start() if first else len(content)))
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether a full submission comes to its end: its own mark stands there, or that of the message around it."""
+    end = content[-_MAX_END_BYTES:].rstrip(_BLANKS).upper()
+    return end.endswith(_ENVELOPE_END) if _is_enveloped(content) else end.endswith(_ENDS)
 
 
 def without_escapes(content: bytes, instead: bytes) -> bytes:

@@ -102,6 +102,10 @@ ORDER = [
     "runs",
     "watching",
     "api",
+    "edgar",
+    "downloads",
+    "fetched_files",
+    "fetching",
     "lake_folders",
     "terminal",
     "logs",
@@ -117,10 +121,12 @@ ORDER = [
     "show_overview",
     "show_why",
     "show_layouts",
+    "show_fetch",
     "completion",
     "configuration",
     "command_show",
     "command_config",
+    "command_fetch",
     "cli",
 ]
 # Modules that start processes, or are one.

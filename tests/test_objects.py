@@ -114,7 +114,7 @@ def test_a_source_leads_back_to_its_object(key: str) -> None:
 def test_a_url_stands_for_what_the_path_does(storage: Storage, tmp_path: Path, pattern: str, wanted: list[str]) -> None:
     if pattern == "in/**/*.txt":
         wanted = wanted[1:]  # folders that begin with a point are not gone through
-    for name in ("a.txt", "b#1.txt", ".hide.txt", ".hidden/c.txt", "deep/d/e.txt"):
+    for name in ("a.txt", "b#1.txt", ".hide.txt", ".hidden/c.txt", "deep/d/e.txt", "deep/.fetch/f.txt"):
         file = tmp_path / "in" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("text")
