@@ -56,10 +56,11 @@ async function unzipped(text) {
 
 function shown(figure) {
   if (!figure) return "not printed";
-  if (figure.value === null) return "none";
+  if (figure.value === null) return "no value";
   switch (figure.unit) {
-    case "usd": return grouped(figure.value);
-    case "count": case "months": return grouped(figure.value);
+    case "usd": return grouped(figure.value.replace(/\.(\d)$/, ".$10"));
+    case "count":
+    case "months": return grouped(figure.value);
     case "fraction": return `${grouped(shifted(figure.value, 2))}%`;
     case "flag": return figure.value === "true" ? "yes" : "no";
     default: return figure.value;
@@ -115,8 +116,9 @@ function element(name, properties = {}, ...children) {
   return made;
 }
 
-function table(head, rows, properties = {}) {
-  const cells = head.map((title) => element("th", { scope: "col" }, title));
+// A table with these titles over its columns, as many of which are `texts` from the left; the rest are numbers.
+function table(head, rows, properties = {}, texts = 1) {
+  const cells = head.map((title, place) => element("th", { scope: "col", className: place < texts ? "text" : "" }, title));
   return element("table", properties, element("thead", {}, element("tr", {}, ...cells)), element("tbody", {}, ...rows));
 }
 

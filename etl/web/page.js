@@ -18,7 +18,7 @@ function showHeat() {
   const months = index.years.flatMap((year) => Array.from({ length: 12 }, (_, month) => `${year}-${String(month + 1).padStart(2, "0")}`));
   const cells = new Map(index.coverage.map((cell) => [`${cell.deal} ${cell.month}`, cell]));
   const years = index.years.map((year) => element("th", { scope: "colgroup", colSpan: 12 }, String(year)));
-  const letters = months.map((month) => element("th", { scope: "col" }, element("abbr", { title: month }, "JFMAMJJASOND"[Number(month.slice(5)) - 1])));
+  const letters = months.map((month) => element("th", { scope: "col", className: "month" }, element("abbr", { title: month }, "JFMAMJJASOND"[Number(month.slice(5)) - 1])));
   const head = element("thead", {},
     element("tr", { role: "row" }, element("th", { scope: "col", rowSpan: 2 }, "Deal"), ...years),
     element("tr", { role: "row" }, ...letters));
@@ -157,7 +157,7 @@ function showStructure() {
       ...used.map((field) => element("td", {}, figureButton(deal, deal.figure(report, "classes", key, field)))));
   });
   byId("structure").replaceChildren(keys.length
-    ? scrolling(table(["Class", "Kind", "Ending balance, drawn", ...used.map(words)], rows, { className: "structure" }), "Capital structure")
+    ? scrolling(table(["Class", "Kind", "Ending balance, drawn", ...used.map(words)], rows, { className: "structure" }, 3), "Capital structure")
     : element("p", { className: "absent" }, "This report prints no classes."));
 }
 
@@ -199,7 +199,7 @@ function reportedCharts(deal, group) {
 
 function derivedCharts(deal) {
   return index.derived.map((declared) => {
-    const keys = deal.keys("derived", declared.name).filter((key) => declared.table !== "classes" || !isNotional(deal, 0, key));
+    const keys = deal.keys("derived", declared.name).filter((key) => declared.table !== "classes" || isTotal(key) || notNotional(deal)(key));
     const reasons = new Set(deal.derived.filter(({ field, missing }) => field === declared.name && missing).map(({ missing }) => missing));
     const inputs = declared.inputs.map((input) => input.replaceAll("_", " ")).join(", ");
     return {
@@ -260,8 +260,8 @@ function showBreaks() {
     element("td", { className: "text" }, broken.subject),
     element("td", {}, broken.difference ? grouped(broken.difference) : ""),
     element("td", { className: "text wide" }, broken.explanation ?? ""),
-    element("td", { className: "text" }, broken.source || "", " ", ...lineButtons(broken))));
-  byId("breaks").replaceChildren(scrolling(table(["Deal", "Report", "Check", "Of", "Off by", "Why", "Where"], rows, { className: "broken" }), "Checks that broke"));
+    element("td", { className: "text" }, broken.source || "", ...lineButtons(broken).flatMap((button) => [" ", button]))));
+  byId("breaks").replaceChildren(scrolling(table(["Deal", "Report", "Check", "Of", "Off by", "Why", "Where"], rows, { className: "broken" }, 7), "Checks that broke, a table"));
 }
 
 function lineButtons(broken) {
