@@ -211,7 +211,11 @@ def _computed(derived: Derived, inputs: tuple[Decimal | None, ...], months: int)
             value = derived.compute(*inputs)
     except NotDefinedError as error:
         return None, str(error)
-    return (None, "it has more digits than are held") if abs(value) >= _LARGEST else (_EXACT.quantize(value, _PLACES), None)
+    return (
+        (None, "it has more digits than are held")
+        if abs(value) >= _LARGEST
+        else (_EXACT.quantize(value, _PLACES), None)
+    )
 
 
 def _liquidated(proceeds: Decimal, loss: Decimal) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,15 +85,24 @@ def _left_out(known: Overview, full: list[str]) -> list[str]:
     """What the page leaves out, a line for each kind."""
     said = []
     if known.deals_left_out:
-        number = len(known.deals)
-        said.append(f"{known.deals_left_out:,} more deals are left out; these are the first {number} by name (--max-deals)")
+        shown = f"shown are the first {len(known.deals):,} by name (--max-deals)"
+        said.append(f"{_are(known.deals_left_out, 'more deal')} left out; {shown}")
     if full:
-        said.append(f"the page is full, so the details of {len(full):,} deals are left out: {listed(full)}; use --deal")
+        said.append(f"the page is full, and without the details of {listed(full)}; choose fewer with --deal")
     if known.all_breaks > MAX_BREAKS:
-        said.append(f"of {known.all_breaks:,} checks that broke the first {MAX_BREAKS:,} are shown; `etl check` has all")
+        said.append(
+            f"of {known.all_breaks:,} checks that broke the first {MAX_BREAKS:,} are shown; `etl check` has all"
+        )
     if known.years_left_out:
-        said.append(f"the coverage shows the last {MAX_YEARS} years with reports; {known.years_left_out} are left out")
+        said.append(
+            f"the coverage shows the last {MAX_YEARS} years with reports; {_are(known.years_left_out, 'year')} left out"
+        )
     return said
+
+
+def _are(count: int, name: str) -> str:
+    """Such as: 3 deals are."""
+    return f"{count:,} {name} is" if count == 1 else f"{count:,} {name}s are"
 
 
 def _write(file: Path, content: bytes) -> None:
@@ -104,4 +114,5 @@ def _write(file: Path, content: bytes) -> None:
     except OSError as error:
         raise OutputError(f"{file}: cannot be written: {error.strerror or error}; name another file") from error
     finally:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)

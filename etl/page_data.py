@@ -96,9 +96,7 @@ def overview(lake: Lake, chosen: Sequence[str] | None, max_deals: int) -> Overvi
     )
 
 
-def _coverage(
-    reports: pl.DataFrame, breaks: Iterable[Mapping[str, Any]], years: Sequence[int]
-) -> list[dict[str, Any]]:
+def _coverage(reports: pl.DataFrame, breaks: Iterable[Mapping[str, Any]], years: Sequence[int]) -> list[dict[str, Any]]:
     """A row for each deal and month that has reports."""
     failed = Counter((row["deal"], str(row["distribution_date"])[:7]) for row in breaks)
     months = (
@@ -291,7 +289,8 @@ def explanations(breaks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "fields": {
             f"{name}.{field.name}": field.description
             for name in ("reports", *_SHOWN)
-            for field in (*table(name).columns, *table(name).terms)
+            for fields in (table(name).columns, table(name).terms)
+            for field in fields
         },
         "checks": {name: said for name, said in checks.items() if name in broken},
         "derived": [

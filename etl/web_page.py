@@ -115,7 +115,9 @@ def _hash(text: str) -> str:
 def _hold_to_elements(*texts: str) -> None:
     """Raise EtlError where the text of a script or style would end its own element."""
     if any(re.search(r"</(script|style)|<!--", text, re.IGNORECASE) for text in texts):
-        raise EtlError(f"{_PACKAGE} cannot stand in a page: it has the end of an element in it; install another version")
+        raise EtlError(
+            f"{_PACKAGE} cannot stand in a page: it has the end of an element in it; install another version"
+        )
 
 
 def _json(data: Any) -> str:

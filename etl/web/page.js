@@ -43,24 +43,26 @@ function heatCell(deal, month, cell) {
 
 // One cell of the heat map is a stop of the tab key; arrows go from it to the next that has a report.
 function moveInHeat(event) {
-  const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
   const from = event.target.closest("td");
-  if (!step || !from) return;
+  const to = from && neighbour(from, event.key);
+  if (!to) return;
   event.preventDefault();
-  const rows = [...from.closest("tbody").rows];
-  let [row, column] = [rows.indexOf(from.parentNode), from.cellIndex];
-  for (;;) {
-    row += step[0];
-    column += step[1];
-    const cell = rows[row]?.cells[column];
-    if (!cell || column < 1) return;
-    const button = cell.querySelector("button");
-    if (!button) continue;
-    event.target.tabIndex = -1;
-    button.tabIndex = 0;
-    button.focus();
-    return;
-  }
+  event.target.tabIndex = -1;
+  to.tabIndex = 0;
+  to.focus();
+}
+
+function neighbour(from, key) {
+  const row = [...from.parentNode.querySelectorAll("button")];
+  const at = row.indexOf(from.querySelector("button"));
+  if (key === "ArrowLeft") return row[at - 1];
+  if (key === "ArrowRight") return row[at + 1];
+  const rows = [...from.closest("tbody").rows].filter((one) => one.querySelector("button"));
+  const step = { ArrowUp: -1, ArrowDown: 1 }[key];
+  const next = step && rows[rows.indexOf(from.parentNode) + step];
+  if (!next) return null;
+  const far = (button) => Math.abs(button.parentNode.cellIndex - from.cellIndex);
+  return [...next.querySelectorAll("button")].reduce((best, button) => (far(button) < far(best) ? button : best));
 }
 
 // --- what is chosen ---
@@ -314,9 +316,14 @@ function listen() {
     drawAll();
   });
   matchMedia("print").addEventListener("change", drawAll); // on paper they are narrower, and never dark
-  addEventListener("beforeprint", () => document.querySelectorAll(".chart details.data").forEach((details) => {
+  const opened = []; // on paper the tables stand under their charts
+  addEventListener("beforeprint", () => document.querySelectorAll(".chart details.data:not([open])").forEach((details) => {
     details.open = true;
     details.fill();
+    opened.push(details);
+  }));
+  addEventListener("afterprint", () => opened.splice(0).forEach((details) => {
+    details.open = false;
   }));
   let waiting;
   addEventListener("resize", () => {
