@@ -69,19 +69,15 @@ def cpr(beginning_balance: Decimal, scheduled_principal: Decimal, ending_balance
     return _of_a_year(smm(beginning_balance, scheduled_principal, ending_balance))
 
 
-def mdr(
-    beginning_balance: Decimal, scheduled_principal: Decimal, liquidation_proceeds: Decimal, realized_loss: Decimal
-) -> Decimal:
-    """The part of the scheduled balance that was liquidated in a month."""
+def mdr(beginning_balance: Decimal, liquidation_proceeds: Decimal, realized_loss: Decimal) -> Decimal:
+    """The part of the balance that was liquidated in a month."""
     liquidated = _liquidated(liquidation_proceeds, realized_loss)
-    return _quotient(liquidated, beginning_balance - scheduled_principal, _NO_BALANCE)
+    return _quotient(liquidated, beginning_balance, "the beginning balance is zero")
 
 
-def cdr(
-    beginning_balance: Decimal, scheduled_principal: Decimal, liquidation_proceeds: Decimal, realized_loss: Decimal
-) -> Decimal:
+def cdr(beginning_balance: Decimal, liquidation_proceeds: Decimal, realized_loss: Decimal) -> Decimal:
     """The monthly rate of default as that of a year."""
-    return _of_a_year(mdr(beginning_balance, scheduled_principal, liquidation_proceeds, realized_loss))
+    return _of_a_year(mdr(beginning_balance, liquidation_proceeds, realized_loss))
 
 
 def severity(liquidation_proceeds: Decimal, realized_loss: Decimal) -> Decimal:
@@ -91,13 +87,11 @@ def severity(liquidation_proceeds: Decimal, realized_loss: Decimal) -> Decimal:
 
 
 _NO_BALANCE = "the scheduled balance is zero"
-_STANDARD = "SIFMA Uniform Practices, Standard Formulas for the Analysis of Mortgage-Backed Securities"
-_AT_LIQUIDATION = (
-    "defaults counted when loans are liquidated: the balance that goes is what is recovered and what is lost"
-)
+_STANDARD = "The Bond Market Association (now SIFMA), Uniform Practices, chapter SF, Standard Formulas"
+_AT_LIQUIDATION = "counted when loans are liquidated: what is recovered and what is lost is the balance that goes"
 _SPEED = ("beginning_balance", "scheduled_principal", "ending_balance")
 _LIQUIDATION = ("liquidation_proceeds", "realized_loss")
-_DEFAULT = ("beginning_balance", "scheduled_principal", *_LIQUIDATION)
+_DEFAULT = ("beginning_balance", *_LIQUIDATION)
 
 DERIVED = (
     Derived(
@@ -106,7 +100,7 @@ DERIVED = (
         "classes",
         ("ending_balance", "original_balance"),
         "ending_balance / original_balance",
-        "Factor as in Regulation AB, Item 1121(a)(8), of a class",
+        "Factor as market participants use it: what is left of each dollar at issue",
         is_monthly=False,
         compute=factor,
     ),
@@ -116,7 +110,7 @@ DERIVED = (
         "pools",
         _SPEED,
         "(beginning_balance - scheduled_principal - ending_balance) / (beginning_balance - scheduled_principal)",
-        f"{_STANDARD}: SMM; voluntary prepayments, liquidations, repurchases and losses together",
+        f"{_STANDARD}, section B; prepayments, liquidations, repurchases and losses together",
         is_monthly=True,
         compute=smm,
     ),
@@ -126,7 +120,7 @@ DERIVED = (
         "pools",
         _SPEED,
         "1 - (1 - SMM)^12",
-        f"{_STANDARD}: CPR",
+        f"{_STANDARD}, section B",
         is_monthly=True,
         compute=cpr,
     ),
@@ -135,8 +129,8 @@ DERIVED = (
         "Monthly default rate (MDR)",
         "pools",
         _DEFAULT,
-        "(liquidation_proceeds + realized_loss) / (beginning_balance - scheduled_principal)",
-        f"{_STANDARD}: MDR, {_AT_LIQUIDATION}",
+        "(liquidation_proceeds + realized_loss) / beginning_balance",
+        f"{_STANDARD}, section C; {_AT_LIQUIDATION}",
         is_monthly=True,
         compute=mdr,
     ),
@@ -146,7 +140,7 @@ DERIVED = (
         "pools",
         _DEFAULT,
         "1 - (1 - MDR)^12",
-        f"{_STANDARD}: CDR, {_AT_LIQUIDATION}",
+        f"{_STANDARD}, section C; {_AT_LIQUIDATION}",
         is_monthly=True,
         compute=cdr,
     ),
@@ -156,7 +150,7 @@ DERIVED = (
         "pools",
         _LIQUIDATION,
         "realized_loss / (liquidation_proceeds + realized_loss)",
-        f"{_STANDARD}: loss severity, {_AT_LIQUIDATION}",
+        f"{_STANDARD}, section C; {_AT_LIQUIDATION}",
         is_monthly=False,
         compute=severity,
     ),

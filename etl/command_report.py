@@ -15,11 +15,11 @@ from etl.ending import stopping
 from etl.errors import OutputError, UsageError
 from etl.lake import Lake, listed
 from etl.lake_folders import lake_folder
-from etl.page_data import MAX_BREAKS, MAX_YEARS, Overview, deal_data, explanations, overview
+from etl.page_data import MAX_BREAKS, MAX_DEALS, Overview, deal_data, explanations, overview
 from etl.show_report import show_report
 from etl.web_page import MAX_DEALS_BYTES, chart_library, packed, web_page
 
-MAX_DEALS = 50
+_DEALS = 50
 _TITLE = "What the trustees reported"
 
 
@@ -31,8 +31,9 @@ def report_command(
         list[str] | None, typer.Option("--deal", help="Only this deal, or enough of its name; may be repeated.")
     ] = None,
     max_deals: Annotated[
-        int, typer.Option("--max-deals", min=1, help="At most so many deals; those left out are counted.")
-    ] = MAX_DEALS,
+        int,
+        typer.Option("--max-deals", min=1, max=MAX_DEALS, help="At most so many deals; those left out are counted."),
+    ] = _DEALS,
     title: Annotated[str, typer.Option("--title", help="Title of the page.")] = _TITLE,
 ) -> None:
     """Write a lake as one web page that needs nothing beside it: charts, figures, and the lines that print them."""
@@ -95,7 +96,7 @@ def _left_out(known: Overview, full: list[str]) -> list[str]:
         )
     if known.years_left_out:
         said.append(
-            f"the coverage shows the last {MAX_YEARS} years with reports; {_are(known.years_left_out, 'year')} left out"
+            f"of the coverage {_are(known.years_left_out, 'earlier year')} left out; fewer deals leave room for more"
         )
     return said
 

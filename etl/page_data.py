@@ -28,9 +28,10 @@ from etl.schema import TABLES, table
 from etl.sources import read_source
 
 # What a page has at the most; more would make it slow to open rather than more useful.
-MAX_REPORTS_OF_A_DEAL = 600
+MAX_DEALS = 500
+MAX_NUMBERS_OF_A_DEAL = 200_000
 MAX_BREAKS = 2000
-MAX_YEARS = 40
+MAX_CELLS = 24_000
 MAX_LINE_LENGTH = 1000
 CONTEXT = 3
 
@@ -80,18 +81,19 @@ def overview(lake: Lake, chosen: Sequence[str] | None, max_deals: int) -> Overvi
     names = dict(reports.filter(pl.col("deal_name").is_not_null()).select("deal", "deal_name").iter_rows())
     counts = dict(reports.group_by("deal").len().iter_rows())
     years = sorted(reports["distribution_date"].dt.year().unique().to_list())
+    last_years = years[-max(1, MAX_CELLS // (12 * max(1, len(shown)))) :]
     latest = reports["distribution_date"].max()
     return Overview(
         deals=[
             {"slug": slug, "name": names.get(slug, slug), "reports": counts.get(slug, 0), "breaks": failed[slug]}
             for slug in shown
         ],
-        years=years[-MAX_YEARS:],
-        coverage=_coverage(reports, breaks, years[-MAX_YEARS:]),
+        years=last_years,
+        coverage=_coverage(reports, breaks, last_years),
         breaks=_plain(breaks[:MAX_BREAKS]),
         all_breaks=len(breaks),
         deals_left_out=len(wanted) - len(shown),
-        years_left_out=max(0, len(years) - MAX_YEARS),
+        years_left_out=len(years) - len(last_years),
         latest=str(latest or ""),
     )
 
@@ -118,7 +120,7 @@ def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dic
     lines of the reports around all figures and breaks. `breaks` as in `Overview`."""
     lake = lake.passing_over_damage()
     found = lake.read("reports", [deal])
-    reports = found.tail(MAX_REPORTS_OF_A_DEAL)
+    reports = _latest(found)
     dates = reports["distribution_date"].unique().to_list() if found.height > reports.height else None
     tables = {
         name: lake.read(name, [deal], dates).join(reports, on="report_id", how="semi", maintain_order="left")
@@ -139,6 +141,12 @@ def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dic
             derived.select("report_id", "name", "key", value=_as_text(pl.col("value")), missing="missing"), places
         ),
     }
+
+
+def _latest(reports: pl.DataFrame) -> pl.DataFrame:
+    """The last reports that have so few numbers together, at least one."""
+    together = pl.col("numbers_found").cum_sum(reverse=True)
+    return reports.filter((together <= MAX_NUMBERS_OF_A_DEAL) | (pl.int_range(pl.len()) == pl.len() - 1))
 
 
 def figures(reports: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.DataFrame:

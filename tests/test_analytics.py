@@ -35,7 +35,7 @@ POOL = {
     "scheduled_principal": Decimal("10000.00"),
     "ending_balance": Decimal("980100.00"),
     "liquidation_proceeds": Decimal("600.00"),
-    "realized_loss": Decimal("390.00"),
+    "realized_loss": Decimal("400.00"),
 }
 CLASS = {
     "section": "REMIC I",
@@ -70,7 +70,7 @@ def _found(*given: Any, **options: Any) -> dict[str, tuple[Decimal | None, str |
 
 
 def test_the_formulas_by_hand() -> None:
-    """990,000 is scheduled, 9,900 of it is gone: a hundredth. 990 of it was liquidated: a thousandth."""
+    """990,000 is scheduled, 9,900 of it is gone: a hundredth. 1,000 of 1,000,000 was liquidated: a thousandth."""
     found = _found([POOL], [CLASS])
     assert found == {
         "class_factor": (Decimal("0.3750250000"), None),  # 150.01 / 400
@@ -78,7 +78,7 @@ def test_the_formulas_by_hand() -> None:
         "cpr": (Decimal("0.1136151283"), None),  # 1 - 0.99^12 = 1 - 0.886384871716...
         "mdr": (Decimal("0.0010000000"), None),
         "cdr": (Decimal("0.0119342195"), None),  # 1 - 0.999^12 = 1 - 0.988065780494...
-        "loss_severity": (Decimal("0.3939393939"), None),  # 390 / 990
+        "loss_severity": (Decimal("0.4000000000"), None),  # 400 / 1,000
     }
 
 
@@ -86,8 +86,8 @@ def test_the_formulas_alone() -> None:
     assert factor(Decimal(0), Decimal(7)) == 0
     assert smm(Decimal(100), Decimal(0), Decimal(0)) == 1
     assert cpr(Decimal(100), Decimal(0), Decimal(50)) == 1 - Decimal("0.5") ** 12
-    assert mdr(Decimal(200), Decimal(0), Decimal(1), Decimal(1)) == Decimal("0.01")
-    assert cdr(Decimal(200), Decimal(0), Decimal(50), Decimal(50)) == 1 - Decimal("0.5") ** 12
+    assert mdr(Decimal(200), Decimal(1), Decimal(1)) == Decimal("0.01")
+    assert cdr(Decimal(200), Decimal(50), Decimal(50)) == 1 - Decimal("0.5") ** 12
     assert severity(Decimal(3), Decimal(1)) == Decimal("0.25")
 
 
@@ -98,7 +98,8 @@ def test_the_formulas_alone() -> None:
         (smm, (100, 100, 0), "the scheduled balance is zero"),
         (smm, (100, 1, 100), "the balance ends above the scheduled one, so something was added to the pool"),
         (severity, (0, 0), "nothing was liquidated"),
-        (mdr, (100, 1, 5, -1), "proceeds or losses are printed below zero, so they are no balance that was liquidated"),
+        (mdr, (0, 5, 1), "the beginning balance is zero"),
+        (mdr, (100, 5, -1), "proceeds or losses are printed below zero, so they are no balance that was liquidated"),
     ],
 )
 def test_where_a_formula_has_no_value_it_says_why(compute: Any, inputs: tuple[int, ...], reason: str) -> None:
@@ -120,7 +121,7 @@ def test_a_monthly_rate_is_only_said_of_a_month() -> None:
     found = _found([POOL], [CLASS], step=3, reports=4)
     assert found["smm"] == (None, "the period has 3 months, and this is a figure of one")
     assert found["cdr"] == (None, "the period has 3 months, and this is a figure of one")
-    assert found["loss_severity"] == (Decimal("0.3939393939"), None)
+    assert found["loss_severity"] == (Decimal("0.4000000000"), None)
     assert _found([POOL], step=1, reports=4)["smm"] == (Decimal("0.0100000000"), None)
 
 

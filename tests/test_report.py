@@ -500,6 +500,24 @@ def test_one_deal_can_be_chosen_and_many_are_bounded(lake: Path, tmp_path: Path)
     assert _index(tmp_path / "few.html")["left_out"] == [said]
 
 
+def test_a_deal_and_the_coverage_are_bounded(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Lake(lake)
+    known = overview(source, None, 5)
+    made_up = next(deal["slug"] for deal in known.deals if not deal["slug"].endswith(SEED))
+    every = deal_data(source, made_up, known.breaks)
+    monkeypatch.setattr(
+        "etl.page_data.MAX_NUMBERS_OF_A_DEAL", sum(one["numbers_found"] for one in every["reports"][3:])
+    )
+    last = deal_data(source, made_up, known.breaks)
+    assert [one["date"] for one in last["reports"]] == [one["date"] for one in every["reports"][3:]]
+    assert (every["reports_left_out"], last["reports_left_out"]) == (0, 3)
+    assert {figure[0] for figure in last["figures"]} == {0, 1}
+    monkeypatch.setattr("etl.page_data.MAX_NUMBERS_OF_A_DEAL", 1)
+    assert len(deal_data(source, made_up, known.breaks)["reports"]) == 1
+    monkeypatch.setattr("etl.page_data.MAX_CELLS", 1)
+    assert overview(source, None, 5).years == known.years[-1:]
+
+
 def test_a_page_that_is_full_says_what_it_leaves_out(
     browser: Browser, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

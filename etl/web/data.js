@@ -12,7 +12,24 @@ class Deal {
     this.figures = data.figures.map(named);
     this.derived = data.derived.map(([report, name, key, value, missing]) =>
       ({ report, table: "derived", key, field: name, value, missing, unit: "fraction" }));
-    this.places = new Map([...this.figures, ...this.derived].map((figure) => [place(figure), figure]));
+    const all = [...this.figures, ...this.derived];
+    this.places = new Map(all.map((figure) => [place(figure), figure]));
+    this.groups = new Map();
+    for (const figure of all) {
+      this.group(`${figure.report} ${figure.table}`).push(figure);
+      this.group(`${figure.table}`).push(figure);
+      this.group(`${figure.table}.${figure.field}`).push(figure);
+    }
+  }
+
+  group(name) {
+    if (!this.groups.has(name)) this.groups.set(name, []);
+    return this.groups.get(name);
+  }
+
+  // The figures of a table in one report.
+  of(report, table) {
+    return this.group(`${report} ${table}`);
   }
 
   figure(report, table, key, field) {
@@ -21,9 +38,7 @@ class Deal {
 
   // The rows of a table that have a field in any report, in the order in which they are printed.
   keys(table, field) {
-    const from = table === "derived" ? this.derived : this.figures;
-    const found = from.filter((figure) => figure.table === table && (!field || figure.field === field));
-    return [...new Set(found.map((figure) => figure.key))];
+    return [...new Set(this.group(field ? `${table}.${field}` : table).map(({ key }) => key))];
   }
 
   // One figure for each report, null where it prints none.

@@ -82,7 +82,7 @@ async function chooseDeal(slug, reportId) {
   const isDouble = (date) => dates.indexOf(date) !== dates.lastIndexOf(date);
   byId("reports").replaceChildren(...deal.reports.map(({ id, date }, number) =>
     element("option", { value: String(number) }, isDouble(date) ? `${day(date)} (${id})` : day(date))));
-  const groups = [...new Set([...deal.keys("pools"), ...deal.figures.filter(({ table, field }) => table === "delinquencies" && field === "balance").map(groupOf)])];
+  const groups = [...new Set([...deal.keys("pools"), ...deal.keys("delinquencies", "balance").map(groupOf)])];
   byId("groups").replaceChildren(...groups.map((group) => element("option", {}, group)));
   byId("groups").parentNode.hidden = groups.length < 2;
   state.group = groups.includes("TOTAL") ? "TOTAL" : groups[0] ?? "TOTAL";
@@ -123,14 +123,10 @@ async function goTo(slug, reportId) {
 function showFacts() {
   const { deal, report: number } = state;
   const report = deal.reports[number];
-  const facts = deal.keys("reports").length
-    ? deal.figures.filter(({ report: of, table }) => of === number && table === "reports").map((figure) => [words(figure.field), figureButton(deal, figure)])
-    : [];
-  const triggers = deal.figures.filter(({ report: of, table }) => of === number && table === "triggers")
+  const facts = [...deal.of(number, "reports"), ...deal.of(number, "triggers")]
     .map((figure) => [`${figure.key} ${words(figure.field)}`.trim(), figureButton(deal, figure)]);
   byId("facts").replaceChildren(definitions([
     ...facts,
-    ...triggers,
     ["Read", `${grouped(String(report.numbers_claimed))} of ${grouped(String(report.numbers_found))} numbers claimed, ${report.checks_passed} checks passed, ${report.checks_failed} failed`],
     ["Layout", report.layout],
     ["File", report.source],
@@ -144,7 +140,7 @@ const isTotal = (key) => key === "TOTAL" || key.endsWith(" TOTAL");
 function showStructure() {
   const { deal, report } = state;
   const columns = ["original_balance", "ending_balance", "pass_through_rate", "interest_distribution", "principal_distribution", "realized_loss"];
-  const keys = deal.keys("classes").filter((key) => deal.figures.some((figure) => figure.report === report && figure.table === "classes" && figure.key === key));
+  const keys = [...new Set(deal.of(report, "classes").map(({ key }) => key))];
   const balance = (key) => Number(deal.figure(report, "classes", key, "ending_balance")?.value ?? 0);
   const largest = Math.max(1, ...keys.filter((key) => !isTotal(key)).map(balance));
   const used = columns.filter((field) => keys.some((key) => deal.figure(report, "classes", key, field)));
@@ -165,7 +161,7 @@ function showStructure() {
 
 // --- charts ---
 
-const groupOf = ({ key, report }) => key.replace(/ (outstanding|delinquent|foreclosure|bankruptcy|reo|total)( (30-59|60-89|90\+|[0-9]+-[0-9]+|[0-9]+\+))?$/, "");
+const groupOf = (key) => key.replace(/ (outstanding|delinquent|foreclosure|bankruptcy|reo|total)( (30-59|60-89|90\+|[0-9]+-[0-9]+|[0-9]+\+))?$/, "");
 const absent = (what) => () => `No report of this deal prints ${what}.`;
 
 function ofClasses(deal, field, wanted = () => true) {
@@ -202,7 +198,7 @@ function reportedCharts(deal, group) {
 function derivedCharts(deal) {
   return index.derived.map((declared) => {
     const keys = deal.keys("derived", declared.name).filter((key) => declared.table !== "classes" || isTotal(key) || notNotional(deal)(key));
-    const reasons = new Set(deal.derived.filter(({ field, missing }) => field === declared.name && missing).map(({ missing }) => missing));
+    const reasons = new Set(deal.group(`derived.${declared.name}`).filter(({ missing }) => missing).map(({ missing }) => missing));
     const inputs = declared.inputs.map((input) => input.replaceAll("_", " ")).join(", ");
     return {
       title: declared.title, kind: "lines", badge: true, formula: declared.formula, reference: declared.reference,
@@ -227,7 +223,7 @@ function showCharts() {
 function showEvery() {
   const { deal, report } = state;
   const parts = ["classes", "pools", "delinquencies", "measures", "triggers"].map((name) => {
-    const figures = deal.figures.filter((figure) => figure.report === report && figure.table === name);
+    const figures = deal.of(report, name);
     const details = element("details", { className: "data" }, element("summary", {}, `${words(name)}: ${figures.length} figures`));
     const fill = () => {
       if (details.open && !details.querySelector("table")) details.append(scrolling(crossed(deal, figures), words(name)));
