@@ -51,6 +51,12 @@ _TEXTS = {
     "classes": ("class_id", "class_type", "is_notional", "cusip", "isin"),
     "delinquencies": ("method", "excludes"),
 }
+# Fields, and those that come from them where they have no cell of their own.
+_STANDING_IN = {
+    ("reports", "registrant"): ("deal_name",),
+    ("reports", "issuer"): ("deal_name",),
+    ("classes", "class_id"): ("class_type", "is_notional"),
+}
 _PLACE = ("line", "column_start", "column_end", "raw", "rule")
 _FIGURE = ("table", "key", "field", "value", "unit")
 
@@ -157,15 +163,7 @@ def figures(reports: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.Dat
     """
     every = {"reports": reports} | {name: tables[name] for name in _SHOWN}
     values = pl.concat([part for name, rows in every.items() for part in _values(name, rows)])
-    cells = tables["records"].select(
-        "report_id",
-        "table",
-        *_PLACE,
-        key=_cell_key(),
-        cell_field="field",
-        cell_value="value",
-        cell_no="record_no",
-    )
+    cells = _cells(tables["records"])
     numbered = values.with_row_index("figure_no").with_columns(
         # Columns of a trigger are printed under its name.
         cell_field=pl.col("field").str.replace(r"\.(test_value|threshold)$", "")
@@ -234,6 +232,28 @@ def _cell_key() -> pl.Expr:
         .when(pl.col("table") == "measures").then(pl.col("group_id").fill_null(TOTAL))
         .otherwise(pl.col("group_id").fill_null(""))
     )  # fmt: skip
+
+
+def _cells(records: pl.DataFrame) -> pl.DataFrame:
+    """The records as cells that values may come from; those that stand for another field come after its own."""
+    cells = records.select(
+        "report_id",
+        "table",
+        *_PLACE,
+        key=_cell_key(),
+        cell_field="field",
+        cell_value="value",
+        cell_no=pl.col("record_no").cast(pl.Int64),
+    )
+    after = cells.height
+    standing_in = [
+        cells.filter((pl.col("table") == name) & (pl.col("cell_field") == field)).with_columns(
+            cell_field=pl.lit(other), cell_no=pl.col("cell_no") + after
+        )
+        for (name, field), others in _STANDING_IN.items()
+        for other in others
+    ]
+    return pl.concat([cells, *standing_in])
 
 
 def _lines_wanted(known: pl.DataFrame, breaks: Iterable[Mapping[str, Any]]) -> dict[str, set[int]]:

@@ -107,12 +107,17 @@ def _painted(plot: Locator) -> int:
     )
 
 
-def test_charts_are_drawn(page: Page) -> None:
-    _choose_made_up(page)
+def _drawn(page: Page) -> None:
     plots = page.locator(".plot")
-    assert plots.count() >= 12
     painted = [_painted(plots.nth(number)) for number in range(plots.count())]
-    assert min(painted) > 100, painted
+    assert len(painted) >= 12
+    assert min(painted) > 10, painted
+
+
+def test_charts_are_drawn(page: Page) -> None:
+    _drawn(page)  # one report alone
+    _choose_made_up(page)
+    _drawn(page)
     titles = page.locator("#reported figcaption").all_inner_texts()
     assert titles[0] == "Class balances"
     assert any(title.startswith("Delinquent loans") for title in titles)
@@ -471,11 +476,7 @@ def test_the_same_lake_gives_the_same_bytes(lake: Path, page_file: Path, tmp_pat
 def test_every_number_has_its_place(page_file: Path) -> None:
     figures = [figure for deal in _deals(page_file).values() for figure in deal["figures"]]
     assert len(figures) > 1900
-    assert {field for _, _, _, field, _, _, line, *_ in figures if line is None} <= {
-        "class_type",
-        "is_notional",
-        "excludes",
-    }
+    assert {field for _, _, _, field, _, _, line, *_ in figures if line is None} == {"excludes"}
 
 
 def test_a_lake_without_sources_says_so(browser: Browser, tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 const DASHES = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 const COLOURS = 8;
 const HEIGHT = 280;
+const DAY = 86400;
+// Between marks of time: whole months, and whole years, as uPlot counts them.
+const STEPS = [...[1, 2, 3, 6].map((months) => months * 30 * DAY), ...[1, 2, 5, 10, 25].map((years) => years * 365 * DAY)];
 const drawn = [];
 const axisFont = () => `12px ${getComputedStyle(document.body).fontFamily}`;
 
@@ -131,24 +134,29 @@ function options(one, width) {
     tzDate: (stamp) => uPlot.tzDate(new Date(stamp * 1000), "Etc/UTC"),
     scales: { x: { range: padded }, y: { range: (_, low, high) => fromZero(low, high, spec.kind) } },
     axes: [
-      { ...axis, space: 70, values: (_, stamps) => stamps.map(monthOf) },
+      { ...axis, space: 70, incrs: STEPS, values: (_, stamps) => stamps.map(monthOf) },
       { ...axis, size: 64, values: (_, values) => values.map((value) => tick(value, unit)) },
     ],
-    series: [{}, ...series.map(({ label }, place) => drawnAs(spec.kind, label, place, ground))],
-    hooks: { draw: [(uplot) => afterwards(one, uplot)], setCursor: [(uplot) => hover(one, uplot)] },
+    series: [{}, ...series.map(({ label }, place) => drawnAs(spec.kind, label, place, ground, one.deal.reports.length === 1))],
+    // Lines go over the mark of the chosen report, all else under it.
+    hooks: { [spec.kind === "lines" ? "drawAxes" : "draw"]: [(uplot) => markChosen(one, uplot)], setCursor: [(uplot) => hover(one, uplot)] },
   };
 }
 
-function drawnAs(kind, label, place, ground) {
+// One report alone makes no area, so it is a bar.
+function drawnAs(kind, label, place, ground, alone) {
   const paint = seriesColour(place);
-  if (kind === "stack") return { label, stroke: ground, width: 1, fill: paint, points: { show: false } };
-  if (kind === "bars") return { label, stroke: paint, fill: paint, paths: uPlot.paths.bars({ size: [0.5, 40] }), points: { show: false } };
+  const bars = { paths: uPlot.paths.bars({ size: [0.5, 60] }), points: { show: false } };
+  if (kind === "stack") return { label, stroke: ground, width: 1, fill: paint, ...(alone ? bars : { points: { show: false } }) };
+  if (kind === "bars") return { label, stroke: paint, fill: paint, ...bars };
   return { label, stroke: paint, width: 2, dash: seriesDash(place), points: { show: true, size: 6, fill: ground } };
 }
 
 // Half a month on each side, so that one report alone has room.
-function padded(_, low, high) {
-  const room = Math.max((high - low) * 0.03, 15 * 86400);
+function padded(uplot) {
+  const stamps = uplot.data[0];
+  const [low, high] = [stamps[0], stamps[stamps.length - 1]];
+  const room = Math.max((high - low) * 0.03, 15 * DAY);
   return [low - room, high + room];
 }
 
@@ -172,7 +180,7 @@ function tick(value, unit) {
 }
 
 // The chosen report, and the names of what is stacked where there is room for them.
-function afterwards(one, uplot) {
+function markChosen(one, uplot) {
   const { ctx, bbox } = uplot;
   const ratio = devicePixelRatio;
   const x = uplot.valToPos(uplot.data[0][one.chosen()], "x", true);

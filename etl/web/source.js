@@ -25,7 +25,7 @@ function openPrinted(deal, figure) {
     facts.push(["Rule", `${report.layout}, ${figure.rule}`]);
   }
   const body = [element("p", { className: "note" }, said), definitions(facts)];
-  if (figure.line === null) body.push(element("p", {}, "No cell of the report prints this: it follows from the row's name."));
+  if (figure.line === null) body.push(element("p", {}, "No single cell of the report prints this; `etl explain` shows what it follows from."));
   else body.push(excerpt(report, figure.line, figure));
   openDialog(`${figure.key} ${words(figure.field)}`.trim(), body);
 }
