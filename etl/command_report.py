@@ -17,6 +17,7 @@ from etl.lake import Lake, listed
 from etl.lake_folders import lake_folder
 from etl.page_data import MAX_BREAKS, MAX_DEALS, Overview, deal_data, explanations, overview
 from etl.show_report import show_report
+from etl.terminal import printable
 from etl.web_page import MAX_DEALS_BYTES, chart_library, packed, web_page
 
 _DEALS = 50
@@ -48,7 +49,7 @@ def report_command(
         held, full = _held(lake, known)
         said = _left_out(known, full)
         index = {**asdict(known), "left_out": said, **explanations(known.breaks)}
-        content = web_page(title, index, held, library)
+        content = web_page(printable(title), index, held, library)
         _write(file, content)
     show_report(page, len(content), len(known.deals), sum(deal["reports"] for deal in known.deals), said)
 

@@ -479,6 +479,20 @@ def test_every_number_has_its_place(page_file: Path) -> None:
     assert {field for _, _, _, field, _, _, line, *_ in figures if line is None} == {"excludes"}
 
 
+def test_two_reports_of_a_date_stand_beside_each_other(browser: Browser, tmp_path: Path) -> None:
+    text = render(absc_2003_he2.report())
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "one.txt").write_text(text)
+    (tmp_path / "inbox" / "other.txt").write_text(text.replace("16,219,450", "16,219,451"))
+    assert len(etl.run([tmp_path / "inbox"], tmp_path / "lake").conflicts) == 1
+    assert call_etl("report", tmp_path / "lake", "--html", tmp_path / "page.html").returncode == 0
+    with opened(browser, tmp_path / "page.html") as found:
+        options = found.page.locator("#reports option").all_inner_texts()
+        assert len({re.fullmatch(r"17 November 2003 \([0-9a-f]{16}\)", option) for option in options} - {None}) == 2
+        _drawn(found.page)
+        assert found.complaints == []
+
+
 def test_a_lake_without_sources_says_so(browser: Browser, tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     (tmp_path / "inbox" / "seed.txt").write_text(render(absc_2003_he2.report()))

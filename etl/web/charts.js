@@ -107,7 +107,12 @@ function chartTable(deal, spec, series) {
 
 // --- what uPlot is given ---
 
-const seconds = (report) => Date.parse(`${report.date}T00:00:00Z`) / 1000;
+// Reports of one date stand beside each other, within the day.
+function seconds(report, _, reports) {
+  const same = reports.filter(({ date }) => date === report.date);
+  return Date.parse(`${report.date}T00:00:00Z`) / 1000 + (same.indexOf(report) * DAY) / same.length;
+}
+
 const number = (figure) => (figure?.value ? Number(figure.value) : null);
 
 function data({ deal, spec, series }) {
