@@ -303,6 +303,8 @@ def test_a_report_can_be_linked_to(browser: Browser, page_file: Path, lake: Path
     with opened(browser, page_file, f"#deal={row['deal']}&report={row['report_id']}") as found:
         assert found.page.locator("#reports").input_value() == "0"
         assert found.page.locator("#deals").input_value() == row["deal"]
+        found.page.evaluate("location.hash = location.hash.replace(/&report=.*/, '')")
+        expect(found.page.locator("#reports")).to_have_value("4")  # the last one, where none is named
 
 
 def test_it_is_dark_where_it_is_asked_to_be(browser: Browser, page_file: Path) -> None:

@@ -1,6 +1,6 @@
 // The page: what is chosen, and its sections.
 
-const state = { deal: null, report: 0, group: "TOTAL" };
+const state = { asked: null, deal: null, report: 0, group: "TOTAL" };
 const byId = (id) => document.getElementById(id);
 
 // --- the lake ---
@@ -68,7 +68,9 @@ function neighbour(from, key) {
 // --- what is chosen ---
 
 async function chooseDeal(slug, reportId) {
+  state.asked = slug;
   const deal = await dealOf(slug);
+  if (state.asked !== slug) return; // another was chosen meanwhile
   byId("deals").value = slug;
   state.deal = deal;
   forgetCharts();
@@ -97,11 +99,26 @@ function chooseReport(number) {
   const report = state.deal.reports[number];
   const name = index.deals.find(({ slug }) => slug === state.deal.slug).name;
   byId("said").textContent = `${name}, ${day(report.date)}`;
-  history.replaceState(null, "", `#deal=${state.deal.slug}&report=${report.id}`);
+  address(`#deal=${state.deal.slug}&report=${report.id}`);
   showFacts();
   showStructure();
   markAll();
   showEvery();
+}
+
+// Where the page stands in another it may have no address of its own.
+function address(fragment) {
+  try {
+    history.replaceState(null, "", fragment);
+  } catch (error) {
+    if (error.name !== "SecurityError") throw error;
+  }
+}
+
+function askedFor() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const deal = index.deals.find(({ slug }) => slug === asked.get("deal"));
+  return deal ? [deal.slug, asked.get("report")] : null;
 }
 
 function showNothing(deal) {
@@ -306,6 +323,10 @@ function listen() {
     nameTheme();
     drawAll();
   });
+  addEventListener("hashchange", () => {
+    const asked = askedFor();
+    if (asked) chooseDeal(...asked);
+  });
   byId("print").addEventListener("click", () => print());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     nameTheme();
@@ -329,7 +350,6 @@ function listen() {
 }
 
 async function begin() {
-  const asked = new URLSearchParams(location.hash.slice(1));
   showSummary();
   showHeat();
   showBreaks();
@@ -337,9 +357,7 @@ async function begin() {
   fillDeals();
   nameTheme();
   listen();
-  const first = index.deals.find(({ slug }) => slug === asked.get("deal")) ?? index.deals[0];
-  if (first) await chooseDeal(first.slug, asked.get("report"));
-  else showNothing({});
+  await chooseDeal(...(askedFor() ?? [index.deals[0].slug]));
   document.documentElement.dataset.ready = "true";
 }
 
