@@ -250,6 +250,17 @@ def test_all_can_be_done_by_keyboard(page: Page) -> None:
     assert outline == "solid"
 
 
+def test_a_deal_can_be_found_by_a_part_of_its_name(page: Page) -> None:
+    page.evaluate("document.getElementById('find-label').hidden = false")  # shown where there are many deals
+    made_up = page.locator("#deals option:not(:checked)").inner_text()
+    page.locator("#find").fill(made_up.split()[0].upper())
+    expect(page.locator("#deals option")).to_have_text([made_up])
+    expect(page.locator("#said")).to_contain_text(made_up)
+    page.locator("#find").fill("")
+    expect(page.locator("#deals option")).to_have_count(2)
+    expect(page.locator("#deals option:checked")).to_have_text(made_up)
+
+
 def test_coverage_tells_of_each_month(page: Page, lake: Path) -> None:
     rows = _rows(lake, "select numbers_found, numbers_claimed from reports order by distribution_date")
     cells = page.locator("#heat button")
