@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from etl import completion
 from etl.ending import stopping
 from etl.errors import OutputError, UsageError
 from etl.lake import Lake, listed
 from etl.lake_folders import lake_folder
-from etl.page_data import MAX_BREAKS, MAX_DEALS, Overview, deal_data, explanations, overview
+from etl.page_data import MAX_BREAKS, MAX_DEALS, PageOverview, deal_data, explanations, page_overview
 from etl.show_report import show_report
 from etl.terminal import printable
 from etl.web_page import MAX_DEALS_BYTES, chart_library, packed, web_page
@@ -29,7 +30,10 @@ def report_command(
     *,
     page: Annotated[str, typer.Option("--html", help="File of the page; it is replaced whole.", metavar="FILE")],
     deals: Annotated[
-        list[str] | None, typer.Option("--deal", help="Only this deal, or enough of its name; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--deal", help="Only this deal, or enough of its name; may be repeated.", autocompletion=completion.deals
+        ),
     ] = None,
     max_deals: Annotated[
         int,
@@ -43,7 +47,7 @@ def report_command(
     with stopping("the page was not written"), lake_folder(output, with_sources=True) as folder:
         lake = Lake(folder)
         chosen = sorted({lake.find_deal(deal) for deal in deals}) if deals else None
-        known = overview(lake, chosen, max_deals)
+        known = page_overview(lake, chosen, max_deals)
         if not known.deals:
             raise UsageError(f"{output}: holds no report yet; `etl run` reads reports into it")
         held, full = _held(lake, known)
@@ -64,7 +68,7 @@ def _page_file(page: str) -> Path:
     return file
 
 
-def _held(lake: Lake, known: Overview) -> tuple[dict[str, str], list[str]]:
+def _held(lake: Lake, known: PageOverview) -> tuple[dict[str, str], list[str]]:
     """The deals as they stand in the page, as long as there is room; and those for which there was none."""
     held: dict[str, str] = {}
     full: list[str] = []
@@ -83,7 +87,7 @@ def _of(deal: str, breaks: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in breaks if row["deal"] == deal]
 
 
-def _left_out(known: Overview, full: list[str]) -> list[str]:
+def _left_out(known: PageOverview, full: list[str]) -> list[str]:
     """What the page leaves out, a line for each kind."""
     said = []
     if known.deals_left_out:

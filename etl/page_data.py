@@ -62,7 +62,7 @@ _FIGURE = ("table", "key", "field", "value", "unit")
 
 
 @dataclass(frozen=True)
-class Overview:
+class PageOverview:
     """What the page says of the lake as a whole: the deals that it shows, sorted, and how many it leaves out."""
 
     deals: list[dict[str, Any]]
@@ -75,7 +75,7 @@ class Overview:
     latest: str
 
 
-def overview(lake: Lake, chosen: Sequence[str] | None, max_deals: int) -> Overview:
+def page_overview(lake: Lake, chosen: Sequence[str] | None, max_deals: int) -> PageOverview:
     """The deals of a page, `chosen` or all, at most `max_deals`; where each has reports; what does not add up."""
     wanted = lake.deals() if chosen is None else sorted(set(chosen))
     shown = wanted[:max_deals]
@@ -89,7 +89,7 @@ def overview(lake: Lake, chosen: Sequence[str] | None, max_deals: int) -> Overvi
     years = sorted(reports["distribution_date"].dt.year().unique().to_list())
     last_years = years[-max(1, MAX_CELLS // (12 * max(1, len(shown)))) :]
     latest = reports["distribution_date"].max()
-    return Overview(
+    return PageOverview(
         deals=[
             {"slug": slug, "name": names.get(slug, slug), "reports": counts.get(slug, 0), "breaks": failed[slug]}
             for slug in shown
@@ -123,7 +123,7 @@ def _coverage(reports: pl.DataFrame, breaks: Iterable[Mapping[str, Any]], years:
 
 def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """All that the page shows of a deal: its latest reports with their figures, what is derived from them, and the
-    lines of the reports around all figures and breaks. `breaks` as in `Overview`."""
+    lines of the reports around all figures and breaks. `breaks` as in `PageOverview`."""
     lake = lake.passing_over_damage()
     found = lake.read("reports", [deal])
     reports = _latest(found)

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 import etl
 from etl.lake import Lake
-from etl.page_data import deal_data, explanations, overview
+from etl.page_data import deal_data, explanations, page_overview
 from etl.web_page import chart_library, packed, web_page
 
 from .browsers import opened, started_chromium
@@ -382,7 +382,7 @@ def test_nothing_sticks_out(browser: Browser, page_file: Path, width: int) -> No
 def _page_with(lake: Path, file: Path, swaps: dict[str, str]) -> Path:
     """A page in whose data some texts are others."""
     source = Lake(lake)
-    known = overview(source, None, 5)
+    known = page_overview(source, None, 5)
     slugs = [deal["slug"] for deal in known.deals]
     index = {**known.__dict__, "left_out": [*HOSTILE], **explanations(known.breaks)}
 
@@ -530,7 +530,7 @@ def test_one_deal_can_be_chosen_and_many_are_bounded(lake: Path, tmp_path: Path)
 
 def test_a_deal_and_the_coverage_are_bounded(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = Lake(lake)
-    known = overview(source, None, 5)
+    known = page_overview(source, None, 5)
     made_up = next(deal["slug"] for deal in known.deals if not deal["slug"].endswith(SEED))
     every = deal_data(source, made_up, known.breaks)
     monkeypatch.setattr(
@@ -543,7 +543,7 @@ def test_a_deal_and_the_coverage_are_bounded(lake: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("etl.page_data.MAX_NUMBERS_OF_A_DEAL", 1)
     assert len(deal_data(source, made_up, known.breaks)["reports"]) == 1
     monkeypatch.setattr("etl.page_data.MAX_CELLS", 1)
-    assert overview(source, None, 5).years == known.years[-1:]
+    assert page_overview(source, None, 5).years == known.years[-1:]
 
 
 def test_a_page_that_is_full_says_what_it_leaves_out(
@@ -571,7 +571,7 @@ def _report(monkeypatch: pytest.MonkeyPatch, *arguments: str | Path) -> None:
     monkeypatch.setattr("sys.argv", ["etl", "report", str(lake), "--html", str(file)])
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert ended.value.code == 0
+    assert not ended.value.code
 
 
 def _broken_calls(lake: Path, folder: Path) -> Iterator[tuple[Sequence[str | Path], int, str]]:
