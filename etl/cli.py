@@ -21,6 +21,7 @@ from rich.text import Text
 from etl import completion
 from etl.command_config import config_command, keep, options_of, origin_of
 from etl.command_fetch import fetch_command
+from etl.command_report import report_command
 from etl.command_show import show_command
 from etl.compaction import compact
 from etl.configuration import defaults, find_file, settings
@@ -431,6 +432,9 @@ def views_command(
     if engine not in SCRIPTS:
         raise UsageError(f"--print {engine}: there is no such engine; the engines are {', '.join(SCRIPTS)}")
     typer.echo(script(own_folder(output, "views"), engine), nl=False)
+
+
+app.command("report")(report_command)
 
 
 @layout_app.command("list")

@@ -99,6 +99,9 @@ ORDER = [
     "movements",
     "explain",
     "overview",
+    "analytics",
+    "page_data",
+    "web_page",
     "runs",
     "watching",
     "api",
@@ -127,6 +130,8 @@ ORDER = [
     "command_show",
     "command_config",
     "command_fetch",
+    "show_report",
+    "command_report",
     "cli",
 ]
 # Modules that start processes, or are one.

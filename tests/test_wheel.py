@@ -56,13 +56,16 @@ def test_the_wheel_holds_the_package_alone(wheel: Path) -> None:
     assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
 
 
-def test_the_wheel_holds_schemas_and_layouts(wheel: Path) -> None:
+def test_the_wheel_holds_schemas_layouts_and_the_page(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {f"etl/schemas/{table}.toml" for table in (*TABLES, *LISTS)} <= names
     layouts = REPOSITORY / "etl" / "layouts"
     files = {file.relative_to(REPOSITORY).as_posix() for file in layouts.rglob("*") if file.is_file()}
     assert files
     assert files <= names
+    web = {f"etl/web/{file.name}" for file in (REPOSITORY / "etl" / "web").iterdir()}
+    assert "etl/web/page.html" in web
+    assert web <= names
     assert "etl/py.typed" in names
     assert [name for name in names if name.endswith("LICENSE")]
 

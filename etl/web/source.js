@@ -1,0 +1,92 @@
+// Where a figure is printed: the lines of its report, in a dialog.
+
+const dialog = document.getElementById("source");
+const AROUND = 3;
+
+function figureButton(deal, figure, text = short(figure)) {
+  if (!figure) return element("span", { className: "absent", title: "not printed" }, "–");
+  const name = `${text}: ${figure.key} ${words(figure.field)}, ${day(deal.reports[figure.report].date)}`;
+  const button = element("button", { type: "button", className: "figure", "aria-label": name }, text);
+  button.addEventListener("click", () => openFigure(deal, figure));
+  return button;
+}
+
+function openFigure(deal, figure) {
+  if (figure.table === "derived") openDerived(deal, figure);
+  else openPrinted(deal, figure);
+}
+
+function openPrinted(deal, figure) {
+  const report = deal.reports[figure.report];
+  const said = index.fields[`${figure.table}.${figure.field}`] ?? "";
+  const facts = [["Value", withUnit(figure)], ["Report", `${day(report.date)}, ${report.id}`], ["File", report.source]];
+  if (figure.line !== null) {
+    facts.push(["Printed", figure.raw], ["Where", `line ${figure.line}, columns ${figure.start}-${figure.end}`]);
+    facts.push(["Rule", `${report.layout}, ${figure.rule}`]);
+  }
+  const body = [element("p", { className: "note" }, said), definitions(facts)];
+  if (figure.line === null) body.push(element("p", {}, "No single cell of the report prints this; `etl explain` shows what it follows from."));
+  else body.push(excerpt(report, figure.line, figure));
+  openDialog(`${figure.key} ${words(figure.field)}`.trim(), body);
+}
+
+function openDerived(deal, figure) {
+  const declared = index.derived.find(({ name }) => name === figure.field);
+  const inputs = declared.inputs.map((input) => {
+    const found = deal.figure(figure.report, declared.table, figure.key, input);
+    return element("tr", {}, element("th", { scope: "row" }, words(input)), element("td", {}, figureButton(deal, found)));
+  });
+  openDialog(`${figure.key} ${declared.title}`, [
+    definitions([
+      ["Derived", figure.value === null ? `no value: ${figure.missing}` : shown(figure)],
+      ["Formula", declared.formula],
+      ["From", declared.reference],
+      ["Report", day(deal.reports[figure.report].date)],
+    ]),
+    table(["Printed input", "Value"], inputs),
+  ]);
+}
+
+function openLine(deal, report, line) {
+  openDialog(`Line ${line}`, [definitions([["Report", day(report.date)], ["File", report.source]]), excerpt(report, line, null)]);
+}
+
+// The line and those around it, with what is printed marked.
+function excerpt(report, line, cell) {
+  if (!(line in report.lines)) {
+    const raw = cell ? `: ${cell.raw}` : "";
+    return element("p", { className: "note" }, `${report.note ?? "this line is not kept"}; line ${line}${raw}`);
+  }
+  const lines = element("ol", { className: "lines" });
+  for (let number = line - AROUND; number <= line + AROUND; number += 1) {
+    if (!(number in report.lines)) continue;
+    const text = report.lines[number];
+    const item = element("li", { value: number, className: number === line ? "here" : "" });
+    if (number !== line) item.append(text);
+    else if (!cell || cell.start >= text.length) item.append(element("mark", {}, text));
+    else {
+      // Columns count characters, and JavaScript's texts have two units for some.
+      const characters = [...text];
+      const cut = (from, to) => characters.slice(from, to).join("");
+      item.append(cut(0, cell.start), element("mark", {}, cut(cell.start, cell.end)), cut(cell.end));
+    }
+    lines.append(item);
+  }
+  return scrolling(lines, `Lines around line ${line}`);
+}
+
+function definitions(pairs) {
+  const parts = pairs.flatMap(([term, said]) => [element("dt", {}, term), element("dd", {}, said)]);
+  return element("dl", { className: "facts" }, ...parts);
+}
+
+function openDialog(title, body) {
+  document.getElementById("source-title").textContent = title;
+  document.getElementById("source-body").replaceChildren(...body);
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close(); // beside the dialog
+});
