@@ -22,6 +22,7 @@ from etl import completion
 from etl.command_config import config_command, keep, options_of, origin_of
 from etl.command_fetch import fetch_command
 from etl.command_show import show_command
+from etl.command_export import export_command
 from etl.compaction import compact
 from etl.configuration import defaults, find_file, settings
 from etl.dictionary import checks_page, described, dictionary_page
@@ -411,6 +412,9 @@ def _query(query: str | None, file: str | None) -> str:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file or 'standard input'}: the query is no UTF-8 text; save it as UTF-8") from error
+
+
+app.command("export")(export_command)
 
 
 @app.command("views")

@@ -58,9 +58,8 @@ def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFram
 def left_out(figures: ReportFigures, total: Total) -> pl.DataFrame:
     """`document`, `family` (behind the section of its classes) and `keys` of the rows that a printed total leaves out
     in the columns of a family; no row where it leaves out none."""
-    if total.over is not None:
-        return pl.DataFrame(schema=_LEFT_OUT).select("document", "family", "keys")
-    return _compared(figures, total)[3].select("document", "family", "keys")
+    sets = _compared(figures, total)[3] if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
+    return sets.select("document", "family", "keys")
 
 
 def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
@@ -76,9 +75,7 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     return pl.concat(checks, how="diagonal").with_columns(check=pl.lit(total.name))
 
 
-def _compared(
-    figures: ReportFigures, total: Total
-) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+def _compared(figures: ReportFigures, total: Total) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """The rows and the printed totals, the sums of all rows beside their totals, and the rows that a total leaves
     out."""
     families = {column: family for family, columns in total.families.items() for column in columns}
