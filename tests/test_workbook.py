@@ -33,7 +33,8 @@ ABSC = "asset-backed-securities-corporation-home-equity-loan-trust-series-2003-h
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     output = tmp_path_factory.mktemp("made") / "lake"
-    etl.run([INBOX], output)
+    samples = sorted((REPOSITORY / "etl" / "layouts").glob("*/sample.txt"))
+    etl.run([INBOX, *samples], output)
     return Lake(output)
 
 
@@ -50,7 +51,7 @@ def _written(deal: DealTables, file: Path) -> Path:
 
 def _same(said: object, computed_value: object) -> bool:
     if isinstance(said, float | int) and isinstance(computed_value, float | int):
-        return abs(said - computed_value) <= 1e-9 * max(1, abs(said))
+        return abs(said - computed_value) <= 1e-8  # checks round computed numbers to so many decimals
     return said == computed_value
 
 
@@ -124,7 +125,7 @@ def both(lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Pat
 def test_every_line_gives_what_its_check_found(both: list[tuple[Path, Path]]) -> None:
     for written, anew in both:
         told, given = _rows(written, "Reconciliation"), _rows(anew, "Reconciliation")
-        assert len(told) > 250
+        assert len(told) > 10
         assert [
             row for row, other in zip(told, given, strict=True) if not all(map(_same, row.values(), other.values()))
         ] == []
@@ -132,18 +133,18 @@ def test_every_line_gives_what_its_check_found(both: list[tuple[Path, Path]]) ->
 
 
 def test_the_lines_are_the_checks_that_are_computed(lake: Lake) -> None:
-    deal = deal_tables(lake, ABSC)
-    lines = reconciliation(Sheets(deal))
     declared = catalogue()
     names = {check.name for check in (*declared.identities, *declared.totals)}
-    stored = deal.tables["checks"].filter(pl.col("outcome") != "not_applicable", pl.col("check").is_in(names))
-    keys = ["report_id", "check", "subject"]
-    of_reports = [line for line in lines if line.check in names]
-    assert sorted((line.report_id, line.check, line.subject) for line in of_reports) == sorted(
-        stored.select(keys).iter_rows()
-    )
-    between = {check.name for check in declared.between if check.formula}
-    assert {line.check for line in lines} - names == between
+    said = set()
+    for name in lake.deals():
+        deal = deal_tables(lake, name)
+        lines = reconciliation(Sheets(deal))
+        stored = deal.tables["checks"].filter(pl.col("outcome") != "not_applicable", pl.col("check").is_in(names))
+        of_reports = [(line.report_id, line.check, line.subject) for line in lines if line.check in names]
+        assert sorted(of_reports) == sorted(stored.select("report_id", "check", "subject").iter_rows())
+        said |= {line.check for line in lines}
+    assert {check.name for check in declared.between if check.formula} <= said
+    assert len(said & names) > 35
 
 
 def _changed(file: Path, into: Path, sheet: str, column: str, value: float, **row: object) -> Path:
