@@ -22,6 +22,7 @@ from etl import completion
 from etl.command_config import config_command, keep, options_of, origin_of
 from etl.command_fetch import fetch_command
 from etl.command_show import show_command
+from etl.command_datapackage import datapackage_command
 from etl.command_export import export_command
 from etl.compaction import compact
 from etl.configuration import defaults, find_file, settings
@@ -415,6 +416,7 @@ def _query(query: str | None, file: str | None) -> str:
 
 
 app.command("export")(export_command)
+app.command("datapackage")(datapackage_command)
 
 
 @app.command("views")

@@ -13,6 +13,7 @@ from etl.errors import UsageError
 from etl.lake import Lake
 from etl.lake_folders import lake_folder
 from etl.objects import is_url
+from etl.schema import TABLES
 from etl.show_export import show_csv, show_workbook
 from etl.whole_files import write_whole
 from etl.workbook import needs_excel, workbook
@@ -44,7 +45,8 @@ def export_command(
         raise UsageError("--date and --from or --to do not go together; choose one")
     if xlsx is not None:
         needs_excel()
-        _hold_off(xlsx, force=force)
+    for file in (*([] if xlsx is None else [xlsx]), *([] if csv is None else [csv / f"{name}.csv" for name in TABLES])):
+        _hold_off(file, force=force)
     with lake_folder(output) as folder:
         lake = Lake(folder)
         slug = lake.find_deal(deal)
@@ -56,16 +58,13 @@ def export_command(
         write_whole(xlsx, made.data, _ANOTHER)
         show_workbook(xlsx, made)
     if csv is not None:
-        _write_csv(tables, csv, force=force)
+        _write_csv(tables, csv)
 
 
-def _write_csv(tables: DealTables, folder: Path, *, force: bool) -> None:
-    files = {folder / name: data for name, data in csv_files(tables)}
-    for file in files:
-        _hold_off(file, force=force)
-    for file, data in files.items():
-        write_whole(file, data, _ANOTHER)
-    show_csv(list(files), [rows.height for rows in tables.tables.values()])
+def _write_csv(tables: DealTables, folder: Path) -> None:
+    for name, data in csv_files(tables):
+        write_whole(folder / f"{name}.csv", data, _ANOTHER)
+        show_csv(folder / f"{name}.csv", tables.tables[name].height)
 
 
 def _hold_off(file: Path, *, force: bool) -> None:

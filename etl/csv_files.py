@@ -11,14 +11,14 @@ from etl.deal_tables import DealTables
 
 
 def csv_files(deal: DealTables) -> Iterator[tuple[str, bytes]]:
-    """The name of each file, and its content: UTF-8, quoted as RFC 4180 says, lines end in LF.
+    """The name of each table, and its file: UTF-8, quoted as RFC 4180 says, lines end in LF.
 
     The columns are `deal`, `distribution_date`, then the declared ones. Decimals are exact, dates ISO, lists JSON;
     null is empty, an empty text is `""`.
     """
     for name, rows in deal.tables.items():
         written = rows.select(pl.lit(deal.deal).alias("deal"), *(_written(rows[column]) for column in rows.columns))
-        yield f"{name}.csv", written.write_csv().encode()
+        yield name, written.write_csv().encode()
 
 
 def _written(column: pl.Series) -> pl.Series:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -18,10 +17,9 @@ def show_workbook(file: Path, made: Made) -> None:
     _print(f"{file}  {made.lines:,} lines of reconciliation, {result}{left}")
 
 
-def show_csv(files: Sequence[Path], rows: Sequence[int]) -> None:
-    """Print which files were written, with their rows."""
-    for file, count in zip(files, rows, strict=True):
-        _print(f"{file}  {count:,} rows")
+def show_csv(file: Path, rows: int) -> None:
+    """Print which file was written, with its rows."""
+    _print(f"{file}  {rows:,} rows")
 
 
 def show_package(file: Path) -> None:

@@ -104,6 +104,7 @@ ORDER = [
     "reconciliation",
     "workbook",
     "csv_files",
+    "data_package",
     "explain",
     "overview",
     "runs",
@@ -136,6 +137,7 @@ ORDER = [
     "command_fetch",
     "show_export",
     "command_export",
+    "command_datapackage",
     "cli",
 ]
 # Modules that start processes, or are one.

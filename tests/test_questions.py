@@ -97,7 +97,7 @@ def test_there_are_ten_and_each_says_what_it_asks() -> None:
         title, sentence, *_ = question.read_text().splitlines()
         assert title.startswith("-- ")
         assert title.endswith("?")
-        assert sentence.startswith("-- A row ") or sentence.startswith("-- ")
+        assert sentence.startswith("-- A row ")
         assert ";" not in "".join(line for line in question.read_text().splitlines() if not line.startswith("--"))
 
 
@@ -115,10 +115,10 @@ def test_the_answer_is_as_printed(lake: Path, question: Path) -> None:
 
 @pytest.mark.spark
 def test_spark_gives_the_same_answers(spark: SparkSession, lake: Path, altered: Path) -> None:
-    for output in (lake, altered):
+    for output, asked in ((lake, QUESTIONS), (altered, [QUESTIONS[6], *QUESTIONS[8:]])):
         for statement in filter(str.strip, script(output, "spark").split(";\n")):
             spark.sql(statement)
-        for question in QUESTIONS:
+        for question in asked:
             columns, rows = _by_duckdb(output, question)
             frame = spark.sql(question.read_text())
             assert tuple(frame.columns) == columns, question.name

@@ -21,11 +21,11 @@ issued AS (
 SELECT
   losses.deal,
   losses.distribution_date,
-  CAST(losses.current_losses AS DECIMAL(18, 2)) AS current_losses,
-  CAST(losses.losses_to_date AS DECIMAL(18, 2)) AS losses_to_date,
-  CAST(100 * CAST(losses.current_losses AS DECIMAL(18, 2)) / NULLIF(pools.beginning_balance, 0) AS DECIMAL(20, 6))
+  losses.current_losses,
+  losses.losses_to_date,
+  CAST(100 * CAST(losses.current_losses AS DECIMAL(20, 4)) / NULLIF(pools.beginning_balance, 0) AS DECIMAL(20, 6))
     AS percent_of_pool_this_month,
-  CAST(100 * CAST(losses.losses_to_date AS DECIMAL(18, 2)) / NULLIF(issued.original_balance, 0) AS DECIMAL(20, 6))
+  CAST(100 * CAST(losses.losses_to_date AS DECIMAL(20, 4)) / NULLIF(issued.original_balance, 0) AS DECIMAL(20, 6))
     AS percent_of_issue_to_date
 FROM losses
 LEFT JOIN pools

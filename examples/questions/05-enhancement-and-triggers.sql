@@ -27,11 +27,11 @@ events AS (
 SELECT
   protection.deal,
   protection.distribution_date,
-  CAST(protection.oc_amount AS DECIMAL(18, 2)) AS oc_amount,
-  CAST(protection.oc_target AS DECIMAL(18, 2)) AS oc_target,
-  CAST(protection.oc_target - protection.oc_amount AS DECIMAL(18, 2)) AS short_of_target,
-  CAST(protection.oc_deficiency AS DECIMAL(18, 2)) AS oc_deficiency,
-  CAST(protection.credit_enhancement AS DECIMAL(14, 10)) AS credit_enhancement,
+  protection.oc_amount,
+  protection.oc_target,
+  protection.oc_target - protection.oc_amount AS short_of_target,
+  protection.oc_deficiency,
+  protection.credit_enhancement,
   events.trigger_event,
   events.servicer_test_failed,
   events.stepped_down

@@ -20,10 +20,10 @@ shares AS (
   SELECT
     latest.deal,
     latest.distribution_date,
-    CAST(behind.delinquent_60_plus AS DECIMAL(18, 2)) AS delinquent_60_plus,
-    CAST(behind.foreclosure AS DECIMAL(18, 2)) AS foreclosure,
-    CAST(behind.bankruptcy AS DECIMAL(18, 2)) AS bankruptcy,
-    CAST(behind.reo AS DECIMAL(18, 2)) AS reo,
+    behind.delinquent_60_plus,
+    behind.foreclosure,
+    behind.bankruptcy,
+    behind.reo,
     pools.ending_balance AS pool_balance,
     CAST(100 * CAST(behind.delinquent_60_plus AS DECIMAL(18, 2)) / NULLIF(pools.ending_balance, 0) AS DECIMAL(20, 4))
       AS percent_60_plus

@@ -7,9 +7,9 @@ SELECT
   reports.checks_failed,
   checks.check AS failed_check,
   checks.subject,
-  CAST(checks.expected AS DECIMAL(38, 10)) AS expected,
-  CAST(checks.actual AS DECIMAL(38, 10)) AS actual,
-  CAST(checks.difference AS DECIMAL(38, 10)) AS difference,
+  checks.expected,
+  checks.actual,
+  checks.difference,
   checks.lines,
   reports.source
 FROM reports
@@ -18,4 +18,5 @@ LEFT JOIN checks
   AND reports.distribution_date = checks.distribution_date
   AND reports.report_id = checks.report_id
   AND checks.outcome = 'fail'
-ORDER BY reports.deal, reports.distribution_date, reports.report_id, failed_check NULLS FIRST, checks.subject NULLS FIRST
+ORDER BY
+  reports.deal, reports.distribution_date, reports.report_id, failed_check NULLS FIRST, checks.subject NULLS FIRST
