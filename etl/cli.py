@@ -20,10 +20,10 @@ from rich.text import Text
 
 from etl import completion
 from etl.command_config import config_command, keep, options_of, origin_of
-from etl.command_fetch import fetch_command
-from etl.command_show import show_command
 from etl.command_datapackage import datapackage_command
 from etl.command_export import export_command
+from etl.command_fetch import fetch_command
+from etl.command_show import show_command
 from etl.compaction import compact
 from etl.configuration import defaults, find_file, settings
 from etl.dictionary import checks_page, described, dictionary_page

@@ -235,9 +235,8 @@ def _with_places(places: int) -> str:
 
 
 def _write_about(page: _Book, sheet: Worksheet, deal: DealTables, lines: Sequence[Line]) -> None:
-    sheet.set_column(0, 0, 24)
-    sheet.set_column(1, 1, 40)
-    sheet.set_column(2, 4, 24)
+    for column, width in enumerate((24, 60, 68, 20, 24)):
+        sheet.set_column(column, column, width)
     reports = deal.tables["reports"]
     dates = reports["distribution_date"]
     names = ", ".join(reports["deal_name"].unique(maintain_order=True))

@@ -25,6 +25,7 @@ from etl.workbook import needs_excel
 from .conftest import REPOSITORY
 from .lakes import hashes
 from .processes import call_etl
+from .storage import Storage, upload
 
 INBOX = REPOSITORY / "samples" / "inbox"
 ABSC = "asset-backed-securities-corporation-home-equity-loan-trust-series-2003-he2"
@@ -134,7 +135,10 @@ def test_the_dates_may_be_narrowed(lake: Path, tmp_path: Path, options: list[str
         (["2003-he2", "--csv", "x", "--from", "2005"], "has no report from 2005; it has 2003-11-17"),
         (["2003-he2", "--csv", "x", "--from", "soon"], "'soon' is no date"),
         (["2003-he2", "--csv", "x", "--date", "2003"], "has 2 dates in 2003"),
-        (["2003-he2", "--xlsx", "."], "is a folder; name a file"),
+        (["2003-he2", "--xlsx", "."], "ends in .xlsx"),
+        (["2003-he2", "--xlsx", ""], "--xlsx is empty"),
+        (["2003-he2", "--xlsx", "deal.csv"], "ends in .xlsx"),
+        (["2003-he2", "--csv", ""], "--csv is empty"),
         (["2003-he2", "--xlsx", "s3://bucket/a.xlsx"], "written to this machine"),
         (["2003-he2", "--csv", "s3://bucket/a"], "written to this machine"),
     ],
@@ -148,13 +152,28 @@ def test_a_wrong_call_is_one_line_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_nothing_is_written_into_the_lake(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(lake / "classes")
+    for option, place in (("--csv", lake / "classes"), ("--xlsx", lake / "a.xlsx"), ("--csv", tmp_path / "link")):
+        done = call_etl("export", lake, "2003-he2", option, place)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert "stands in the lake" in done.stderr
+    assert not [*lake.rglob("*.csv"), *lake.rglob("*.xlsx")]
+
+
+def test_a_folder_where_a_file_belongs_is_said(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.xlsx").mkdir()
+    done = call_etl("export", lake, "2003-he2", "--xlsx", "a.xlsx", "--force", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "etl: a.xlsx: is a folder; name a file\n")
+
+
 def test_what_is_there_is_replaced_only_by_force(lake: Path, tmp_path: Path) -> None:
     (tmp_path / "a.xlsx").write_text("notes of an analyst")
     (tmp_path / "pools.csv").write_text("mine")
     for place, name in (("a.xlsx", "--xlsx"), (".", "--csv")):
         done = call_etl("export", lake, "2003-he2", name, place, cwd=tmp_path)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-        assert "is there already; --force replaces it" in done.stderr
+        assert ": is there already; --force replaces it" in done.stderr
     assert sorted(file.name for file in tmp_path.iterdir()) == ["a.xlsx", "pools.csv"]
     assert (tmp_path / "a.xlsx").read_text() == "notes of an analyst"
     for _ in range(2):
@@ -199,6 +218,15 @@ def test_a_lake_of_delta_tables_gives_the_same(lake: Path, tmp_path: Path) -> No
     etl.run([INBOX], tmp_path / "delta", lake_format="delta")
     for number, output in enumerate((lake, tmp_path / "delta")):
         assert call_etl("export", output, "2003-he2", "--xlsx", tmp_path / f"{number}.xlsx").returncode == 0
+    assert (tmp_path / "0.xlsx").read_bytes() == (tmp_path / "1.xlsx").read_bytes()
+
+
+def test_a_lake_in_object_storage_gives_the_same(lake: Path, tmp_path: Path, storage: Storage) -> None:
+    url = upload(storage.bucket(), "lake", lake)
+    for number, output in enumerate((str(lake), url)):
+        given = ("export", output, "2003-he2", "--xlsx", f"{number}.xlsx")
+        done = call_etl(*given, cwd=tmp_path, **storage.variables)
+        assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "0.xlsx").read_bytes() == (tmp_path / "1.xlsx").read_bytes()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from itertools import pairwise
@@ -27,6 +28,7 @@ from .conftest import REPOSITORY
 from .spreadsheets import computed
 
 INBOX = REPOSITORY / "samples" / "inbox"
+PAGE = (REPOSITORY / "docs" / "exports.md").read_text()
 ABSC = "asset-backed-securities-corporation-home-equity-loan-trust-series-2003-he2"
 
 
@@ -210,6 +212,20 @@ def test_what_failed_when_it_was_read_is_off(tmp_path: Path) -> None:
         for row in given
         if row["check"] == "class_balance_continues" and row["result"] == OFF
     )
+
+
+def test_the_page_shows_what_stands_there(both: list[tuple[Path, Path]]) -> None:
+    (written,) = [written for written, _ in both if ABSC in written.name]
+    sheet = load_workbook(written)["Reconciliation"]
+    heads, *rows = sheet.iter_rows(values_only=True)
+    formulas = {str(row[5]) for row in rows}
+    shown = re.findall(r"(?<=`|\n)=[^`\n]+", PAGE.split("### What a spreadsheet")[0])
+    assert len(shown) == 2
+    assert set(shown) <= formulas
+    (table_head,) = re.findall(r"\| check \| subject \|.*", PAGE)
+    assert [head.strip() for head in table_head.strip("|").split("|")] == [
+        heads[at] for at in (2, 3, 5, 6, 7, 8, 9, 10)
+    ]
 
 
 # --- what the cells are -----------------------------------------------------------------------------------------------
