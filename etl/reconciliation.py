@@ -22,7 +22,7 @@ import polars as pl
 from etl.excel_formulas import MAX_FORMULA, Cell, expression, sum_of
 from etl.figures import class_row
 from etl.formulas import Figure, Formula, Relation, compared
-from etl.identities import ADDED_STATUSES, LOANS, Identity, Total, catalogue, total_subjects
+from etl.identities import ADDED_STATUSES, LOANS, Identity, Otherwise, Total, catalogue, total_subjects
 from etl.month_checks import compared_by_formula
 from etl.outcomes import PASSED
 from etl.rules import TOTAL
@@ -34,6 +34,7 @@ from etl.total_checks import left_out
 PLACES = {"usd": 4, "count": 0, "per_1000": 10, "fraction": 10, "months": 10}
 
 _TOO_MANY_DIGITS = "a figure has more digits than a spreadsheet's numbers carry"
+_OTHER_WORDS = "explained in the words of another version of the program: `etl run --force` reads the report anew"
 _TOO_LONG = "the formula would be longer than a spreadsheet takes"
 
 
@@ -109,7 +110,7 @@ def _sides(sheets: Sheets, formula: Formula, own: str, document: int, key: str, 
 def _line(sheets: Sheets, check: str, statement: str, sides: _Sides, said: Mapping[str, Any]) -> Line:
     """The line of an outcome: `said` has what `checks` says."""
     date, report_id = sheets.reports[said["document"]]
-    unwritten = None
+    unwritten = said.get("unwritten")
     if not all(cell.is_number for cell in sides.cells):
         unwritten = _TOO_MANY_DIGITS
     elif len(sides.expected) >= MAX_FORMULA:
@@ -141,16 +142,20 @@ def _of_identity(sheets: Sheets, identity: Identity) -> Iterator[Line]:
     otherwise = _otherwise(sheets, identity) if any(row["outcome"] == "explained" for row in outcomes) else {}
     for row in outcomes:
         document, key = row["document"], row["subject"]
-        formula, statement = identity.formula, identity.formula.text
-        said = row
-        if row["outcome"] == "explained":
-            fitting = [other for other in identity.otherwise if str(row["explanation"]).startswith(other.because)]
-            if not fitting:
-                continue  # explained in the words of another version of the program
-            other = max(fitting, key=lambda known: len(known.because))
+        if row["outcome"] != "explained":
+            formula, statement, said = identity.formula, identity.formula.text, row
+        elif other := _explaining(identity, row["explanation"]):
             formula, statement = other.formula, f"{other.formula.text} ({other.because})"
-            said = row | otherwise[formula.text, document, key]
+            said = row | otherwise.get((formula.text, document, key), {})
+        else:
+            formula, statement, said = identity.formula, identity.formula.text, row | {"unwritten": _OTHER_WORDS}
         yield _line(sheets, identity.name, statement, _sides(sheets, formula, identity.table, document, key), said)
+
+
+def _explaining(identity: Identity, explanation: str) -> Otherwise | None:
+    """The other reading that an explanation begins with; None where this version of the program knows none such."""
+    fitting = [other for other in identity.otherwise if explanation.startswith(other.because)]
+    return max(fitting, key=lambda other: len(other.because), default=None)
 
 
 def _otherwise(sheets: Sheets, identity: Identity) -> dict[tuple[str, int, str], dict[str, Any]]:
@@ -175,9 +180,8 @@ def _of_total(sheets: Sheets, total: Total) -> Iterator[Line]:
         return
     covered, printed = _parts(sheets, total)
     omitted = {
-        (document, family): tuple(keys)
-        for document, family, keys in left_out(sheets.figures, total).iter_rows()
-    }  # fmt: skip
+        (document, family): tuple(keys) for document, family, keys in left_out(sheets.figures, total).iter_rows()
+    }
     families = {column: family for family, columns in total.families.items() for column in columns}
     for row in outcomes:
         document, subject = row["document"], row["subject"]

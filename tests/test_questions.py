@@ -142,6 +142,16 @@ def test_a_restatement_shows_what_changed(altered: Path) -> None:
     ]
 
 
+def test_two_reports_of_one_date_are_not_added_up(tmp_path: Path) -> None:
+    text = (INBOX / "absc-2003-he2_2003-11-17.txt").read_text()
+    for name, balance in (("a", "328,979,574"), ("b", "328,979,674")):
+        (tmp_path / f"{name}.txt").write_text(text.replace("328,979,574", balance))
+    summary = etl.run([tmp_path / "a.txt", tmp_path / "b.txt"], tmp_path / "lake")
+    assert len(summary.conflicts) == 1
+    assert [row["percent_60_plus"] for row in _answer(tmp_path / "lake", "06")] == [Decimal("1.0634")] * 2
+    assert len(_answer(tmp_path / "lake", "03")) == 2 * 6
+
+
 def test_an_empty_lake_has_no_answer_and_no_error(tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     etl.run([tmp_path / "inbox"], tmp_path / "lake")

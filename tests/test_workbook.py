@@ -320,6 +320,15 @@ def test_what_has_too_many_digits_is_text_and_is_not_computed(lake: Lake, tmp_pa
     assert all(row["expected"] is None and "more digits" in row["recorded explanation"] for row in rows)
 
 
+def test_an_explanation_in_other_words_is_not_computed(lake: Lake) -> None:
+    deal = deal_tables(lake, ABSC)
+    words = pl.col("explanation").str.replace("^computed on", "once computed on")
+    told = DealTables(deal.deal, {**deal.tables, "checks": deal.tables["checks"].with_columns(words)})
+    unwritten = [line for line in reconciliation(Sheets(told)) if line.unwritten]
+    assert {(line.check, line.outcome) for line in unwritten} == {("credit_enhancement", "explained")}
+    assert "another version" in str(unwritten[0].unwritten)
+
+
 def test_a_text_that_no_cell_holds_is_cut_and_says_so(lake: Lake, tmp_path: Path) -> None:
     deal = deal_tables(lake, ABSC)
     reports = deal.tables["reports"].with_columns(servicer=pl.lit("x" * 40_000))

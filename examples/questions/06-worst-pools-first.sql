@@ -8,13 +8,14 @@ behind AS (
   SELECT
     deal,
     distribution_date,
+    report_id,
     sum(CASE WHEN status = 'delinquent' AND bucket IN ('60-89', '90+') THEN balance END) AS delinquent_60_plus,
     sum(CASE WHEN status = 'foreclosure' AND bucket IS NULL THEN balance END) AS foreclosure,
     sum(CASE WHEN status = 'bankruptcy' AND bucket IS NULL THEN balance END) AS bankruptcy,
     sum(CASE WHEN status = 'reo' AND bucket IS NULL THEN balance END) AS reo
   FROM delinquencies
   WHERE group_id = 'TOTAL'
-  GROUP BY deal, distribution_date
+  GROUP BY deal, distribution_date, report_id
 ),
 shares AS (
   SELECT
@@ -30,7 +31,10 @@ shares AS (
   FROM latest
   JOIN behind ON latest.deal = behind.deal AND latest.distribution_date = behind.distribution_date
   JOIN pools
-    ON latest.deal = pools.deal AND latest.distribution_date = pools.distribution_date AND pools.group_id = 'TOTAL'
+    ON behind.deal = pools.deal
+    AND behind.distribution_date = pools.distribution_date
+    AND behind.report_id = pools.report_id
+    AND pools.group_id = 'TOTAL'
 )
 SELECT rank() OVER (ORDER BY percent_60_plus DESC NULLS LAST) AS place, shares.*
 FROM shares
