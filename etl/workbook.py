@@ -34,6 +34,8 @@ OK, OFF, NOT_COMPUTED = "OK", "OFF", "not computed"
 
 MAX_ROWS = 1_048_576
 MAX_TEXT = 32_767
+# Longer texts are shown as #### by some spreadsheets where the format of their cells is that of text.
+_MAX_AS_TEXT = 255
 _FIRST_YEAR = 1900
 _NO_DATE_OF_ITS_OWN = dt.datetime(2000, 1, 1, tzinfo=dt.UTC).replace(tzinfo=None)  # so that the bytes stay the same
 _DIVIDED_BY_NOTHING = "#DIV/0!"
@@ -122,7 +124,7 @@ class _Book:
         else:
             text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
             whole = text if len(text) <= MAX_TEXT else text[: MAX_TEXT - len(_CUT)] + _CUT
-            sheet.write_string(row, column, whole, self.format("@"))
+            sheet.write_string(row, column, whole, self.format("@") if len(whole) <= _MAX_AS_TEXT else None)
 
     def _write_number(self, sheet: Worksheet, row: int, column: int, value: Decimal, number_format: str) -> None:
         if fits(value):
