@@ -20,6 +20,8 @@ from rich.text import Text
 
 from etl import completion
 from etl.command_config import config_command, keep, options_of, origin_of
+from etl.command_datapackage import datapackage_command
+from etl.command_export import export_command
 from etl.command_fetch import fetch_command
 from etl.command_report import report_command
 from etl.command_show import show_command
@@ -412,6 +414,10 @@ def _query(query: str | None, file: str | None) -> str:
         ) from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{file or 'standard input'}: the query is no UTF-8 text; save it as UTF-8") from error
+
+
+app.command("export")(export_command)
+app.command("datapackage")(datapackage_command)
 
 
 @app.command("views")

@@ -62,23 +62,29 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class _Number:
+class Number:
+    """A number that the formula gives."""
+
     value: int
 
 
 @dataclass(frozen=True)
-class _Positive:
+class Positive:
+    """What stands in it, or nothing where that would be negative."""
+
     inner: Node
 
 
 @dataclass(frozen=True)
-class _Operation:
+class Operation:
+    """A sum, difference, product or quotient: `sign` is one of + - * /."""
+
     sign: str
     left: Node
     right: Node
 
 
-Node = Figure | _Number | _Positive | _Operation
+Node = Figure | Number | Positive | Operation
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class Formula:
     @property
     def is_constant(self) -> bool:
         """Whether the right side is a number that the formula gives, not the report."""
-        return isinstance(self.expected, _Number)
+        return isinstance(self.expected, Number)
 
 
 @dataclass(frozen=True)
@@ -242,9 +248,9 @@ def _evaluate(node: Node) -> _Quantity:
     if isinstance(node, Figure):
         value = pl.col(node.name)
         return _Quantity(value.fill_null(0) if node.optional else value, _error(node), exact=True)
-    if isinstance(node, _Number):
+    if isinstance(node, Number):
         return _Quantity(pl.lit(node.value).cast(VALUE), pl.lit(0).cast(VALUE), exact=True)
-    if isinstance(node, _Positive):
+    if isinstance(node, Positive):
         inner = _evaluate(node.inner)
         positive = pl.when(inner.value < 0).then(inner.value * 0).otherwise(inner.value)
         return _Quantity(positive, inner.error, inner.exact)
@@ -257,10 +263,10 @@ def _evaluate(node: Node) -> _Quantity:
     return _Quantity(value, left.error + right.error, left.exact)
 
 
-def _product(node: _Operation, left: _Quantity, right: _Quantity) -> _Quantity:
+def _product(node: Operation, left: _Quantity, right: _Quantity) -> _Quantity:
     """A product or quotient: the error is that of the factors at the far ends of their errors."""
     size, divisor = left.value.abs(), right.value.abs()
-    if node.sign == "*" and isinstance(node.right, _Number):
+    if node.sign == "*" and isinstance(node.right, Number):
         return _Quantity(left.value * node.right.value, left.error * node.right.value, exact=False)
     if node.sign == "*":
         error = size * right.error + divisor * left.error + left.error * right.error
@@ -293,17 +299,17 @@ def _decimal(value: pl.Expr) -> pl.Expr:
 def _figures(node: Node) -> Iterator[Figure]:
     if isinstance(node, Figure):
         yield node
-    elif isinstance(node, _Positive):
+    elif isinstance(node, Positive):
         yield from _figures(node.inner)
-    elif isinstance(node, _Operation):
+    elif isinstance(node, Operation):
         yield from _figures(node.left)
         yield from _figures(node.right)
 
 
 def _is_sum(node: Node) -> bool:
-    if isinstance(node, _Operation):
+    if isinstance(node, Operation):
         return node.sign in "+-" and _is_sum(node.left) and _is_sum(node.right)
-    return _is_sum(node.inner) if isinstance(node, _Positive) else True
+    return _is_sum(node.inner) if isinstance(node, Positive) else True
 
 
 # --- reading -----------------------------------------------------------------------------------------------
@@ -358,13 +364,13 @@ class _Parser:
         node = part()
         while self._at < len(self._tokens) and self._tokens[self._at][1] in signs:
             sign = self._next()[1]
-            node = _Operation(sign, node, part())
+            node = Operation(sign, node, part())
         return node
 
     def _factor(self) -> Node:
         kind, text = self._next()
         if kind == "number":
-            return _Number(int(text))
+            return Number(int(text))
         if kind == "figure":
             return _read_figure(text)
         if kind == "positive" or text == "(":
@@ -373,7 +379,7 @@ class _Parser:
             inner = self._sum()
             if self._next()[1] != ")":
                 raise FormulaError(f"{self._text!r}: a parenthesis is not closed")
-            return _Positive(inner) if kind == "positive" else inner
+            return Positive(inner) if kind == "positive" else inner
         raise FormulaError(f"{self._text!r}: {text!r} was not expected there")
 
 

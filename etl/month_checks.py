@@ -126,6 +126,14 @@ def check_months(given: Reports) -> pl.DataFrame:
     return shaped(found).sort("document", maintain_order=True)
 
 
+def compared_by_formula(given: Reports) -> Iterator[tuple[Between, pl.DataFrame]]:
+    """Each check between distributions that is a formula, with its outcomes: the columns of `outcomes.SCHEMA`, and
+    `previous_document`, the report that each is held against."""
+    for check in catalogue().between:
+        if check.table and check.formula:
+            yield check, _formula(given, check, check.table, check.formula)
+
+
 def _checked(given: Reports, check: Between) -> Iterator[pl.DataFrame]:
     if check.table and check.formula:
         yield _formula(given, check, check.table, check.formula)

@@ -55,9 +55,29 @@ def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFram
     return pl.concat([_checked(figures, total) for total in totals], how="diagonal")
 
 
+def left_out(figures: ReportFigures, total: Total) -> pl.DataFrame:
+    """`document`, `family` (behind the section of its classes) and `keys` of the rows that a printed total leaves out
+    in the columns of a family; no row where it leaves out none."""
+    sets = _compared(figures, total)[3] if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
+    return sets.select("document", "family", "keys")
+
+
 def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     if total.over is not None:
         return _checked_over(figures, total, total.over)
+    rows, printed, compared, sets = _compared(figures, total)
+    omitted = sets.explode("keys").rename({"keys": "key"})
+    covered = _summed(rows.join(omitted, on=["document", "family", "key"], how="anti", maintain_order="left"), printed)
+    both = compared.join(
+        covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
+    ).join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
+    checks = [_told(_judged(both).rechunk()), _without_rows(printed, rows, must_have_rows=total.may_leave_out)]
+    return pl.concat(checks, how="diagonal").with_columns(check=pl.lit(total.name))
+
+
+def _compared(figures: ReportFigures, total: Total) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """The rows and the printed totals, the sums of all rows beside their totals, and the rows that a total leaves
+    out."""
     families = {column: family for family, columns in total.families.items() for column in columns}
     cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(families)))
     cells = cells.rechunk().with_columns(  # joins of texts panic over empty chunks, see rejections
@@ -70,13 +90,7 @@ def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
     printed = cells.filter(of_all).select(*_CELL, "raw", "line", total="value", total_error="error")
     compared = _summed(rows, printed)
     sets = _left_out(rows, compared, figures.kinds) if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
-    omitted = sets.explode("keys").rename({"keys": "key"})
-    covered = _summed(rows.join(omitted, on=["document", "family", "key"], how="anti", maintain_order="left"), printed)
-    both = compared.join(
-        covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
-    ).join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
-    checks = [_told(_judged(both).rechunk()), _without_rows(printed, rows, must_have_rows=total.may_leave_out)]
-    return pl.concat(checks, how="diagonal").with_columns(check=pl.lit(total.name))
+    return rows, printed, compared, sets
 
 
 def _checked_over(figures: ReportFigures, total: Total, over: str) -> pl.DataFrame:

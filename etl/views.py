@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from etl.commits import refuse_delta
-from etl.errors import OutputError, UsageError
+from etl.errors import UsageError
 from etl.lake import Lake
 from etl.manifest import MERGED_FILE, REJECTS_FILE
 from etl.partitions import (
@@ -19,6 +19,7 @@ from etl.partitions import (
 )
 from etl.queries import View, duckdb_script, spark_script
 from etl.schema import TABLES
+from etl.whole_files import write_whole
 
 SCRIPTS = {"duckdb": duckdb_script, "spark": spark_script}
 
@@ -62,20 +63,8 @@ def write_views(output: Path, folder: Path | None = None) -> dict[str, Path]:
     place = output / VIEWS_FOLDER if folder is None else folder
     written = {engine: place / f"{engine}.sql" for engine in SCRIPTS}
     for engine, file in written.items():
-        _replace(file, SCRIPTS[engine](views))
+        write_whole(file, SCRIPTS[engine](views).encode(), "name another folder with --to")
     return written
-
-
-def _replace(file: Path, text: str) -> None:
-    staged = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        staged.write_text(text, encoding="utf-8")
-        staged.replace(file)
-    except OSError as error:
-        raise OutputError(
-            f"{file}: cannot be written: {error.strerror or error}; name another folder with --to"
-        ) from error
 
 
 def _partition(place: Path) -> tuple[str, ...] | None:

@@ -1,0 +1,105 @@
+"""`etl export`: a deal as a workbook or as CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from etl import completion
+from etl.csv_files import csv_files
+from etl.deal_tables import deal_tables
+from etl.errors import UsageError
+from etl.lake import Lake
+from etl.lake_folders import lake_folder
+from etl.objects import is_url
+from etl.schema import TABLES
+from etl.show_export import show_csv, show_workbook
+from etl.whole_files import write_whole
+from etl.workbook import needs_excel, workbook
+
+_ANOTHER = "name another place"
+
+
+def export_command(
+    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    deal: Annotated[
+        str,
+        typer.Argument(
+            help="A deal, or enough of its name: 2003-he2.", metavar="DEAL", autocompletion=completion.deals
+        ),
+    ],
+    *,
+    xlsx: Annotated[
+        str | None, typer.Option("--xlsx", help="Write a workbook with live formulas.", metavar="FILE")
+    ] = None,
+    csv: Annotated[str | None, typer.Option("--csv", help="Write a CSV file for each table.", metavar="DIR")] = None,
+    date: Annotated[
+        str | None,
+        typer.Option(
+            "--date", help="One distribution only: 2003-11-17, 2003-11, latest.", autocompletion=completion.dates
+        ),
+    ] = None,
+    start: Annotated[str | None, typer.Option("--from", help="From this date on: 2003-11-17, 2003-11, 2003.")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Up to this date, or to the end of the month or year.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+) -> None:
+    """Write a deal as an Excel workbook with a live reconciliation, or as CSV files."""
+    if xlsx is None and csv is None:
+        raise UsageError("say what to write: --xlsx FILE, --csv DIR, or both")
+    if date is not None and (start is not None or end is not None):
+        raise UsageError("--date and --from or --to do not go together; choose one")
+    book = None if xlsx is None else _book(xlsx)
+    files = {} if csv is None else _csv_places(csv)
+    for file in (*([] if book is None else [book]), *files.values()):
+        _hold_off(file, output, force=force)
+    with lake_folder(output) as folder:
+        lake = Lake(folder)
+        slug = lake.find_deal(deal)
+        if date is not None:
+            start = end = lake.find_date(slug, date).isoformat()
+        tables = deal_tables(lake, slug, start, end)
+    if book is not None:
+        made = workbook(tables)
+        write_whole(book, made.data, _ANOTHER)
+        show_workbook(book, made)
+    if files:
+        for name, data in csv_files(tables):
+            write_whole(files[name], data, _ANOTHER)
+            show_csv(files[name], tables.tables[name].height)
+
+
+def _book(given: str) -> Path:
+    """The file of the workbook. Raises UsageError where the call cannot mean one."""
+    needs_excel()
+    place = _place("--xlsx", given)
+    if place.suffix.lower() != ".xlsx":
+        raise UsageError(f"--xlsx {given}: spreadsheets go by the name; name a file that ends in .xlsx")
+    return place
+
+
+def _csv_places(given: str) -> dict[str, Path]:
+    """The file of each table."""
+    folder = _place("--csv", given)
+    return {name: folder / f"{name}.csv" for name in TABLES}
+
+
+def _place(option: str, given: str) -> Path:
+    if not given:
+        raise UsageError(f"{option} is empty; name what is to be written")
+    if is_url(given):
+        raise UsageError(f"{option} {given}: an export is written to this machine; name a path")
+    return Path(given)
+
+
+def _hold_off(file: Path, output: str, *, force: bool) -> None:
+    """Raise UsageError where a file would stand in the lake, or over something that is not to be replaced."""
+    if not is_url(output) and file.resolve().is_relative_to(Path(output).resolve()):
+        raise UsageError(f"{file}: stands in the lake, where readers take it for a part; name another place")
+    if file.is_dir():
+        raise UsageError(f"{file}: is a folder; name a file")
+    if file.exists() and not force:
+        raise UsageError(f"{file}: is there already; --force replaces it")
