@@ -79,7 +79,7 @@ def _written(param: TyperArgument | TyperOption, context: Context) -> tuple[str,
     if isinstance(param, TyperArgument):
         name = param.metavar or str(param.name).upper()
         return (name if param.required else f"[{name}]"), text
-    return name, text
+    return name.replace("|", " or "), text  # a bar would end a cell of the page
 
 
 def _section(command: CommandHelp) -> str:
