@@ -52,7 +52,7 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_workplace(tmp_path_factory.mktemp("workplace"))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(runs_here(block) for block in blocks(page))], ids=str)
+@pytest.mark.parametrize("page", [page for page in PAGES if any(runs_here(block) for block in blocks(page))], ids=lambda page: page.name)
 def test_the_examples_run(page: Path, workplace: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """One after the other, as somebody does who follows the page."""
     place = shutil.copytree(workplace, tmp_path / "place")
@@ -65,7 +65,7 @@ def test_the_examples_run(page: Path, workplace: Path, tmp_path: Path, request: 
         run_example(block, place)
 
 
-@pytest.mark.parametrize("block", [block for block in EXAMPLES if block.mark], ids=str)
+@pytest.mark.parametrize("block", [block for block in EXAMPLES if block.mark], ids=lambda page: page.name)
 def test_an_example_that_is_not_run_here_says_why(block: Block) -> None:
     kind, _, rest = block.mark.partition(" ")
     if kind == "run":
@@ -88,7 +88,7 @@ def test_pages_of_a_test_of_their_own_are_run_by_it(page: str, test: str) -> Non
         assert f'examples(PAGE, "{language}")' in text or "PAGE.read_text()" in text, f"{test} leaves out {language}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=str)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_nothing_escapes(page: Path) -> None:
     """Fences begin their lines and name a known language; commands stand in fences; what is shown belongs to an
     example, or says what it is."""
