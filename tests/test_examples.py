@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .conftest import REPOSITORY
 from .pages import PAGES, Block, blocks
+from .quick_command import quick_command
 from .workplaces import fill_bucket, run_example, write_workplace
 
 # What is run. Other words for these (bash, console, pycon) are not used, so that nothing escapes.
@@ -52,8 +54,18 @@ def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_workplace(tmp_path_factory.mktemp("workplace"))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if any(runs_here(block) for block in blocks(page))], ids=lambda page: page.name)
-def test_the_examples_run(page: Path, workplace: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    with quick_command(tmp_path_factory.mktemp("commands")) as folder:
+        yield folder
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(runs_here(block) for block in blocks(page))], ids=lambda page: page.name
+)
+def test_the_examples_run(
+    page: Path, workplace: Path, commands: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     """One after the other, as somebody does who follows the page."""
     place = shutil.copytree(workplace, tmp_path / "place")
     chosen = [block for block in blocks(page) if runs_here(block) and not needs_spark(block)]
@@ -62,10 +74,10 @@ def test_the_examples_run(page: Path, workplace: Path, tmp_path: Path, request: 
     if any("s3://" in block.text for block in chosen):
         fill_bucket(request.getfixturevalue("storage"), place)
     for block in chosen:
-        run_example(block, place)
+        run_example(block, place, commands)
 
 
-@pytest.mark.parametrize("block", [block for block in EXAMPLES if block.mark], ids=lambda page: page.name)
+@pytest.mark.parametrize("block", [block for block in EXAMPLES if block.mark], ids=str)
 def test_an_example_that_is_not_run_here_says_why(block: Block) -> None:
     kind, _, rest = block.mark.partition(" ")
     if kind == "run":

@@ -17,6 +17,7 @@ from .pages import Block
 from .storage import Storage, put, upload
 
 SECONDS = 180
+INSTALLED = Path(sys.executable).parent
 _SECONDS = re.compile(r"\bin [0-9.,]+ s\b")
 _SQL = "import duckdb, sys; duckdb.sql(sys.stdin.read()).show()"
 
@@ -47,9 +48,9 @@ def fill_bucket(storage: Storage, place: Path) -> None:
     put(bucket, {"feeds/2003.zip": feed.read_bytes()})
 
 
-def run_example(block: Block, place: Path) -> None:
-    """Run a block in a folder; it must end well, and print what the page shows behind it."""
-    printed = "".join(_printed(command, block, place) for command in _commands(block))
+def run_example(block: Block, place: Path, commands: Path = INSTALLED) -> None:
+    """Run a block in a folder, with `etl` from another; it must end well, and print what the page shows behind it."""
+    printed = "".join(_printed(command, block, place, commands) for command in _commands(block))
     said = _plain(printed.replace(f"{place}/", ""))
     position = 0
     for piece in re.split(r"^\.\.\.\n", _plain(block.prints or ""), flags=re.MULTILINE):
@@ -63,11 +64,11 @@ def _commands(block: Block) -> list[str]:
     return block.text.splitlines() if "--watch" in block.text else [block.text]
 
 
-def _printed(command: str, block: Block, place: Path) -> str:
+def _printed(command: str, block: Block, place: Path, commands: Path) -> str:
     if "--watch" in command:
         return _watched(command, place)
     if block.language == "sh":
-        done = _called(["bash", "-euo", "pipefail", "-c", command], place)
+        done = _called(["bash", "-euo", "pipefail", "-c", command], place, commands=commands)
     elif block.language == "python":
         done = _called([sys.executable, "-c", command], place)
     else:
@@ -84,7 +85,7 @@ def _watched(command: str, place: Path) -> str:
     process = subprocess.Popen(
         ["bash", "-c", f"exec {command}"],
         cwd=place,
-        env=_environment(),
+        env=_environment(INSTALLED),  # a signal is for the command itself
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -99,12 +100,14 @@ def _watched(command: str, place: Path) -> str:
     return printed
 
 
-def _called(command: list[str], place: Path, given: str = "") -> subprocess.CompletedProcess[str]:
+def _called(
+    command: list[str], place: Path, given: str = "", commands: Path = INSTALLED
+) -> subprocess.CompletedProcess[str]:
     """What a command prints, on both streams as they come."""
     return subprocess.run(
         command,
         cwd=place,
-        env=_environment(),
+        env=_environment(commands),
         input=given,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -114,9 +117,9 @@ def _called(command: list[str], place: Path, given: str = "") -> subprocess.Comp
     )
 
 
-def _environment() -> dict[str, str]:
-    """That of the tests, with the commands of their Python first and a terminal of 80 columns without colours."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+def _environment(commands: Path) -> dict[str, str]:
+    """That of the tests, with the commands of a folder and of their Python first, and 80 columns without colours."""
+    path = os.pathsep.join(map(str, (commands, INSTALLED, os.environ["PATH"])))
     return {**os.environ, "PATH": path, "COLUMNS": "80", "NO_COLOR": "1", "POLARS_FMT_MAX_ROWS": "100"}
 
 
