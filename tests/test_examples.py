@@ -32,7 +32,7 @@ REASONS = (
     "needs a crontab",
 )
 _COMMAND = re.compile(
-    r"\n\n(?: {4}|\t)(?:\$ )?(?:etl|python3?|pip|duckdb|curl|spark-submit|import|from \w+ import)\b.*"
+    r"\n\n(?: {4}|\t)(?:\$ )?(?:[A-Z_]+=\S+|etl|python3?|pip|duckdb|curl|spark-submit|import|from \w+ import)\b.*"
 )
 
 ALL = [block for page in PAGES for block in blocks(page) if page.name not in OF_THEIR_OWN]
@@ -77,7 +77,7 @@ def test_the_examples_run(
         run_example(block, place, commands)
 
 
-@pytest.mark.parametrize("block", [block for block in EXAMPLES if block.mark], ids=str)
+@pytest.mark.parametrize("block", [block for block in ALL if block.mark], ids=str)
 def test_an_example_that_is_not_run_here_says_why(block: Block) -> None:
     kind, _, rest = block.mark.partition(" ")
     if kind == "run":
