@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from .conftest import REPOSITORY
+from .edgar_server import filed, made_filings, serving
 from .pages import PAGES, Block, blocks
 from .quick_command import quick_command
 from .workplaces import fill_bucket, run_example, write_workplace
@@ -64,7 +67,12 @@ def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     "page", [page for page in PAGES if any(runs_here(block) for block in blocks(page))], ids=lambda page: page.name
 )
 def test_the_examples_run(
-    page: Path, workplace: Path, commands: Path, tmp_path: Path, request: pytest.FixtureRequest
+    page: Path,
+    workplace: Path,
+    commands: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One after the other, as somebody does who follows the page."""
     place = shutil.copytree(workplace, tmp_path / "place")
@@ -73,8 +81,13 @@ def test_the_examples_run(
         shutil.rmtree(place / "output")
     if any("s3://" in block.text for block in chosen):
         fill_bucket(request.getfixturevalue("storage"), place)
-    for block in chosen:
-        run_example(block, place, commands)
+    with ExitStack() as opened:
+        if any("etl fetch" in block.text for block in chosen):
+            later = filed("0000950000-07-000401", "10-D", date(2007, 2, 26), "No report\n")
+            edgar = opened.enter_context(serving([*made_filings(), later]))
+            monkeypatch.setenv("ETL_FETCH_BASE_URL", edgar.url)
+        for block in chosen:
+            run_example(block, place, commands)
 
 
 @pytest.mark.parametrize("block", [block for block in ALL if block.mark], ids=str)
