@@ -39,9 +39,10 @@ def write_workplace(place: Path) -> Path:
 
 
 def fill_bucket(storage: Storage, place: Path) -> None:
-    """What the pages speak of in object storage: `s3://bucket/inbox`, and an archive in `s3://bucket/feeds`."""
+    """What the pages speak of in object storage: `s3://bucket/inbox`, an archive in `s3://bucket/feeds`, and a lake."""
     bucket = storage.bucket("bucket")
     upload(bucket, "inbox", place / "inbox")
+    upload(bucket, "lake", place / "output")
     feed = place / "feed.zip"
     with zipfile.ZipFile(feed, "w") as archive:
         archive.write(place / "filing.txt", "filing.txt")
