@@ -23,6 +23,7 @@ SHOWN = ("text", "toml")
 # Pages that are run whole by a test of their own, which follows their story.
 OF_THEIR_OWN = {
     "delta.md": "test_delta.py",
+    "questions.md": "questions.py",  # which writes the page with its answers; test_notebooks.py compares
     "readers.md": "test_readers_page.py",
     "tutorial-layout.md": "test_tutorial.py",
 }
@@ -110,7 +111,8 @@ def test_pages_of_a_test_of_their_own_are_run_by_it(page: str, test: str) -> Non
     text = (REPOSITORY / "tests" / test).read_text(encoding="utf-8")
     assert f'PAGE = REPOSITORY / "docs" / "{page}"' in text
     for language in {block.language for block in blocks(REPOSITORY / "docs" / page)} & set(RUN):
-        assert f'examples(PAGE, "{language}")' in text or "PAGE.read_text()" in text, f"{test} leaves out {language}"
+        ways = (f'examples(PAGE, "{language}")', "PAGE.read_text()", "PAGE.write_text(sample_page()")
+        assert any(way in text for way in ways), f"{test} leaves out {language}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
