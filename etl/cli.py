@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from etl import completion
+from etl.command_commands import commands_command
 from etl.command_config import config_command, keep, options_of, origin_of
 from etl.command_datapackage import datapackage_command
 from etl.command_export import export_command
@@ -250,7 +251,10 @@ def compact_command(
     output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
     *,
     partition_by: Annotated[
-        PartitionBy, typer.Option("--partition-by", help="How the files are to be cut.")
+        PartitionBy,
+        typer.Option(
+            "--partition-by", help="How the files are to be cut: deal,date, deal,year or deal.", metavar="KEYS"
+        ),
     ] = PartitionBy.DEAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")] = False,
     workers: Annotated[
@@ -556,6 +560,9 @@ def schema_command(
         show_tables(tables)
     else:
         show_table(tables[0])
+
+
+app.command("commands")(commands_command)
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ _HEAD = """# Ten questions
 
 The questions that analysts ask first, as SQL that DuckDB and Spark answer alike:
 `etl sql output --file examples/questions/01-class-balances-and-factors.sql`, or in Spark over the views of `etl views`.
-Both are tested, cell by cell. [examples/notebooks](../examples/notebooks) has them as notebooks.
+Both are tested, cell by cell. `examples/notebooks` has them as notebooks.
 
 Add a `WHERE` to narrow a question to a deal. Rates and shares are computed, and say so; other figures are as printed.
 A lake may have two reports of one date, where nothing says which of them is later; then questions about a date have the
@@ -114,7 +114,7 @@ def page(lake: Path) -> str:
     for asked in map(question, FILES):
         place = asked.file.relative_to(REPOSITORY).as_posix()
         parts.append(f"## {int(asked.number)}. {asked.title}")
-        parts.append(f"[{place}](../{place}): {asked.about[0].lower()}{asked.about[1:]}")
+        parts.append(f"`{place}`: {asked.about[0].lower()}{asked.about[1:]}")
         parts.append(f"```sql\n{asked.sql}\n```")
         parts.append("\n".join(_table(lake, asked)))
     return "\n\n".join(parts) + "\n"

@@ -42,9 +42,9 @@ class Storage:
             "AWS_ENDPOINT_URL": self.endpoint,
         }
 
-    def bucket(self) -> str:
-        """The name of a new bucket."""
-        name = f"bucket-{uuid.uuid4().hex}"
+    def bucket(self, name: str | None = None) -> str:
+        """The name of a new bucket, by itself one that no other has."""
+        name = name or f"bucket-{uuid.uuid4().hex}"
         urllib.request.urlopen(  # noqa: S310 - on this machine
             urllib.request.Request(f"{self.endpoint}/{name}", method="PUT")  # noqa: S310
         ).close()

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import ast
-import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import duckdb
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import etl
+from etl.cli import app
 from etl.dictionary import checks_page, dictionary_page
 from etl.identities import catalogue
 from etl.schema import LISTS, TABLES, table
+from etl.show_commands import CommandHelp, commands_page, described_commands
 
 from .pages import examples
 from .processes import call_etl
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+PROGRAM = get_command(app)
+assert isinstance(PROGRAM, TyperGroup)
+COMMANDS = described_commands(PROGRAM)
+WRITING = [file for file in sorted((ROOT / "benchmarks").glob("*.py")) if '"--write"' in file.read_text()]
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +54,30 @@ def test_every_column_is_described() -> None:
         assert all(text.endswith(".") for text in descriptions.values()), name
 
 
+def test_the_reference_of_commands_is_current() -> None:
+    page = (ROOT / "docs" / "commands.md").read_text()
+    assert page == commands_page(COMMANDS), "run: etl commands --markdown > docs/commands.md"
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_and_option_is_described(command: CommandHelp) -> None:
+    assert command.text.endswith(".")
+    for name, text in (*command.arguments, *command.options):
+        assert name
+        assert text.split("  [")[0].endswith("."), f"{command.name} {name}"
+
+
+def test_the_page_about_python_has_all_names() -> None:
+    page = (ROOT / "docs" / "python.md").read_text()
+    assert [name for name in etl.__all__ if not re.search(rf"\b{name}\b", page)] == []
+
+
+@pytest.mark.parametrize("benchmark", WRITING, ids=lambda file: file.stem)
+def test_a_page_of_figures_says_its_command(benchmark: Path) -> None:
+    (page,) = set(re.findall(r"puts? (?:it|them) into (docs/[a-z]+\.md)", benchmark.read_text()))
+    assert re.search(rf"python -m benchmarks\.{benchmark.stem}\b.* --write", (ROOT / page).read_text())
+
+
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     (command,) = [block.strip() for block in examples(ROOT / "README.md", "sh") if "pytest" in block]
     assert command in (ROOT / ".ci" / "run").read_text().splitlines()
@@ -62,28 +91,6 @@ def test_the_main_job_of_the_readme_ends_in_a_table(workplace: Path) -> None:
     assert show[0] == ".venv/bin/python"
     done = subprocess.run([sys.executable, *show[1:]], cwd=workplace, capture_output=True, text=True, check=True)
     assert "345199023.00" in done.stdout
-
-
-def test_the_python_example_runs(workplace: Path) -> None:
-    (example,) = examples(ROOT / "README.md", "python")
-    ast.parse(example)
-    environment = {**os.environ, "POLARS_FMT_MAX_ROWS": "3"}
-    subprocess.run([sys.executable, "-c", example], cwd=workplace, check=True, env=environment, capture_output=True)
-
-
-def test_the_sql_example_runs(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = examples(ROOT / "README.md", "sql")
-    monkeypatch.chdir(workplace)
-    assert len(duckdb.connect().execute(example).fetchall()) == 3 * 14
-
-
-def test_the_explanation_is_what_the_program_prints(workplace: Path) -> None:
-    (shown,) = [block for block in examples(ROOT / "README.md", "text") if "read by" in block]
-    command = next(line for line in README.splitlines() if line.startswith("etl explain ")).partition("#")[0]
-    done = call_etl(*command.split()[1:], cwd=workplace)
-    assert done.returncode == 0
-    printed = done.stdout.replace(f"{workplace}/", "")
-    assert shown in printed
 
 
 def test_the_break_is_what_the_program_prints(tmp_path: Path) -> None:
@@ -106,7 +113,8 @@ def test_the_catalogue_of_checks_is_current() -> None:
 
 
 def test_the_reason_codes_are_those_of_the_program() -> None:
-    explained = set(re.findall(r"`([a-z_]+)`", README.split("### Reason codes")[1].split("## Which")[0]))
+    page = (ROOT / "docs" / "reason-codes.md").read_text().split("| --- |")[-1]
+    explained = {code for row in page.splitlines() for code in re.findall("`([a-z_]+)`", row.partition(" | ")[0])}
     source = "".join(file.read_text() for file in (ROOT / "etl").glob("*.py"))
     assert all(f'"{code}"' in source for code in explained)
     rejections = set(re.findall(r'[Rr]eject(?:edError)?\([^"]*"([a-z]+(?:_[a-z]+)+|empty|binary)"', source))

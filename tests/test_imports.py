@@ -143,6 +143,8 @@ ORDER = [
     "show_export",
     "command_export",
     "command_datapackage",
+    "show_commands",
+    "command_commands",
     "cli",
 ]
 # Modules that start processes, or are one.

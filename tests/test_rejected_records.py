@@ -108,8 +108,8 @@ def test_the_view_is_empty_where_nothing_was_rejected(inbox: Path, output: Path)
 
 
 def test_every_reason_keeps_the_numbers_but_those_of_what_is_no_report() -> None:
-    readme = (REPOSITORY / "README.md").read_text().split("### Reason codes")[1].split("## Which")[0]
-    codes = {code for row in readme.splitlines() for code in re.findall("`([a-z_]+)`", row.partition(" | ")[0])}
+    page = (REPOSITORY / "docs" / "reason-codes.md").read_text().split("| --- |")[-1]
+    codes = {code for row in page.splitlines() for code in re.findall("`([a-z_]+)`", row.partition(" | ")[0])}
     assert codes >= OF_REPORTS
     assert codes - OF_REPORTS == {
         *("empty", "binary", "unreadable", "not_a_file", "too_large", "archive_damaged", "archive_encrypted"),
