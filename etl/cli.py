@@ -42,6 +42,7 @@ from etl.logs import LogFormat, event, log_as, log_summary, logs_are, tell
 from etl.logs import Progress as ProgressLines
 from etl.movements import movements
 from etl.new_layouts import new_layout
+from etl.objects import without_secrets
 from etl.partitions import PartitionBy
 from etl.runs import LOCAL, SPARK, run
 from etl.samples import accept, check_samples
@@ -124,7 +125,8 @@ def _program(
 ) -> None:
     """Options of the program itself."""
     file = find_file(config, Path())
-    found = settings(options_of(context.command), file, os.environ)
+    given = {word.partition("=")[0].removeprefix("--") for word in sys.argv[1:] if word.startswith("--")}
+    found = settings(options_of(context.command), file, os.environ, given)
     context.default_map = defaults(found)
     keep(context, found, str(file) if file else None)
 
@@ -209,14 +211,15 @@ def run_command(
         engine=engine,
         lake_format=lake_format,
     )
+    shown = [without_secrets(place) for place in (*inputs, out)]
     with stopping("what was written is whole, run again to finish"):
+        event("watch_started" if watching else "run_started", inputs=shown[:-1], output=shown[-1], engine=engine)
         if watching:
             seconds = EVERY if every is None else every
             said = f"watching {' '.join(inputs)}, every {seconds:g} s; Ctrl-C ends it"
             for summary in watch(inputs, out, layouts, every=seconds, begun=lambda: tell(said), **chosen):
                 _show(summary, as_json=as_json)
             return
-        event("run_started", inputs=inputs, output=out, engine=engine)
         with _progress(shown=sys.stderr.isatty() and not as_json) as progress:
             summary = run(inputs, out, layouts, progress=progress, **chosen)
     _show(summary, as_json=as_json)

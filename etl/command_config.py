@@ -8,21 +8,28 @@ from typing import Annotated, Any
 
 import typer
 
-from etl.configuration import Option, Setting, unknown_variables
+from etl.configuration import Option, Setting, marked_own, unknown_variables
+from etl.objects import without_secrets
 from etl.terminal import printable
 
 _FOUND = "etl.settings"
+# Drafts of layouts go into no lake.
+_OWN = ((("layout", "new"), "out"),)
 
 
-def options_of(command: Any, path: tuple[str, ...] = ()) -> list[Option]:
-    """All options of a command, as typer makes it, and of those below it."""
+def options_of(program: Any) -> list[Option]:
+    """All options of the commands of a program, as typer makes it."""
+    return marked_own(_options(program, ()), _OWN)
+
+
+def _options(command: Any, path: tuple[str, ...]) -> list[Option]:
     found = [
         Option(path, parameter.opts[0].removeprefix("--"), parameter.name, parameter.is_flag, parameter.multiple)
         for parameter in command.params
         if path and parameter.opts[0].startswith("--") and parameter.name != "help"
     ]
     for name, below in getattr(command, "commands", {}).items():
-        found += options_of(below, (*path, name))
+        found += _options(below, (*path, name))
     return found
 
 
@@ -51,16 +58,24 @@ def config_command(
     found, file = context.meta[_FOUND]
     ignored = unknown_variables(options_of(context.find_root().command), os.environ)
     if as_json:
-        settings = [
-            {"command": " ".join(one.option.command), "option": one.option.flag, "value": one.value, "from": one.origin}
-            for one in found
-        ]
+        settings = [dict(zip(("command", "option", "value", "from"), _told(one), strict=True)) for one in found]
         typer.echo(json.dumps({"file": file, "settings": settings, "unknown_variables": ignored}))
         return
     typer.echo(printable(f"file: {file}") if file else "file: none (etl.toml, or [tool.etl] of pyproject.toml)")
     for one in found:
-        command, value = " ".join(one.option.command), one.value
+        value = _shown(one.value)
         text = " ".join(value) if isinstance(value, list) else str(value).lower() if one.option.is_flag else value
-        typer.echo(printable(f"etl {command} --{one.option.flag} {text}  ({one.origin})"))
+        typer.echo(printable(f"etl {' '.join(one.option.command)} --{one.option.flag} {text}  ({one.origin})"))
     if ignored:
         typer.echo(printable(f"ignored, no option is called so: {', '.join(ignored)}"))
+
+
+def _told(one: Setting) -> tuple[Any, ...]:
+    return " ".join(one.option.command), one.option.flag, _shown(one.value), one.origin
+
+
+def _shown(value: Any) -> Any:
+    """A value without what may be a secret."""
+    if isinstance(value, list):
+        return [without_secrets(one) for one in value]
+    return without_secrets(value) if isinstance(value, str) else value

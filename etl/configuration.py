@@ -16,20 +16,26 @@ the file; of each the command's own before that for all.
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from etl.errors import UsageError, first_line
+from etl.objects import without_secrets
 
 FILE, PROJECT_FILE = "etl.toml", "pyproject.toml"
 MAX_BYTES = 1 << 20
 PREFIX = "ETL_"
 # What is no option of a command.
 OTHER_VARIABLES = ("ETL_CONFIG", "ETL_DEBUG", "ETL_LOG")
+
+# Options that a command takes one of: a setting gives way to what the call names.
+EXCLUSIVE = (("csv", "json"), ("date", "from"), ("date", "to"), ("print", "to"))
 
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 
@@ -38,13 +44,15 @@ Command = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Option:
-    """An option of a command: `run --partition-by`, whose value the program calls `name`."""
+    """An option of a command: `run --partition-by`, whose value the program calls `name`. `is_own`: another option of
+    this name means something else, so that none is for all commands."""
 
     command: Command
     flag: str
     name: str
     is_flag: bool = False
     is_list: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,32 +65,65 @@ class Setting:
 
 
 def find_file(named: str | None, folder: Path) -> Path | None:
-    """The file with settings: the one that is named, else that of the folder. Raises UsageError where the named one is
-    not there."""
+    """The file with settings: the one that is named, else that of the folder; the null device is none.
+
+    Raises UsageError where the named one is not there.
+    """
+    if named == os.devnull:
+        return None
     if named:
         if not Path(named).is_file():
-            raise UsageError(f"--config {named}: there is no such file")
+            raise UsageError(f"--config {named}: there is no such file; check the name")
         return Path(named)
     if (own := folder / FILE).is_file():
         return own
     project = folder / PROJECT_FILE
-    return project if project.is_file() and _tool(project) is not None else None
+    return project if _is_ours(project) else None
 
 
-def settings(options: Sequence[Option], file: Path | None, environment: Mapping[str, str]) -> list[Setting]:
-    """The values that stand in for options, one for each that has any.
+def _is_ours(project: Path) -> bool:
+    """Whether a project has settings for us. One that cannot be read, and does not speak of us, is not our matter."""
+    try:
+        return project.is_file() and _tool(project) is not None
+    except UsageError:
+        try:
+            with project.open("rb") as stream:
+                if b"tool.etl" not in stream.read(MAX_BYTES):
+                    return False
+        except OSError:
+            return False
+        raise
+
+
+def settings(
+    options: Sequence[Option], file: Path | None, environment: Mapping[str, str], given: Collection[str] = ()
+) -> list[Setting]:
+    """The values that stand in for options, one for each that has any; but for those that exclude what the call gives:
+    `given` are the flags of that.
 
     Raises UsageError, with the place, for a key that is no option, or a value that is not of its kind.
     """
     found: dict[Option, Setting] = {}
     for setting in (*(_from_file(options, file) if file else ()), *_from_environment(options, environment)):
         found[setting.option] = setting
-    return list(found.values())
+    excluded = {other for pair in EXCLUSIVE for flag, other in (pair, pair[::-1]) if flag in given}
+    return [setting for option, setting in found.items() if option.flag not in excluded - set(given)]
+
+
+def marked_own(options: Sequence[Option], own: Collection[tuple[Command, str]]) -> list[Option]:
+    """The options, those marked that share their name with one of another kind, and those that are named here."""
+    kinds: dict[str, set[tuple[bool, bool]]] = {}
+    for option in options:
+        kinds.setdefault(option.flag, set()).add((option.is_flag, option.is_list))
+    return [
+        replace(option, is_own=len(kinds[option.flag]) > 1 or (option.command, option.flag) in own)
+        for option in options
+    ]
 
 
 def unknown_variables(options: Sequence[Option], environment: Mapping[str, str]) -> list[str]:
     """Variables that begin as ours do, and that nothing reads."""
-    known = {*OTHER_VARIABLES, *(name for option in options for name in _variables(option))}
+    known = {*OTHER_VARIABLES, *(name for option in options for name in variables(option))}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
@@ -116,7 +157,11 @@ def _of_table(
         if (*command, key) in commands:
             continue
         of_all = [option for option in options if option.command[: len(command)] == command]
-        fitting = [option for option in of_all if option.flag == key.replace("_", "-")]
+        named = [option for option in of_all if option.flag == key.replace("_", "-")]
+        fitting = [option for option in named if option.command == command or not option.is_own]
+        if named and not fitting:
+            commands_of = ", ".join(f"[{'.'.join(option.command)}]" for option in named)
+            raise UsageError(f"{here}: {key} means something else from command to command; set it in {commands_of}")
         if not fitting:
             raise UsageError(f"{here}: {_unknown(key, command, of_all, commands)}")
         yield from (Setting(option, _value(option, value, f"{here}: {key}"), here) for option in fitting)
@@ -161,11 +206,11 @@ def _value(option: Option, value: Any, place: str) -> Any:
     """A value of a file as the command line would have it."""
     if option.is_flag:
         if not isinstance(value, bool):
-            raise UsageError(f"{place} is {value!r}; write true or false")
+            raise UsageError(f"{place} is {without_secrets(repr(value))}; write true or false")
         return value
     values = value if isinstance(value, list) else [value]
-    if any(not isinstance(one, str | int | float) or isinstance(one, bool) for one in values):
-        raise UsageError(f"{place} is {value!r}; write a text or a number")
+    if any(not isinstance(one, str | int | float | dt.date) or isinstance(one, bool) for one in values):
+        raise UsageError(f"{place} is {without_secrets(repr(value))}; write a text or a number")
     if isinstance(value, list) and not option.is_list:
         raise UsageError(f"{place} has several values; --{option.flag} takes one")
     texts = [str(one) for one in values]
@@ -177,12 +222,12 @@ def _value(option: Option, value: Any, place: str) -> Any:
 
 def _from_environment(options: Sequence[Option], environment: Mapping[str, str]) -> Iterator[Setting]:
     for option in options:
-        for name in _variables(option):
+        for name in variables(option)[option.is_own :]:
             if text := environment.get(name):
                 yield Setting(option, _told(option, text, name), name)
 
 
-def _variables(option: Option) -> tuple[str, str]:
+def variables(option: Option) -> tuple[str, str]:
     """What sets an option: the variable for all commands, then that of its own."""
     flag = option.flag.upper().replace("-", "_")
     return f"{PREFIX}{flag}", f"{PREFIX}{'_'.join((*option.command, '')).upper().replace('-', '_')}{flag}"
@@ -190,10 +235,10 @@ def _variables(option: Option) -> tuple[str, str]:
 
 def _told(option: Option, text: str, name: str) -> Any:
     if option.is_list:
-        return text.split()
+        return text.splitlines()
     if not option.is_flag:
         return text
     word = text.strip().casefold()
     if word not in (*_TRUE, *_FALSE):
-        raise UsageError(f"{name} is {text!r}; write one of {', '.join((*_TRUE, *_FALSE))}")
+        raise UsageError(f"{name} is {without_secrets(repr(text))}; write one of {', '.join((*_TRUE, *_FALSE))}")
     return word in _TRUE

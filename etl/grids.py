@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal
 
 from rich.cells import cell_len
@@ -16,7 +16,11 @@ from etl.terminal import printable
 
 Rows = Sequence[Mapping[str, Any]]
 
+# Grids are as wide as their figures: a terminal that is narrower wraps their lines, and nothing is cut off.
+ANY_WIDTH = 1000
 GAP = 2
+# More digits than any declared type.
+_EXACT = Context(prec=60)
 WORDS_WIDTH = 14
 
 
@@ -56,14 +60,19 @@ def figure(value: Decimal | int | None, places: int | None = None, mark: str = "
     """A number with so many decimals, by default its own; `-` is not printed, `%` marks a fraction."""
     if value is None:
         return Text("-")
-    number = Decimal(value) * (100 if mark else 1)
+    number = scaled(value, mark)
     own = decimals([value], mark) if places is None else places
     return Text(f"{number:{'+' if signed and number else ''},.{own}f}{mark}")
 
 
+def scaled(value: Decimal | int, mark: str) -> Decimal:
+    """A number as it is shown: a fraction that is marked with % a hundred times as large, to the last digit."""
+    return _EXACT.multiply(Decimal(value), 100) if mark else Decimal(value)
+
+
 def decimals(values: Iterable[Decimal | int | None], mark: str = "") -> int:
     """How many decimals these numbers need, without zeros at their end; cents are two."""
-    numbers = [Decimal(value) * (100 if mark else 1) for value in values if value is not None]
+    numbers = [scaled(value, mark) for value in values if value is not None]
     needed = max((len(f"{number:f}".partition(".")[2].rstrip("0")) for number in numbers), default=0)
     return 2 if needed == 1 else needed
 

@@ -17,9 +17,10 @@ from etl.summary import Summary
 from etl.terminal import json_value, printable
 
 _LOG = logging.getLogger("etl")
+_WARNINGS = logging.getLogger("py.warnings")  # what libraries warn of
 _FIELDS, _EVENT = "etl_fields", "etl_event"
 # What people read too; the other events are for machines.
-TOLD, FAILED = "told", "failed"
+TOLD, FAILED, WARNED = "told", "failed", "warning"
 
 
 class LogFormat(StrEnum):
@@ -37,7 +38,7 @@ class _Lines(logging.Formatter):
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         time = dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds")
-        head = {"time": time, "level": record.levelname.lower(), "event": getattr(record, _EVENT, TOLD)}
+        head = {"time": time, "level": record.levelname.lower(), "event": getattr(record, _EVENT, WARNED)}
         said = {"message": record.getMessage()} if record.msg else {}
         return json.dumps({**head, **said, **getattr(record, _FIELDS, {})}, default=json_value)
 
@@ -55,6 +56,8 @@ def log_as(form: LogFormat) -> None:
         handler.setFormatter(_Lines())
         handler.addFilter(_for_people)
     _LOG.handlers[:] = [handler]
+    logging.captureWarnings(form is LogFormat.JSON)
+    _WARNINGS.handlers[:] = [handler] if form is LogFormat.JSON else []
     _LOG.setLevel(logging.INFO)
     _LOG.propagate = False
 

@@ -121,6 +121,13 @@ def has_query(path: str) -> bool:
     return _QUERY.search(path) is not None
 
 
+def without_secrets(text: str) -> str:
+    """A text whose URLs have lost what may be credentials, before an @ or behind a question mark: for what is shown or
+    written down before a URL is refused."""
+    without_users = re.sub(r"://\S*@", "://***@", text)
+    return re.sub(r"(://[^\s?]*\?)\S*", r"\1***", without_users)
+
+
 def with_secrets(scheme: str, mend: str) -> UsageError:
     """The error for a URL that has what may be a secret, none of which it repeats."""
     return UsageError(

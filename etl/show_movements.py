@@ -12,13 +12,10 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
-from etl.grids import Column, Rows, figure, figures, grid_of, texts
+from etl.grids import ANY_WIDTH, Column, Rows, figure, figures, grid_of, texts
 from etl.movements import Movements
 from etl.rules import TOTAL
 from etl.terminal import MIN_WIDTH, OUTCOME_STYLES, hanging, json_value, printable
-
-# Tables are as wide as their figures: a terminal that is narrower wraps their lines, and nothing is cut off.
-_ANY_WIDTH = 1000
 
 
 def movements_as_json(moved: Movements) -> str:
@@ -37,7 +34,7 @@ def movements_as_json(moved: Movements) -> str:
 def show_movements(moved: Movements) -> None:
     """Print all classes and groups and whether they add up, and of the other tables what changed."""
     width = max(MIN_WIDTH, Console().width)
-    console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=_ANY_WIDTH)
+    console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=ANY_WIDTH)
     console.print(printable(moved.deal), style="bold")
     count = len(moved.between)
     for name, report in (("from", moved.before), ("to", moved.after)):

@@ -16,7 +16,7 @@ import polars as pl
 from rich.console import Console
 from rich.text import Text
 
-from etl.grids import Column, Rows, decimals, figures, grid_of, stacked, strips, texts, width_of
+from etl.grids import ANY_WIDTH, Column, Rows, decimals, figures, grid_of, scaled, stacked, strips, texts, width_of
 from etl.outcomes import OUTCOMES
 from etl.overview import History, Series, ShownReport, ShownRow, figure_columns
 from etl.schema import unit_of
@@ -263,7 +263,7 @@ def _grouped(value: Any, places: int, mark: str) -> Text:
     """A number with its thousands parted."""
     if value is None:
         return Text("-")
-    return Text(f"{Decimal(value) * (100 if mark else 1):,.{places}f}{mark}")
+    return Text(f"{scaled(value, mark):,.{places}f}{mark}")
 
 
 def _word(value: Any) -> Text:
@@ -297,8 +297,10 @@ def _told(checks: Sequence[Mapping[str, Any]], width: int) -> Iterator[Text]:
 
 
 def _console() -> tuple[Console, int]:
-    console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
-    return console, max(MIN_WIDTH, console.width)
+    """Where it is printed, and how wide lines should be. What is wider all the same, as one column of long names may
+    be, the terminal wraps: no figure is cut."""
+    width = max(MIN_WIDTH, Console().width)
+    return Console(highlight=False, soft_wrap=True, emoji=False, markup=False, width=ANY_WIDTH), width
 
 
 def _print_strips(columns: Sequence[Column], console: Console, width: int) -> None:

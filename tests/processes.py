@@ -5,11 +5,14 @@ They are as any others, with an exit code and output that goes to no terminal. S
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
@@ -18,6 +21,7 @@ from tempfile import TemporaryDirectory
 from etl import cli
 
 SECONDS = 120
+LINES = 40
 
 
 def forkserver() -> ForkServerContext:
@@ -46,7 +50,8 @@ def on_terminal(*arguments: str | Path, columns: int, **variables: str) -> str:
     """What a terminal of this width gets of a command that does its work."""
     pid, terminal = pty.fork()
     if not pid:
-        os.environ |= {"COLUMNS": str(columns), "TERM": "dumb", **variables}
+        fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, columns, 0, 0))
+        os.environ |= {"COLUMNS": str(columns), "LINES": str(LINES), "TERM": "dumb", **variables}
         program = [sys.executable, "-c", "from etl.cli import main; main()"]
         os.execv(sys.executable, [*program, *map(str, arguments)])  # noqa: S606
     shown = b""

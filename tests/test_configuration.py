@@ -16,7 +16,15 @@ import typer
 import etl
 from etl.cli import app
 from etl.command_config import options_of
-from etl.configuration import Option, defaults, find_file, settings, unknown_variables
+from etl.configuration import (
+    Option,
+    defaults,
+    find_file,
+    marked_own,
+    settings,
+    unknown_variables,
+    variables,
+)
 from etl.errors import UsageError
 
 from .conftest import REPOSITORY
@@ -41,11 +49,11 @@ def test_the_environment_comes_before_the_file_and_each_commands_own_before_that
         "run": {"layouts": "all", "out": "lake", "strict": True},
         "layout": {"test": {"layouts": "drafts"}},
     }
-    given = {"ETL_LAYOUTS": "e", "ETL_RUN_OUT": "o", "ETL_RUN_STRICT": "off", "ETL_CHECK_DEAL": "a b"}
+    given = {"ETL_LAYOUTS": "e", "ETL_RUN_OUT": "o", "ETL_RUN_STRICT": "off", "ETL_CHECK_DEAL": "home equity\nb"}
     assert defaults(settings(OPTIONS, file, given)) == {
         "run": {"layouts": "e", "out": "o", "strict": False},
         "layout": {"test": {"layouts": "e"}},
-        "check": {"deals": ["a", "b"]},
+        "check": {"deals": ["home equity", "b"]},
     }
     origins = {one.option: one.origin for one in settings(OPTIONS, file, {"ETL_RUN_OUT": "o"})}
     assert origins == {
@@ -68,6 +76,47 @@ def test_the_file_is_the_one_that_is_named_else_that_of_the_folder(tmp_path: Pat
     assert find_file(str(project), tmp_path) == project
     with pytest.raises(UsageError, match="nowhere: there is no such file"):
         find_file("nowhere", tmp_path)
+
+
+def test_a_setting_gives_way_to_what_excludes_it(tmp_path: Path) -> None:
+    csv, as_json = Option(("show",), "csv", "as_csv", is_flag=True), Option(("show",), "json", "as_json", is_flag=True)
+    file = _file(tmp_path, "[show]\njson = true\n")
+    assert defaults(settings([csv, as_json], file, {}, ["csv"])) == {}
+    assert defaults(settings([csv, as_json], file, {}, ["deal"])) == {"show": {"as_json": True}}
+
+
+def test_an_option_that_means_something_else_elsewhere_is_set_below_its_command(tmp_path: Path) -> None:
+    flag, folder = Option(("show",), "csv", "as_csv", is_flag=True), Option(("export",), "csv", "csv")
+    drafts = Option(("layout", "new"), "out", "out")
+    options = marked_own([OUT, flag, folder, drafts], [(drafts.command, "out")])
+    with pytest.raises(UsageError, match=r"csv means something else from command to command; set it in \[show\]"):
+        settings(options, _file(tmp_path, "csv = true\n"), {})
+    file = _file(tmp_path, 'out = "lake"\n[show]\ncsv = true\n[export]\ncsv = "folder"\n')
+    told = {"run": {"out": "lake"}, "show": {"as_csv": True}, "export": {"csv": "folder"}}
+    assert defaults(settings(options, file, {"ETL_CSV": "x"})) == told
+    assert defaults(settings(options, None, {"ETL_LAYOUT_NEW_OUT": "x"})) == {"layout": {"new": {"out": "x"}}}
+
+
+def test_a_project_that_does_not_speak_of_us_is_not_our_matter(tmp_path: Path) -> None:
+    project = _file(tmp_path, "[tool.other\n", "pyproject.toml")
+    assert find_file(None, tmp_path) is None
+    project.write_text("[tool.etl.run\n")
+    with pytest.raises(UsageError, match=r"pyproject.toml: is no TOML"):
+        find_file(None, tmp_path)
+    assert find_file(os.devnull, tmp_path) is None
+
+
+def test_nothing_shows_what_may_be_a_secret(tmp_path: Path) -> None:
+    place = "s3://AK1A:SE/KRET@bucket/inbox?sig=SEKRET"
+    _file(tmp_path, f'[run]\nout = "{place}"\nstrict = "{place}"\n')
+    for arguments in (["config"], ["run", "x"], ["run", place, "--out", "lake"]):
+        done = call_etl(*arguments, cwd=tmp_path, ETL_LOG="json")
+        assert (done.returncode, "KRET" in done.stdout + done.stderr) == (2, False)
+    _file(tmp_path, f'[run]\nout = "{place}"\n')
+    for arguments in (["config"], ["config", "--json"], ["run", "x"], ["run", place, "--out", "lake"]):
+        done = call_etl(*arguments, cwd=tmp_path, ETL_LOG="json")
+        assert "KRET" not in done.stdout + done.stderr
+    assert "s3://***@bucket/inbox?***" in call_etl("config", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
@@ -106,7 +155,9 @@ def test_a_wrong_variable_is_told() -> None:
 
 def test_every_option_has_a_variable_of_its_own() -> None:
     options = options_of(typer.main.get_command(app))
-    assert len({(option.command, option.flag) for option in options}) == len(options)
+    own = [variables(option)[1] for option in options]
+    assert len(set(own)) == len(own)
+    assert not set(own) & {variables(option)[0] for option in options}
     assert {("run",), ("layout", "test"), ("sql",)} <= {option.command for option in options}
     assert not {"help", "version", "config", "log"} & {option.flag for option in options}
 

@@ -14,6 +14,7 @@ import duckdb
 import pytest
 
 import etl
+from etl.grids import figure
 
 from .conftest import REPOSITORY
 from .lakes import POISON
@@ -101,6 +102,19 @@ def test_grids_are_cut_into_strips_that_fit(lake: Path, columns: int) -> None:
         shown = [line for line in lines if "328,979,574" in line]
         assert len(shown) == 1
         assert shown[0].startswith(("A-1", "2003-11-17"))
+
+
+def test_no_figure_is_cut_where_a_terminal_is_too_narrow_for_one_column(lake: Path) -> None:
+    shown = on_terminal("show", lake, "2003-he2", "2003-11", columns=30, NO_COLOR="1")
+    assert "…" not in shown
+    assert "4,989,269.00000" in shown
+
+
+def test_figures_have_all_their_digits() -> None:
+    long = Decimal("1234567890123456789012345678.0123456789")
+    assert figure(long).plain == f"{long:,f}"
+    assert figure(Decimal("0.1234567891"), mark="%").plain == "12.34567891%"
+    assert figure(long, mark="%").plain == "123,456,789,012,345,678,901,234,567,801.23456789%"
 
 
 def test_a_report_is_every_value_of_its_tables(lake: Path) -> None:
