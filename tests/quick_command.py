@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from socketserver import StreamRequestHandler, UnixStreamServer
+from tempfile import TemporaryDirectory
 from threading import Thread
 
 from .processes import call_etl
@@ -39,12 +40,13 @@ class _Calls(StreamRequestHandler):
 @contextmanager
 def quick_command(folder: Path) -> Iterator[Path]:
     """The folder of the command, while it can be called."""
-    address = str(folder / "calls")
     etl = str(Path(sys.executable).with_name("etl"))
     command = folder / "etl"
-    command.write_text(_COMMAND.format(python=sys.executable, etl=etl, address=address), encoding="utf-8")
-    command.chmod(0o755)
-    with UnixStreamServer(address, _Calls) as server:
+    # The name of a socket is short, whatever the folders of the tests are called.
+    with TemporaryDirectory(prefix="etl-") as short, UnixStreamServer(f"{short}/calls", _Calls) as server:
+        text = _COMMAND.format(python=sys.executable, etl=etl, address=f"{short}/calls")
+        command.write_text(text, encoding="utf-8")
+        command.chmod(0o755)
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
