@@ -139,6 +139,11 @@ def read_manifest(output: Path) -> Manifest:
     return Manifest(rows, [f"{MANIFEST_FOLDER}/{name}" for name in names], frames[len(names) - len(segments) :])
 
 
+def has_manifest(output: Path) -> bool:
+    """Whether a folder has a list of the documents of its lake."""
+    return next((output / MANIFEST_FOLDER).glob("documents*.parquet"), None) is not None
+
+
 def without_manifest(folder: Path | str) -> LakeError:
     """The error for a lake that has tables and no manifest."""
     return LakeError(

@@ -16,8 +16,10 @@ import polars as pl
 from etl.explain import between_checks
 from etl.identities import between_checks_on, catalogue, checks_on
 from etl.lake import Lake
+from etl.lake_checks import read_reports
+from etl.losses import losses, refuse_losses
 from etl.manifest import REJECTS_FILE
-from etl.month_checks import accrual_days, missing_months, pair_reports
+from etl.month_checks import accrual_days, check_months, missing_months, pair_reports
 from etl.outcomes import OUTCOMES
 from etl.parquet import read_parquet
 from etl.rules import TOTAL
@@ -59,8 +61,10 @@ def deals_of(lake: Lake, deals: Sequence[str] | None = None) -> pl.DataFrame:
 
     `deal`, `deal_name` (of its last report), `first_date`, `last_date`, `reports`, `missing_months` (a list: those
     between its reports of which it should have one, by the interval that `etl check` infers), and the sums of
-    `numbers_found`, `numbers_claimed`, `checks_passed`, `checks_failed`. Raises LakeError for a damaged file.
+    `numbers_found`, `numbers_claimed`, `checks_passed`, `checks_failed` (those within its reports), and `conflicts`:
+    dates with several reports. Raises LakeError for a file that is damaged or lost.
     """
+    refuse_losses(losses(lake, deals, ("reports", "checks")), lake)
     parts = [_deals(lake, group) for group in lake.chunks(deals, REPORTS_AT_A_TIME)]
     return pl.concat(parts) if parts else _deals(lake, [])
 
@@ -86,11 +90,12 @@ def _deals(lake: Lake, deals: Sequence[str]) -> pl.DataFrame:
             first_date=pl.col("distribution_date").min(),
             last_date=pl.col("distribution_date").max(),
             reports=pl.len().cast(pl.Int64),
+            conflicts=(pl.len() - pl.col("distribution_date").n_unique()).cast(pl.Int64),
             **{name: pl.col(name).sum() for name in _COUNTS},
         )
         .join(missing, on="deal", how="left", maintain_order="left")
         .with_columns(pl.col("missing_months").fill_null(pl.lit([], pl.List(pl.String))))
-        .select("deal", "deal_name", "first_date", "last_date", "reports", "missing_months", *_COUNTS)
+        .select("deal", "deal_name", "first_date", "last_date", "reports", "conflicts", "missing_months", *_COUNTS)
     )
 
 
@@ -117,7 +122,8 @@ class Series:
 @dataclass(frozen=True)
 class History:
     """The reports of a deal in the order of their dates (`distribution_date`, `report_id`, `form_type`, `layout`,
-    `source`, `revision_mark`, numbers and checks), and its figures: a value for each report, null where it prints none.
+    `source`, `revision_mark`, numbers, checks, and `months_failed`: checks that fail between it and the distribution
+    before), and its figures: a value for each report, null where it prints none.
     """
 
     deal: str
@@ -130,10 +136,16 @@ class History:
 
 
 def history_of(lake: Lake, deal: str) -> History:
-    """The history of a deal, by its slug. Raises LakeError for a damaged file."""
+    """The history of a deal, by its slug. Raises LakeError for a file that is damaged or lost."""
+    refuse_losses(losses(lake, [deal]), lake)
     reports = lake.read(
         "reports", [deal], columns=["report_id", "form_type", "layout", "source", "revision_mark", *_COUNTS]
     ).sort("distribution_date", "report_id")
+    between = check_months(read_reports(lake, [deal])).filter(pl.col("outcome") == "fail")
+    numbered = lake.read("reports", [deal], columns=["report_id"]).with_row_index("document")
+    broken = between.join(numbered, on="document").group_by("report_id").agg(months_failed=pl.len().cast(pl.Int64))
+    reports = reports.join(broken, on="report_id", how="left", maintain_order="left")
+    reports = reports.with_columns(pl.col("months_failed").fill_null(0))
     place = {report: number for number, report in enumerate(reports["report_id"])}
     found: dict[tuple[str, str, str], list[Any]] = {}
     kinds: dict[tuple[str, str, str], tuple[str, pl.DataType]] = {}
@@ -190,7 +202,8 @@ class ShownReport:
 
 
 def reports_of(lake: Lake, deal: str, date: dt.date) -> list[ShownReport]:
-    """The reports of a deal (its slug) and day. Raises LakeError for a damaged file."""
+    """The reports of a deal (its slug) and day. Raises LakeError for a file that is damaged or lost."""
+    refuse_losses(losses(lake, [deal]).filter(pl.col("distribution_date") == date), lake)
     reports = lake.read("reports", [deal], [date]).sort("report_id")
     tables = {name: lake.read(name, [deal], [date]) for name in SHOWN}
     own = lake.read("checks", [deal], [date]).drop("deal", "distribution_date")

@@ -212,6 +212,20 @@ def file_schema(name: str, partition_by: PartitionBy) -> pa.Schema:
     return pa.schema([PARTITION_COLUMNS[1].arrow, *declared], declared.metadata)
 
 
+def refuse_unlistable(folder: Path) -> None:
+    """Raise LakeError for a folder below a table that cannot be looked into: engines pass over it without a word."""
+    for deal in _names(folder):
+        place = folder / deal
+        for inner in (place, *(place / name for name in _listed(place))):
+            if inner.is_dir() and not os.access(inner, os.R_OK | os.X_OK):
+                raise LakeError(inner, "cannot be listed: Permission denied", "check its rights")
+
+
+def _listed(place: Path) -> list[str]:
+    """What a folder holds, where that is known."""
+    return _names(place) if place.is_dir() and os.access(place, os.R_OK | os.X_OK) else []
+
+
 def _names(folder: Path) -> list[str]:
     """What a folder holds, in order; nothing where there is none."""
     try:

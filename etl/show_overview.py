@@ -97,6 +97,8 @@ def show_deals(deals: pl.DataFrame, rejected: int, output: str) -> None:
     if rows:
         console.print()
         _print_deals(rows, console, width)
+        for line in hanging("", f"checks between months are not among them: etl check {output}", width):
+            console.print(line, style="dim")
     if deals.height > MAX_DEALS_SHOWN:
         told = f"... and {deals.height - MAX_DEALS_SHOWN:,} more deals; --csv, --json or a pipe give all of them"
         console.print(told, style="yellow")
@@ -113,8 +115,10 @@ def _print_deals(rows: Rows, console: Console, width: int) -> None:
         texts("to", (str(row["last_date"]) for row in rows)),
         Column("months missing", [_missing(row["missing_months"]) for row in rows], "right"),
         Column("numbers claimed", [_claimed(row) for row in rows], "right"),
-        Column("checks failed", [_failed(row["checks_failed"]) for row in rows], "right"),
+        Column("checks failed\nwithin reports", [_failed(row["checks_failed"]) for row in rows], "right"),
     ]
+    if any(row["conflicts"] for row in rows):
+        of_each.insert(1, figures("conflicts", rows, "conflicts"))
     named = texts("deal", (row["deal"] for row in rows))
     if width_of([named, *of_each]) <= width:
         console.print(grid_of(named, *of_each))
@@ -122,10 +126,11 @@ def _print_deals(rows: Rows, console: Console, width: int) -> None:
     for row in rows:
         missing = f", missing {', '.join(row['missing_months'])}" if row["missing_months"] else ""
         console.print(Text(printable(row["deal"]), style="bold"))
-        said = f"{row['first_date']} to {row['last_date']}, {_count(row['reports'], 'report')}{missing}"
+        conflicts = f", {_count(row['conflicts'], 'conflict')}" if row["conflicts"] else ""
+        said = f"{row['first_date']} to {row['last_date']}, {_count(row['reports'], 'report')}{conflicts}{missing}"
         for line in hanging("  ", said, width):
             console.print(line)
-        line = Text("  numbers claimed ").append_text(_claimed(row)).append(", checks failed ")
+        line = Text("  numbers claimed ").append_text(_claimed(row)).append(", checks failed within reports ")
         console.print(line.append_text(_failed(row["checks_failed"])))
 
 
@@ -136,18 +141,28 @@ def show_history(history: History) -> None:
         return
     console, width = _console()
     rows = history.reports.to_dicts()
-    console.print(printable(history.deal), style="bold")
-    dates = texts("date", (str(row["distribution_date"]) for row in rows))
+    for line in hanging("", history.deal, width):
+        console.print(line, style="bold")
+    dates = texts("date", _told_apart(rows))
     own = [
         texts("form", (row["form_type"] or "-" for row in rows)),
         texts("report", (row["report_id"] for row in rows)),
         Column("numbers claimed", [_claimed(row) for row in rows], "right"),
-        Column("checks failed", [_failed(row["checks_failed"]) for row in rows], "right"),
+        Column("checks failed\nwithin", [_failed(row["checks_failed"]) for row in rows], "right"),
+        Column("checks failed\nfrom month before", [_failed(row["months_failed"]) for row in rows], "right"),
     ]
     _print_strips([dates, *own], console, width)
     for title, series in _titled(history.series):
         console.print(f"\n{printable(title)}", style="bold")
         _print_strips([dates, *(_over_time(head, one) for head, one in series)], console, width)
+
+
+def _told_apart(rows: Rows) -> Iterator[str]:
+    """The dates of reports; of those that share one, with the beginning of their ids."""
+    shared = Counter(row["distribution_date"] for row in rows)
+    for row in rows:
+        is_shared = shared[row["distribution_date"]] > 1
+        yield f"{row['distribution_date']} {row['report_id'][:4]}" if is_shared else str(row["distribution_date"])
 
 
 def _titled(series: Sequence[Series]) -> Iterator[tuple[str, list[tuple[str, Series]]]]:
@@ -191,7 +206,8 @@ def _print_report(report: ShownReport, console: Console, width: int) -> None:
         for line in hanging("", text, width):
             console.print(line)
     console.print(Text("numbers claimed ").append_text(_claimed(cover)))
-    console.print(_outcomes(report))
+    for line in _outcomes(report).wrap(console, width):
+        console.print(line)
     for name, rows in report.tables.items():
         if rows:
             console.print(f"\n{name}", style="bold")

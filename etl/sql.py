@@ -19,6 +19,7 @@ from typing import Any
 import duckdb
 
 from etl.errors import EtlError, UsageError
+from etl.partitions import refuse_unlistable
 from etl.queries import View, duckdb_view
 from etl.views import find_views
 from etl.workers import result_of
@@ -94,6 +95,8 @@ def _make_views(database: duckdb.DuckDBPyConnection, views: Sequence[View], quer
     for view in views:
         # The functions `query` and `query_table` make up names from pieces.
         named = view.name in query or "query" in query
+        if named:
+            refuse_unlistable(Path(view.folder))
         try:
             database.execute(duckdb_view(view if named else replace(view, partition=None)))
         except duckdb.Error as error:

@@ -217,6 +217,30 @@ def test_a_wrong_call_is_one_line(tmp_path: Path, arguments: list[str], told: st
     assert (ended["event"], ended["exit_code"]) == ("ended", 2)
 
 
+def test_an_interruption_while_the_program_is_loaded_is_no_traceback(tmp_path: Path) -> None:
+    code = """
+import sys
+from importlib.abc import MetaPathFinder
+class Interrupted(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "polars":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupted())
+from etl.command import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "etl: interrupted\n")
+
+
+def test_a_closed_output_is_no_defect(lake: Path) -> None:
+    etl_command = Path(sys.executable).with_name("etl")
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f"{etl_command} show '{lake}' {closed}"], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert b"defect" not in done.stdout + done.stderr
+
+
 def test_a_call_without_words_says_how_the_program_is_used(tmp_path: Path) -> None:
     done = call_etl(cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")

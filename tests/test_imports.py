@@ -97,6 +97,7 @@ ORDER = [
     "views",
     "sql",
     "lake_checks",
+    "losses",
     "movements",
     "deal_tables",
     "excel_formulas",
@@ -146,12 +147,13 @@ ORDER = [
     "show_commands",
     "command_commands",
     "cli",
+    "command",
 ]
 # Modules that start processes, or are one.
 PROCESSES = ("worker", "workers", "spark_session")
 # Modules that lay out and print what people see.
 PRINTING = (
-    *("cli", "terminal", "grids", "logs", "ending", "completion"),
+    *("cli", "command", "terminal", "grids", "logs", "ending", "completion"),
     *(module for module in ORDER if module.startswith(("show_", "command_"))),
 )
 PACKAGE = REPOSITORY / "etl"

@@ -183,6 +183,40 @@ def test_what_is_not_there_is_one_line(lake: Path, arguments: list[str], told: s
     assert told in done.stderr
 
 
+@pytest.mark.parametrize("table", ["classes", "reports", "checks"])
+def test_rows_that_are_lost_are_not_taken_for_what_is_not_printed(lake: Path, tmp_path: Path, table: str) -> None:
+    shutil.copytree(lake, tmp_path / "lost")
+    next((tmp_path / "lost" / table / f"deal={DEAL}" / "distribution_date=2003-12-15").glob("*")).unlink()
+    for arguments in ([], ["2003-he2"], ["2003-he2", "2003-12"]):
+        done = call_etl("show", tmp_path / "lost", *arguments)
+        if table == "classes" and not arguments:
+            assert done.returncode == 0  # it is not looked at
+            continue
+        said = (done.returncode, done.stdout, len(done.stderr.splitlines()))
+        assert said == ((2, "", 1) if table == "reports" and len(arguments) > 1 else (1, "", 1))
+        assert "2003-12" in done.stderr
+    assert call_etl("show", tmp_path / "lost", "2003-he2", "2003-11").returncode == 0
+
+
+def test_reports_of_one_date_are_told_apart_and_checks_between_months_counted(lake: Path, tmp_path: Path) -> None:
+    shutil.copytree(INBOX, tmp_path / "inbox")
+    report = tmp_path / "inbox" / WRONG
+    (tmp_path / "inbox" / "other.txt").write_text(report.read_text().replace("312,351,414", "312,351,514"))
+    etl.run([tmp_path / "inbox"], tmp_path / "lake")
+    row = _rows(tmp_path / "lake")[0]
+    assert (row["reports"], row["conflicts"]) == ("4", "1")
+    assert "4 reports, 1 conflict" in on_terminal("show", tmp_path / "lake", columns=80)
+    assert "1 conflict" not in on_terminal("show", lake, columns=80)
+    shown = on_terminal("show", tmp_path / "lake", "2003-he2", columns=80).splitlines()
+    ids = {
+        row["report_id"][:4] for row in _rows(tmp_path / "lake", "2003-he2") if row["distribution_date"] == "2003-12-15"
+    }
+    assert {line.split()[1] for line in shown if line.startswith("2003-12-15")} == ids
+    failed = [int(row["months_failed"]) for row in _rows(tmp_path / "lake", "2003-he2")]
+    breaks = json.loads(call_etl("check", tmp_path / "lake", "--json").stdout)["between_reports"]
+    assert sum(failed) == sum(outcomes.get("fail", 0) for outcomes in breaks.values()) > 0
+
+
 def test_an_empty_lake_and_a_damaged_one(lake: Path, tmp_path: Path) -> None:
     (tmp_path / "inbox").mkdir()
     etl.run([tmp_path / "inbox"], tmp_path / "empty")

@@ -295,3 +295,15 @@ def test_views_of_a_relative_path_have_absolute_paths(lake: Path) -> None:
     done = _etl("views", lake.name, "--print", "duckdb", cwd=lake.parent)
     quoted = str(lake).replace("'", "''")
     assert f"read_parquet('{quoted}/classes/deal=*/distribution_date=*/*.parquet'" in done.stdout
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deal = next((lake / "classes").iterdir())
+    monkeypatch.setattr("etl.partitions.os.access", lambda place, _mode: Path(place) != deal)
+    with (
+        pytest.raises(EtlError, match="cannot be listed: Permission denied; check its rights"),
+        ask(lake, "FROM classes"),
+    ):
+        pass
+    with ask(lake, "FROM pools") as answer:
+        assert list(answer.rows)
