@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from etl import completion
 from etl.ending import stopping
-from etl.errors import OutputError, UsageError
+from etl.errors import UsageError
 from etl.lake import Lake, listed
 from etl.lake_folders import lake_folder
 from etl.page_data import MAX_BREAKS, MAX_DEALS, PageOverview, deal_data, explanations, page_overview
 from etl.show_report import show_report
 from etl.terminal import printable
 from etl.web_page import MAX_DEALS_BYTES, chart_library, packed, web_page
+from etl.whole_files import hold_off, place_of, write_whole
 
 _DEALS = 50
 _TITLE = "What the trustees reported"
@@ -42,7 +40,8 @@ def report_command(
     title: Annotated[str, typer.Option("--title", help="Title of the page.")] = _TITLE,
 ) -> None:
     """Write a lake as one web page that needs nothing beside it: charts, figures, and the lines that print them."""
-    file = _page_file(page)
+    file = place_of("--html", page)
+    hold_off(file, output)
     library = chart_library()
     with stopping("the page was not written"), lake_folder(output, with_sources=True) as folder:
         lake = Lake(folder)
@@ -54,18 +53,8 @@ def report_command(
         said = _left_out(known, full)
         index = {**asdict(known), "left_out": said, **explanations(known.breaks)}
         content = web_page(printable(title), index, held, library)
-        _write(file, content)
+        write_whole(file, content, "name another file")
     show_report(page, len(content), len(known.deals), sum(deal["reports"] for deal in known.deals), said)
-
-
-def _page_file(page: str) -> Path:
-    """The file of the page. Raises UsageError where none can stand there."""
-    if not page:
-        raise UsageError("--html is empty; name the file of the page")
-    file = Path(page)
-    if os.path.isdir(file):  # noqa: PTH112 - no error where that cannot be known
-        raise UsageError(f"--html {page} is a folder; name a file in it")
-    return file
 
 
 def _held(lake: Lake, known: PageOverview) -> tuple[dict[str, str], list[str]]:
@@ -109,16 +98,3 @@ def _left_out(known: PageOverview, full: list[str]) -> list[str]:
 def _are(count: int, name: str) -> str:
     """Such as: 3 deals are."""
     return f"{count:,} {name} is" if count == 1 else f"{count:,} {name}s are"
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Replace the page whole. Raises OutputError where it cannot be written."""
-    staged = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        staged.write_bytes(content)
-        staged.replace(file)
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror or error}; name another file") from error
-    finally:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -580,17 +581,52 @@ def _broken_calls(lake: Path, folder: Path) -> Iterator[tuple[Sequence[str | Pat
     yield [folder / "nothing", "--html", folder / "a.html"], 2, "there is no such folder"
     yield [empty, "--html", folder / "a.html"], 2, "holds no tables"
     yield [lake, "--html", ""], 2, "--html is empty"
-    yield [lake, "--html", folder], 2, "is a folder; name a file in it"
-    yield [lake, "--html", folder / "no" / "a.html"], 1, "cannot be written"
+    yield [lake, "--html", "-"], 2, "--html -: nothing is written to standard output; name a path"
+    yield [lake, "--html", "s3://bucket/a.html"], 2, "it is written to this machine; name a path"
+    yield [lake, "--html", folder], 2, "is a folder; name a file"
+    yield [lake, "--html", lake / "classes" / "a.html"], 2, "stands in the lake"
+    (folder / "file").touch()
+    yield [lake, "--html", folder / "file" / "a.html"], 1, "cannot be written: what stands above it is no folder"
     yield [lake, "--html", folder / "a.html", "--deal", "nobody"], 2, "no deal fits 'nobody'"
     yield [lake, "--html", folder / "a.html", "--max-deals", "0"], 2, "--max-deals"
 
 
 def test_a_call_that_cannot_be_carried_out_says_why(lake: Path, tmp_path: Path) -> None:
     for arguments, code, said in _broken_calls(lake, tmp_path):
-        done = call_etl("report", *arguments)
+        done = call_etl("report", *arguments, cwd=tmp_path)
         assert (done.returncode, said in done.stderr) == (code, True), done
-        assert not (tmp_path / "a.html").exists()
+        assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["empty", "file"]
+    assert not list(lake.rglob("*.html"))
+
+
+def test_a_place_through_links_stands_where_it_leads(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "tables").symlink_to(lake / "classes")
+    (tmp_path / "linked.html").symlink_to(lake / "classes" / "a.html")
+    for place in ("tables/a.html", "linked.html"):
+        done = call_etl("report", lake, "--html", place, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert f"{place}: stands in the lake" in done.stderr
+    assert not list(lake.rglob("*.html"))
+
+
+def test_only_a_file_is_replaced(lake: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "around").symlink_to("around")
+    for place in ("pipe", "link", "around"):
+        done = call_etl("report", lake, "--html", place, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (2, f"etl: {place}: is no regular file; name a file\n")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["around", "link", "pipe"]
+
+
+def test_folders_above_the_page_are_made_and_a_link_to_a_file_stays(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to("new/folder/page.html")
+    for _ in range(2):
+        assert call_etl("report", lake, "--html", "page.html", cwd=tmp_path).returncode == 0
+        assert (tmp_path / "page.html").is_symlink()
+        assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == ["page.html"]
 
 
 def test_a_lake_without_reports_has_no_page(tmp_path: Path) -> None:
