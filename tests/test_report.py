@@ -547,6 +547,18 @@ def test_a_deal_and_the_coverage_are_bounded(lake: Path, monkeypatch: pytest.Mon
     assert page_overview(source, None, 5).years == known.years[-1:]
 
 
+def test_earlier_reports_that_are_left_out_are_told(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("etl.page_data.MAX_NUMBERS_OF_A_DEAL", 1)
+    _report(monkeypatch, lake, tmp_path / "page.html")
+    (counted, told) = capsys.readouterr().out.splitlines()
+    made_up = next(slug for slug in _deals(tmp_path / "page.html") if not slug.endswith(SEED))
+    assert ": 2 deals, 2 reports, " in counted
+    assert told == f"4 earlier reports are left out, of deals with more numbers than a page holds: {made_up}"
+    assert _index(tmp_path / "page.html")["left_out"] == [told]
+
+
 def test_a_page_that_is_full_says_what_it_leaves_out(
     browser: Browser, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
