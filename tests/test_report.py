@@ -23,6 +23,7 @@ from etl.page_data import deal_data, explanations, page_overview
 from etl.web_page import chart_library, packed, web_page
 
 from .browsers import opened, started_chromium
+from .conftest import REPOSITORY
 from .kit import absc_2003_he2, make_deal, random_style, render, simulate
 from .processes import call_etl
 
@@ -308,6 +309,27 @@ def test_what_is_derived_is_marked_with_its_formula(page: Page) -> None:
     assert page.locator("#source mark").text_content() == "328,979,574"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("0.01005", "1.01%"),  # a float that is a little less, 1.00499...
+        ("0.0100499999", "1.00%"),
+        ("0.82866391", "82.87%"),
+        ("0.99995", "100.00%"),
+        ("0.00005", "0.01%"),
+        ("0.0000499999", "0.00%"),
+        ("0", "0.00%"),
+        ("1", "100.00%"),
+        ("12.5", "1,250.00%"),
+        ("-0.01005", "-1.01%"),
+        ("-0.00004", "0.00%"),
+        ("999999999999999999.0000499999", "99,999,999,999,999,999,900.00%"),
+    ],
+)
+def test_what_is_derived_is_rounded_by_its_digits(page: Page, value: str, shown: str) -> None:
+    assert page.evaluate('value => short({ table: "derived", unit: "fraction", value })', value) == shown
+
+
 def test_a_report_can_be_linked_to(browser: Browser, page_file: Path, lake: Path) -> None:
     (row, *_) = _rows(
         lake, "select deal, report_id, distribution_date from reports where deal not like '%2003-he2' order by 3"
@@ -430,6 +452,25 @@ def test_texts_of_documents_are_texts(browser: Browser, lake: Path, tmp_path: Pa
         assert page.locator("script").count() == 5  # the overview, two deals, the library, the page's own
 
 
+def test_no_name_of_a_deal_is_that_of_a_part_of_the_page(browser: Browser, lake: Path, tmp_path: Path) -> None:
+    source = Lake(lake)
+    known = page_overview(source, None, 1)
+    (slug,) = (deal["slug"] for deal in known.deals)
+    data = deal_data(source, slug, [])
+    parts = ("title", *re.findall(r'id="([^"]+)"', (REPOSITORY / "etl/web/page.html").read_text()))
+    names = {*parts, *(part.partition("-")[2] for part in parts)} - {""}
+    deals = [{**known.deals[0], "slug": name} for name in sorted(names)]
+    index = {**known.__dict__, "deals": deals, "breaks": [], "left_out": [], **explanations([])}
+    named = {name: packed({**data, "slug": name}) for name in names}
+    content = web_page("t", index, named, chart_library())
+    (tmp_path / "page.html").write_bytes(content)
+    with opened(browser, tmp_path / "page.html", "#deal=title") as found:
+        ids = found.page.locator("[id]").evaluate_all("all => all.map((one) => one.id)")
+        assert len(ids) == len(set(ids)) > len(names)
+        assert found.page.locator("#structure tbody tr").count() > 10
+        assert found.complaints == []
+
+
 def test_a_hostile_report_reads_as_text(browser: Browser, tmp_path: Path) -> None:
     """Through the whole program: a name on the cover, and a line of the source."""
     text = render(absc_2003_he2.report()).replace("US Bank, NA", "<img src=x onerror=alert(1)>")
@@ -469,7 +510,7 @@ def test_the_policy_lets_nothing_else_run(browser: Browser, page_file: Path) -> 
 
 def _deals(file: Path) -> dict[str, dict[str, Any]]:
     """What is packed in a page: slug → data."""
-    found = re.findall(r'<script type="application/gzip" id="deal-([^"]+)">([^<]*)</script>', file.read_text())
+    found = re.findall(r'<script type="application/gzip" id="data-([^"]+)">([^<]*)</script>', file.read_text())
     return {slug: json.loads(gzip.decompress(base64.b64decode(data))) for slug, data in found}
 
 
