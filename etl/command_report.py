@@ -54,7 +54,7 @@ def report_command(
         index = {**asdict(known), "left_out": said, **explanations(known.breaks)}
         content = web_page(printable(title), index, held.deals, library)
         write_whole(file, content, "name another file")
-    show_report(page, len(content), len(known.deals), held.reports, said)
+    show_report(file, len(content), len(known.deals), held.reports, said)
 
 
 @dataclass

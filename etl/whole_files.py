@@ -59,7 +59,9 @@ def write_whole(file: Path, data: bytes, mend: str) -> None:
 def _in_the_way(file: Path) -> str | None:
     """What stands at a place and is not to be replaced, as a device or a pipe that others use; None where a regular
     file or nothing stands there, or where that cannot be known."""
-    place = os.path.realpath(file)
-    if os.path.isdir(place):  # noqa: PTH112 - no error where that cannot be known
+    if os.path.isdir(file):  # noqa: PTH112 - no error where that cannot be known
         return "a folder"
-    return "no regular file" if os.path.lexists(place) and not os.path.isfile(place) else None  # noqa: PTH113 - the same
+    place = os.path.realpath(file)
+    # Both, as a pipe has no path that its link could lead to (/dev/stdout), and a link to itself leads nowhere.
+    stands = os.path.exists(file) or os.path.lexists(place)  # noqa: PTH110 - the same
+    return "no regular file" if stands and not os.path.isfile(place) else None  # noqa: PTH113 - the same

@@ -75,6 +75,17 @@ def test_what_is_no_file_is_in_the_way(tmp_path: Path, kind: str) -> None:
     assert (tmp_path / "pipe").is_fifo()
 
 
+def test_a_pipe_or_a_removed_file_that_is_open_is_in_the_way(tmp_path: Path) -> None:
+    """Such as `--html /dev/stdout`: its link leads to no path that could be written."""
+    reads, writes = os.pipe()
+    with os.fdopen(reads), os.fdopen(writes, "w"), (tmp_path / "removed").open("w") as removed:
+        (tmp_path / "removed").unlink()
+        for number in (writes, removed.fileno()):
+            with pytest.raises(OutputError, match=f"/dev/fd/{number}: cannot be written: it is no regular file; "):
+                write_whole(Path(f"/dev/fd/{number}"), b"new", "name another")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_place_in_the_lake_is_known_by_name_and_by_links(lake: Path, tmp_path: Path) -> None:
     """A table may be a link to another disk: what is written below its name is still a part of the lake."""
     before = hashes(lake, but="")
