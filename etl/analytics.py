@@ -21,7 +21,6 @@ from etl.month_checks import accrual_days, pair_reports
 # powers of decimals, hence Python's: with so many digits on the way, and so many places behind the point in the end.
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _PLACES = Decimal(1).scaleb(-10)
-_LARGEST = Decimal(10) ** 28
 _MONTHS_OF_A_YEAR = 12
 
 SCHEMA = pl.Schema(
@@ -52,16 +51,16 @@ class Derived:
 
 
 def factor(ending_balance: Decimal, original_balance: Decimal) -> Decimal:
-    """What is left of the original balance, as a fraction."""
-    return _quotient(ending_balance, original_balance, "the original balance is zero")
+    """What is left of the original balance, as a fraction: above one where interest was added to the balance."""
+    return _left(ending_balance) / _whole(original_balance, "original")
 
 
 def smm(beginning_balance: Decimal, scheduled_principal: Decimal, ending_balance: Decimal) -> Decimal:
     """The part of the scheduled balance that went before its time in a month, whether prepaid or lost."""
-    scheduled = beginning_balance - scheduled_principal
-    if ending_balance > scheduled:
+    scheduled = _whole(_whole(beginning_balance, "beginning") - scheduled_principal, "scheduled")
+    if _left(ending_balance) > scheduled:
         raise NotDefinedError("the balance ends above the scheduled one, so something was added to the pool")
-    return _quotient(scheduled - ending_balance, scheduled, _NO_BALANCE)
+    return (scheduled - ending_balance) / scheduled
 
 
 def cpr(beginning_balance: Decimal, scheduled_principal: Decimal, ending_balance: Decimal) -> Decimal:
@@ -71,8 +70,11 @@ def cpr(beginning_balance: Decimal, scheduled_principal: Decimal, ending_balance
 
 def mdr(beginning_balance: Decimal, liquidation_proceeds: Decimal, realized_loss: Decimal) -> Decimal:
     """The part of the balance that was liquidated in a month."""
+    whole = _whole(beginning_balance, "beginning")
     liquidated = _liquidated(liquidation_proceeds, realized_loss)
-    return _quotient(liquidated, beginning_balance, "the beginning balance is zero")
+    if liquidated > whole:
+        raise NotDefinedError("proceeds and losses are more than the beginning balance, so they are no part of it")
+    return liquidated / whole
 
 
 def cdr(beginning_balance: Decimal, liquidation_proceeds: Decimal, realized_loss: Decimal) -> Decimal:
@@ -83,10 +85,11 @@ def cdr(beginning_balance: Decimal, liquidation_proceeds: Decimal, realized_loss
 def severity(liquidation_proceeds: Decimal, realized_loss: Decimal) -> Decimal:
     """The part of the liquidated balance that was lost."""
     liquidated = _liquidated(liquidation_proceeds, realized_loss)
-    return _quotient(realized_loss, liquidated, "nothing was liquidated")
+    if liquidated == 0:
+        raise NotDefinedError("nothing was liquidated")
+    return realized_loss / liquidated
 
 
-_NO_BALANCE = "the scheduled balance is zero"
 _STANDARD = "The Bond Market Association (now SIFMA), Uniform Practices, chapter SF, Standard Formulas"
 _AT_LIQUIDATION = "counted when loans are liquidated: what is recovered and what is lost is the balance that goes"
 _SPEED = ("beginning_balance", "scheduled_principal", "ending_balance")
@@ -205,11 +208,21 @@ def _computed(derived: Derived, inputs: tuple[Decimal | None, ...], months: int)
             value = derived.compute(*inputs)
     except NotDefinedError as error:
         return None, str(error)
-    return (
-        (None, "it has more digits than are held")
-        if abs(value) >= _LARGEST
-        else (_EXACT.quantize(value, _PLACES), None)
-    )
+    return _EXACT.quantize(value, _PLACES), None
+
+
+def _whole(balance: Decimal, name: str) -> Decimal:
+    """A balance that something can be a part of."""
+    if balance <= 0:
+        raise NotDefinedError(f"the {name} balance is {'below zero' if balance else 'zero'}")
+    return balance
+
+
+def _left(ending_balance: Decimal) -> Decimal:
+    """A balance that can be left of another."""
+    if ending_balance < 0:
+        raise NotDefinedError("the ending balance is below zero")
+    return ending_balance
 
 
 def _liquidated(proceeds: Decimal, loss: Decimal) -> Decimal:
@@ -219,12 +232,6 @@ def _liquidated(proceeds: Decimal, loss: Decimal) -> Decimal:
     return proceeds + loss
 
 
-def _quotient(part: Decimal, whole: Decimal, otherwise: str) -> Decimal:
-    if whole == 0:
-        raise NotDefinedError(otherwise)
-    return part / whole
-
-
 def _of_a_year(monthly: Decimal) -> Decimal:
-    """What a rate of each month is in a year."""
+    """What a rate of each month is in a year. It must lie between 0 and 1: an even power makes one above look right."""
     return 1 - (1 - monthly) ** _MONTHS_OF_A_YEAR

@@ -13,10 +13,9 @@ from etl.deal_tables import deal_tables
 from etl.errors import UsageError
 from etl.lake import Lake
 from etl.lake_folders import lake_folder
-from etl.objects import is_url
 from etl.schema import TABLES
 from etl.show_export import show_csv, show_workbook
-from etl.whole_files import write_whole
+from etl.whole_files import hold_off, place_of, write_whole
 from etl.workbook import needs_excel, workbook
 
 _ANOTHER = "name another place"
@@ -55,7 +54,9 @@ def export_command(
     book = None if xlsx is None else _book(xlsx)
     files = {} if csv is None else _csv_places(csv)
     for file in (*([] if book is None else [book]), *files.values()):
-        _hold_off(file, output, force=force)
+        hold_off(file, output)
+        if file.exists() and not force:
+            raise UsageError(f"{file}: is there already; --force replaces it")
     with lake_folder(output) as folder:
         lake = Lake(folder)
         slug = lake.find_deal(deal)
@@ -75,7 +76,7 @@ def export_command(
 def _book(given: str) -> Path:
     """The file of the workbook. Raises UsageError where the call cannot mean one."""
     needs_excel()
-    place = _place("--xlsx", given)
+    place = place_of("--xlsx", given)
     if place.suffix.lower() != ".xlsx":
         raise UsageError(f"--xlsx {given}: spreadsheets go by the name; name a file that ends in .xlsx")
     return place
@@ -83,23 +84,5 @@ def _book(given: str) -> Path:
 
 def _csv_places(given: str) -> dict[str, Path]:
     """The file of each table."""
-    folder = _place("--csv", given)
+    folder = place_of("--csv", given)
     return {name: folder / f"{name}.csv" for name in TABLES}
-
-
-def _place(option: str, given: str) -> Path:
-    if not given:
-        raise UsageError(f"{option} is empty; name what is to be written")
-    if is_url(given):
-        raise UsageError(f"{option} {given}: an export is written to this machine; name a path")
-    return Path(given)
-
-
-def _hold_off(file: Path, output: str, *, force: bool) -> None:
-    """Raise UsageError where a file would stand in the lake, or over something that is not to be replaced."""
-    if not is_url(output) and file.resolve().is_relative_to(Path(output).resolve()):
-        raise UsageError(f"{file}: stands in the lake, where readers take it for a part; name another place")
-    if file.is_dir():
-        raise UsageError(f"{file}: is a folder; name a file")
-    if file.exists() and not force:
-        raise UsageError(f"{file}: is there already; --force replaces it")

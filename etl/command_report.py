@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import typer
 
 from etl import completion
 from etl.ending import stopping
-from etl.errors import OutputError, UsageError
+from etl.errors import UsageError
 from etl.lake import Lake, listed
 from etl.lake_folders import lake_folder
 from etl.page_data import MAX_BREAKS, MAX_DEALS, PageOverview, deal_data, explanations, page_overview
 from etl.show_report import show_report
 from etl.terminal import printable
 from etl.web_page import MAX_DEALS_BYTES, chart_library, packed, web_page
+from etl.whole_files import hold_off, place_of, write_whole
 
 _DEALS = 50
 _TITLE = "What the trustees reported"
@@ -42,7 +40,8 @@ def report_command(
     title: Annotated[str, typer.Option("--title", help="Title of the page.")] = _TITLE,
 ) -> None:
     """Write a lake as one web page that needs nothing beside it: charts, figures, and the lines that print them."""
-    file = _page_file(page)
+    file = place_of("--html", page)
+    hold_off(file, output)
     library = chart_library()
     with stopping("the page was not written"), lake_folder(output, with_sources=True) as folder:
         lake = Lake(folder)
@@ -50,51 +49,58 @@ def report_command(
         known = page_overview(lake, chosen, max_deals)
         if not known.deals:
             raise UsageError(f"{output}: holds no report yet; `etl run` reads reports into it")
-        held, full = _held(lake, known)
-        said = _left_out(known, full)
+        held = _held(lake, known)
+        said = _left_out(known, held)
         index = {**asdict(known), "left_out": said, **explanations(known.breaks)}
-        content = web_page(printable(title), index, held, library)
-        _write(file, content)
-    show_report(page, len(content), len(known.deals), sum(deal["reports"] for deal in known.deals), said)
+        content = web_page(printable(title), index, held.deals, library)
+        write_whole(file, content, "name another file")
+    show_report(file, len(content), len(known.deals), held.reports, said)
 
 
-def _page_file(page: str) -> Path:
-    """The file of the page. Raises UsageError where none can stand there."""
-    if not page:
-        raise UsageError("--html is empty; name the file of the page")
-    file = Path(page)
-    if os.path.isdir(file):  # noqa: PTH112 - no error where that cannot be known
-        raise UsageError(f"--html {page} is a folder; name a file in it")
-    return file
+@dataclass
+class _Held:
+    """The deals as they stand in the page, slug → text, and how many reports they have there; those without room for
+    their details; and how many earlier reports of a deal are left out."""
+
+    deals: dict[str, str] = field(default_factory=dict)
+    reports: int = 0
+    full: list[str] = field(default_factory=list)
+    earlier: dict[str, int] = field(default_factory=dict)
 
 
-def _held(lake: Lake, known: PageOverview) -> tuple[dict[str, str], list[str]]:
-    """The deals as they stand in the page, as long as there is room; and those for which there was none."""
-    held: dict[str, str] = {}
-    full: list[str] = []
+def _held(lake: Lake, known: PageOverview) -> _Held:
+    """The deals, as long as there is room."""
+    held = _Held()
     room = MAX_DEALS_BYTES
-    for deal in known.deals:
-        data = packed(deal_data(lake, deal["slug"], _of(deal["slug"], known.breaks)))
-        if len(data) > room:
-            full.append(deal["slug"])
+    for slug in (deal["slug"] for deal in known.deals):
+        data = deal_data(lake, slug, _of(slug, known.breaks))
+        text = packed(data)
+        if len(text) > room:
+            held.full.append(slug)
             continue
-        held[deal["slug"]] = data
-        room -= len(data)
-    return held, full
+        held.deals[slug] = text
+        held.reports += len(data["reports"])
+        if data["reports_left_out"]:
+            held.earlier[slug] = data["reports_left_out"]
+        room -= len(text)
+    return held
 
 
 def _of(deal: str, breaks: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in breaks if row["deal"] == deal]
 
 
-def _left_out(known: PageOverview, full: list[str]) -> list[str]:
+def _left_out(known: PageOverview, held: _Held) -> list[str]:
     """What the page leaves out, a line for each kind."""
     said = []
     if known.deals_left_out:
         shown = f"shown are the first {len(known.deals):,} by name (--max-deals)"
         said.append(f"{_are(known.deals_left_out, 'more deal')} left out; {shown}")
-    if full:
-        said.append(f"the page is full, and without the details of {listed(full)}; choose fewer with --deal")
+    if held.full:
+        said.append(f"the page is full, and without the details of {listed(held.full)}; choose fewer with --deal")
+    if held.earlier:
+        left = _are(sum(held.earlier.values()), "earlier report")
+        said.append(f"{left} left out, of deals with more numbers than a page holds: {listed(held.earlier)}")
     if known.all_breaks > MAX_BREAKS:
         said.append(
             f"of {known.all_breaks:,} checks that broke the first {MAX_BREAKS:,} are shown; `etl check` has all"
@@ -109,16 +115,3 @@ def _left_out(known: PageOverview, full: list[str]) -> list[str]:
 def _are(count: int, name: str) -> str:
     """Such as: 3 deals are."""
     return f"{count:,} {name} is" if count == 1 else f"{count:,} {name}s are"
-
-
-def _write(file: Path, content: bytes) -> None:
-    """Replace the page whole. Raises OutputError where it cannot be written."""
-    staged = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        staged.write_bytes(content)
-        staged.replace(file)
-    except OSError as error:
-        raise OutputError(f"{file}: cannot be written: {error.strerror or error}; name another file") from error
-    finally:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -10,7 +11,7 @@ from rich.text import Text
 from etl.terminal import printable
 
 
-def show_report(page: str, size: int, deals: int, reports: int, left_out: Sequence[str]) -> None:
+def show_report(page: Path, size: int, deals: int, reports: int, left_out: Sequence[str]) -> None:
     """Print where the page is, what it has and what it leaves out."""
     console = Console(highlight=False, soft_wrap=True, emoji=False, markup=False)
     counted = f"{deals:,} {'deal' if deals == 1 else 'deals'}, {reports:,} {'report' if reports == 1 else 'reports'}"

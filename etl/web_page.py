@@ -30,6 +30,7 @@ _LEVEL = 6
 _SCRIPTS = ("data.js", "source.js", "charts.js", "page.js")
 _HOLE = re.compile(r"\[\[([a-z]+)\]\]")
 _PACKAGE = "uplot-python"
+# The package brings the licence of its own code alone; its copy of uPlot has the copyright, but not the terms.
 _LICENCE = """uPlot, https://github.com/leeoniya/uPlot
 Copyright (c) Leon Sorokin
 
@@ -89,7 +90,7 @@ def web_page(title: str, index: Mapping[str, Any], deals: Mapping[str, str], lib
         "licence": html.escape(_LICENCE),
         "index": _json(index).replace("<", "\\u003c"),
         "deals": "\n".join(
-            f'<script type="application/gzip" id="deal-{html.escape(slug)}">{data}</script>'
+            f'<script type="application/gzip" id="data-{html.escape(slug)}">{data}</script>'
             for slug, data in deals.items()
         ),
         "library": library.script,

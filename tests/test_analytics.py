@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -95,10 +96,20 @@ def test_the_formulas_alone() -> None:
     ("compute", "inputs", "reason"),
     [
         (factor, (5, 0), "the original balance is zero"),
+        (factor, (5, -10), "the original balance is below zero"),
+        (factor, (-5, 10), "the ending balance is below zero"),
         (smm, (100, 100, 0), "the scheduled balance is zero"),
         (smm, (100, 1, 100), "the balance ends above the scheduled one, so something was added to the pool"),
+        (smm, (100, 101, 0), "the scheduled balance is below zero"),
+        (smm, (100, 120, -24), "the scheduled balance is below zero"),  # -0.2 by the formula
+        (smm, (0, -5, 0), "the beginning balance is zero"),
+        (smm, (-100, -200, 50), "the beginning balance is below zero"),
+        (cpr, (100, 0, -5), "the ending balance is below zero"),  # an SMM of 1.05, which a year would hide
         (severity, (0, 0), "nothing was liquidated"),
         (mdr, (0, 5, 1), "the beginning balance is zero"),
+        (mdr, (-100, 5, 1), "the beginning balance is below zero"),
+        (cdr, (100, 120, 30), "proceeds and losses are more than the beginning balance, so they are no part of it"),
+        (cdr, (100, 150, 150), "proceeds and losses are more than the beginning balance, so they are no part of it"),
         (mdr, (100, 5, -1), "proceeds or losses are printed below zero, so they are no balance that was liquidated"),
     ],
 )
@@ -131,13 +142,45 @@ def test_a_month_without_a_report_makes_no_longer_period() -> None:
     assert set(months_of_periods(gone, checks)["months"]) == {1}
 
 
-def test_the_widest_figures_are_held_or_refused() -> None:
-    tiny = CLASS | {"original_balance": Decimal("0.01"), "ending_balance": Decimal("9999999999999999.99")}
-    below = {"beginning_balance": Decimal("10000.01"), "ending_balance": Decimal("-9999999999999999.99")}
-    found = _found([POOL | below], [tiny])
+def test_a_rate_lies_between_nothing_and_all() -> None:
+    """Whatever is printed: a rate above one would look right as that of a year, the power being even."""
+    printed = [Decimal(value) for value in ("-120", "-5", "-0.01", "0", "0.01", "60", "100", "120")]
+    for monthly, annual in ((smm, cpr), (mdr, cdr)):
+        values = [(_value(monthly, inputs), _value(annual, inputs)) for inputs in product(printed, repeat=3)]
+        assert all((month is None) == (year is None) for month, year in values)
+        defined = [(month, year) for month, year in values if month is not None and year is not None]
+        assert len(defined) > 20
+        assert all(0 <= month <= year <= 1 for month, year in defined)
+    severities = [_value(severity, inputs) for inputs in product(printed, repeat=2)]
+    assert all(0 <= value <= 1 for value in severities if value is not None)
+
+
+def _value(compute: Callable[..., Decimal], inputs: tuple[Decimal, ...]) -> Decimal | None:
+    try:
+        return compute(*inputs)
+    except NotDefinedError:
+        return None
+
+
+def test_what_looks_right_and_is_not_is_said() -> None:
+    """100 at the beginning, -5 at the end, 150 liquidated: the formulas give 1.05, 1.0000, 1.5 and 0.99976."""
+    odd = {"beginning_balance": Decimal(100), "scheduled_principal": Decimal(0), "ending_balance": Decimal(-5)}
+    found = _found([POOL | odd | {"liquidation_proceeds": Decimal(120), "realized_loss": Decimal(30)}])
+    more = "proceeds and losses are more than the beginning balance, so they are no part of it"
+    assert found == {
+        **dict.fromkeys(("smm", "cpr"), (None, "the ending balance is below zero")),
+        **dict.fromkeys(("mdr", "cdr"), (None, more)),
+        "loss_severity": (Decimal("0.2000000000"), None),
+    }
+
+
+def test_the_widest_figures_are_held() -> None:
+    widest, least = Decimal("9999999999999999.99"), Decimal("0.01")
+    whole = {"beginning_balance": widest, "scheduled_principal": -widest, "ending_balance": least}
+    found = _found([POOL | whole], [CLASS | {"original_balance": least, "ending_balance": widest}])
     assert found["class_factor"] == (Decimal("999999999999999999.0000000000"), None)
-    assert found["smm"] == (Decimal("1000000000000000000.0000000000"), None)
-    assert found["cpr"] == (None, "it has more digits than are held")
+    assert found["smm"] == found["cpr"] == (Decimal("1.0000000000"), None)
+    assert found["mdr"] == (Decimal("0.0000000000"), None)
 
 
 def test_each_row_has_its_own_key() -> None:

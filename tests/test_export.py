@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 import sys
 from decimal import Decimal
@@ -139,6 +140,7 @@ def test_the_dates_may_be_narrowed(lake: Path, tmp_path: Path, options: list[str
         (["2003-he2", "--xlsx", ""], "--xlsx is empty"),
         (["2003-he2", "--xlsx", "deal.csv"], "ends in .xlsx"),
         (["2003-he2", "--csv", ""], "--csv is empty"),
+        (["2003-he2", "--csv", "-"], "nothing is written to standard output"),
         (["2003-he2", "--xlsx", "s3://bucket/a.xlsx"], "written to this machine"),
         (["2003-he2", "--csv", "s3://bucket/a"], "written to this machine"),
     ],
@@ -165,6 +167,16 @@ def test_a_folder_where_a_file_belongs_is_said(lake: Path, tmp_path: Path) -> No
     (tmp_path / "a.xlsx").mkdir()
     done = call_etl("export", lake, "2003-he2", "--xlsx", "a.xlsx", "--force", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (2, "etl: a.xlsx: is a folder; name a file\n")
+
+
+def test_what_is_no_file_is_not_replaced_even_by_force(lake: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.xlsx")
+    (tmp_path / "pools.csv").symlink_to("pipe.xlsx")
+    for option, place, name in (("--xlsx", "pipe.xlsx", "pipe.xlsx"), ("--csv", ".", "pools.csv")):
+        done = call_etl("export", lake, "2003-he2", option, place, "--force", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (2, f"etl: {name}: is no regular file; name a file\n")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["pipe.xlsx", "pools.csv"]
+    assert (tmp_path / "pipe.xlsx").is_fifo()
 
 
 def test_what_is_there_is_replaced_only_by_force(lake: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from etl.page_data import deal_data, explanations, page_overview
 from etl.web_page import chart_library, packed, web_page
 
 from .browsers import opened, started_chromium
+from .conftest import REPOSITORY
 from .kit import absc_2003_he2, make_deal, random_style, render, simulate
 from .processes import call_etl
 
@@ -307,6 +309,27 @@ def test_what_is_derived_is_marked_with_its_formula(page: Page) -> None:
     assert page.locator("#source mark").text_content() == "328,979,574"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("0.01005", "1.01%"),  # a float that is a little less, 1.00499...
+        ("0.0100499999", "1.00%"),
+        ("0.82866391", "82.87%"),
+        ("0.99995", "100.00%"),
+        ("0.00005", "0.01%"),
+        ("0.0000499999", "0.00%"),
+        ("0", "0.00%"),
+        ("1", "100.00%"),
+        ("12.5", "1,250.00%"),
+        ("-0.01005", "-1.01%"),
+        ("-0.00004", "0.00%"),
+        ("999999999999999999.0000499999", "99,999,999,999,999,999,900.00%"),
+    ],
+)
+def test_what_is_derived_is_rounded_by_its_digits(page: Page, value: str, shown: str) -> None:
+    assert page.evaluate('value => short({ table: "derived", unit: "fraction", value })', value) == shown
+
+
 def test_a_report_can_be_linked_to(browser: Browser, page_file: Path, lake: Path) -> None:
     (row, *_) = _rows(
         lake, "select deal, report_id, distribution_date from reports where deal not like '%2003-he2' order by 3"
@@ -429,6 +452,25 @@ def test_texts_of_documents_are_texts(browser: Browser, lake: Path, tmp_path: Pa
         assert page.locator("script").count() == 5  # the overview, two deals, the library, the page's own
 
 
+def test_no_name_of_a_deal_is_that_of_a_part_of_the_page(browser: Browser, lake: Path, tmp_path: Path) -> None:
+    source = Lake(lake)
+    known = page_overview(source, None, 1)
+    (slug,) = (deal["slug"] for deal in known.deals)
+    data = deal_data(source, slug, [])
+    parts = ("title", *re.findall(r'id="([^"]+)"', (REPOSITORY / "etl/web/page.html").read_text()))
+    names = {*parts, *(part.partition("-")[2] for part in parts)} - {""}
+    deals = [{**known.deals[0], "slug": name} for name in sorted(names)]
+    index = {**known.__dict__, "deals": deals, "breaks": [], "left_out": [], **explanations([])}
+    named = {name: packed({**data, "slug": name}) for name in names}
+    content = web_page("t", index, named, chart_library())
+    (tmp_path / "page.html").write_bytes(content)
+    with opened(browser, tmp_path / "page.html", "#deal=title") as found:
+        ids = found.page.locator("[id]").evaluate_all("all => all.map((one) => one.id)")
+        assert len(ids) == len(set(ids)) > len(names)
+        assert found.page.locator("#structure tbody tr").count() > 10
+        assert found.complaints == []
+
+
 def test_a_hostile_report_reads_as_text(browser: Browser, tmp_path: Path) -> None:
     """Through the whole program: a name on the cover, and a line of the source."""
     text = render(absc_2003_he2.report()).replace("US Bank, NA", "<img src=x onerror=alert(1)>")
@@ -468,7 +510,7 @@ def test_the_policy_lets_nothing_else_run(browser: Browser, page_file: Path) -> 
 
 def _deals(file: Path) -> dict[str, dict[str, Any]]:
     """What is packed in a page: slug → data."""
-    found = re.findall(r'<script type="application/gzip" id="deal-([^"]+)">([^<]*)</script>', file.read_text())
+    found = re.findall(r'<script type="application/gzip" id="data-([^"]+)">([^<]*)</script>', file.read_text())
     return {slug: json.loads(gzip.decompress(base64.b64decode(data))) for slug, data in found}
 
 
@@ -546,6 +588,18 @@ def test_a_deal_and_the_coverage_are_bounded(lake: Path, monkeypatch: pytest.Mon
     assert page_overview(source, None, 5).years == known.years[-1:]
 
 
+def test_earlier_reports_that_are_left_out_are_told(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("etl.page_data.MAX_NUMBERS_OF_A_DEAL", 1)
+    _report(monkeypatch, lake, tmp_path / "page.html")
+    (counted, told) = capsys.readouterr().out.splitlines()
+    made_up = next(slug for slug in _deals(tmp_path / "page.html") if not slug.endswith(SEED))
+    assert ": 2 deals, 2 reports, " in counted
+    assert told == f"4 earlier reports are left out, of deals with more numbers than a page holds: {made_up}"
+    assert _index(tmp_path / "page.html")["left_out"] == [told]
+
+
 def test_a_page_that_is_full_says_what_it_leaves_out(
     browser: Browser, lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -580,17 +634,52 @@ def _broken_calls(lake: Path, folder: Path) -> Iterator[tuple[Sequence[str | Pat
     yield [folder / "nothing", "--html", folder / "a.html"], 2, "there is no such folder"
     yield [empty, "--html", folder / "a.html"], 2, "holds no tables"
     yield [lake, "--html", ""], 2, "--html is empty"
-    yield [lake, "--html", folder], 2, "is a folder; name a file in it"
-    yield [lake, "--html", folder / "no" / "a.html"], 1, "cannot be written"
+    yield [lake, "--html", "-"], 2, "--html -: nothing is written to standard output; name a path"
+    yield [lake, "--html", "s3://bucket/a.html"], 2, "it is written to this machine; name a path"
+    yield [lake, "--html", folder], 2, "is a folder; name a file"
+    yield [lake, "--html", lake / "classes" / "a.html"], 2, "stands in the lake"
+    (folder / "file").touch()
+    yield [lake, "--html", folder / "file" / "a.html"], 1, "cannot be written: what stands above it is no folder"
     yield [lake, "--html", folder / "a.html", "--deal", "nobody"], 2, "no deal fits 'nobody'"
     yield [lake, "--html", folder / "a.html", "--max-deals", "0"], 2, "--max-deals"
 
 
 def test_a_call_that_cannot_be_carried_out_says_why(lake: Path, tmp_path: Path) -> None:
     for arguments, code, said in _broken_calls(lake, tmp_path):
-        done = call_etl("report", *arguments)
+        done = call_etl("report", *arguments, cwd=tmp_path)
         assert (done.returncode, said in done.stderr) == (code, True), done
-        assert not (tmp_path / "a.html").exists()
+        assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["empty", "file"]
+    assert not list(lake.rglob("*.html"))
+
+
+def test_a_place_through_links_stands_where_it_leads(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "tables").symlink_to(lake / "classes")
+    (tmp_path / "linked.html").symlink_to(lake / "classes" / "a.html")
+    for place in ("tables/a.html", "linked.html"):
+        done = call_etl("report", lake, "--html", place, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert f"{place}: stands in the lake" in done.stderr
+    assert not list(lake.rglob("*.html"))
+
+
+def test_only_a_file_is_replaced(lake: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "around").symlink_to("around")
+    for place in ("pipe", "link", "around"):
+        done = call_etl("report", lake, "--html", place, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (2, f"etl: {place}: is no regular file; name a file\n")
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["around", "link", "pipe"]
+
+
+def test_folders_above_the_page_are_made_and_a_link_to_a_file_stays(lake: Path, tmp_path: Path) -> None:
+    (tmp_path / "page.html").symlink_to("new/folder/page.html")
+    for _ in range(2):
+        assert call_etl("report", lake, "--html", "page.html", cwd=tmp_path).returncode == 0
+        assert (tmp_path / "page.html").is_symlink()
+        assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == ["page.html"]
 
 
 def test_a_lake_without_reports_has_no_page(tmp_path: Path) -> None:

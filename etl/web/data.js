@@ -1,6 +1,6 @@
 "use strict";
 // What the page was given, and how its values are written. Values are decimals in texts and stay so; they become
-// numbers only to find their place in a chart.
+// numbers only to find their place in a chart, or how long a bar is.
 
 const index = JSON.parse(document.getElementById("index").textContent);
 
@@ -56,7 +56,7 @@ const unpacked = new Map();
 
 async function dealOf(slug) {
   if (!unpacked.has(slug)) {
-    const packed = document.getElementById(`deal-${slug}`);
+    const packed = document.getElementById(`data-${slug}`);
     unpacked.set(slug, packed ? new Deal(JSON.parse(await unzipped(packed.textContent))) : null);
   }
   return unpacked.get(slug);
@@ -103,10 +103,18 @@ function shifted(text, places) {
   return sign + left + (right ? `.${right}` : "");
 }
 
-// Derived figures have ten places; in a table four of a percentage suffice, the dialog has all.
+// A decimal with so many places, at least one: rounded half up, away from zero, on its digits.
+function rounded(text, places) {
+  const [whole, decimals = ""] = text.replace("-", "").split(".");
+  const kept = BigInt(whole + decimals.slice(0, places).padEnd(places, "0")) + (decimals[places] >= "5" ? 1n : 0n);
+  const digits = String(kept).padStart(places + 1, "0");
+  return `${text.startsWith("-") && kept ? "-" : ""}${digits.slice(0, -places)}.${digits.slice(-places)}`;
+}
+
+// Derived figures have ten places; in tables and charts two of the percentage suffice, the dialog has all.
 function short(figure) {
   if (!figure || figure.table !== "derived" || figure.value === null) return shown(figure);
-  return `${(Number(figure.value) * 100).toFixed(2)}%`;
+  return `${grouped(rounded(shifted(figure.value, 2), 2))}%`;
 }
 
 function words(name) {
