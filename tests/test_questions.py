@@ -180,7 +180,7 @@ def test_shares_and_rates_are_exact(ties: Path) -> None:
     """Half-way cases: division in floating numbers rounds many of them the wrong way."""
     late, worst, lost = (_answer(ties, number) for number in ("03", "06", "04"))
     factors = _answer(ties, "01")
-    found = {
+    found: dict[str, list[tuple[Any, ...]]] = {
         "factor": [(row["factor"], row["ending_balance"], row["original_balance"], 8, 1) for row in factors],
         "share": [(row["percent_of_pool"], row["balance"], row["pool_balance"], 4) for row in late],
         "worst": [(row["percent_60_plus"], row["delinquent_60_plus"], row["pool_balance"], 4) for row in worst],
