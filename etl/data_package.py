@@ -15,12 +15,10 @@ from typing import Any
 from etl.commits import refuse_delta
 from etl.lake import Lake
 from etl.manifest import REJECTS_FILE
-from etl.partitions import REJECTED_RECORDS_FOLDER, SUPERSEDED_FOLDER
+from etl.partitions import DESCRIPTOR, REJECTED_RECORDS_FOLDER, SUPERSEDED_FOLDER
 from etl.schema import CONTRACT_VERSION, PARTITION_COLUMNS, TABLES, Column, Table, table
 from etl.version import __version__
 from etl.whole_files import write_whole
-
-DESCRIPTOR = "datapackage.json"
 
 _PROFILES = "https://datapackage.org/profiles/2.0"
 _MEDIA_TYPE = "application/vnd.apache.parquet"

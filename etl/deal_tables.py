@@ -46,9 +46,14 @@ class DealTables:
 
 def deal_tables(lake: Lake, deal: str, start: str | None = None, end: str | None = None) -> DealTables:
     """The tables of a deal, given by its slug, of the distributions from `start` to `end`: 2003, 2003-11 or 2003-11-17,
-    the whole month or year included. Raises UsageError where none lies between them."""
+    the whole month or year included. Raises UsageError where none lies between them, or where they cannot be meant."""
+    for given in (start, end):
+        if given is not None and not _is_date(given):
+            raise UsageError(f"{quoted(given)} is no date; write such as 2003-11-17, 2003-11 or 2003")
+    if start is not None and end is not None and start[: len(end)] > end:
+        raise UsageError(f"{start} is later than {end}; give the earlier date first")
     every = lake.dates(deal)
-    dates = [date for date in every if _is_between(date, _checked(start), _checked(end))]
+    dates = [date for date in every if _is_between(date, start, end)]
     if not dates:
         between = " ".join(filter(None, (start and f"from {start}", end and f"to {end}")))
         raise UsageError(f"{deal} has no report {between}; it has {listed(every) or 'none at all'}")
@@ -60,7 +65,12 @@ def _is_between(date: dt.date, start: str | None, end: str | None) -> bool:
     return (start is None or start <= text) and (end is None or text[: len(end)] <= end)
 
 
-def _checked(short: str | None) -> str | None:
-    if short is not None and not _SHORT_DATE.fullmatch(short):
-        raise UsageError(f"{quoted(short)} is no date; write such as 2003-11-17, 2003-11 or 2003")
-    return short
+def _is_date(short: str) -> bool:
+    """Whether there is such a year, month or day."""
+    if not _SHORT_DATE.fullmatch(short):
+        return False
+    try:
+        dt.date.fromisoformat(f"{short}-01-01"[: len("2003-11-17")])
+    except ValueError:
+        return False
+    return True

@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from etl.formulas import Figure, Node, Number, Positive, Relation
 
-# What a spreadsheet takes: characters of a formula, and the digits that its numbers carry.
+# What a spreadsheet takes: characters of a formula, arguments of a function, and the digits that its numbers carry.
 MAX_FORMULA = 8192
+MAX_ARGUMENTS = 255
 MAX_DIGITS = 15
 
 _LETTERS = 26
@@ -84,7 +85,14 @@ def sum_of(cells: Iterable[Cell]) -> str:
     ordered = sorted(cells, key=lambda cell: cell.row)
     if not ordered:
         return "0"
-    return ordered[0].reference if len(ordered) == 1 else f"SUM({','.join(_ranges(ordered))})"
+    return ordered[0].reference if len(ordered) == 1 else _sum(list(_ranges(ordered)))
+
+
+def _sum(terms: list[str]) -> str:
+    """The sum of terms: of sums, where they are more than a function takes."""
+    if len(terms) <= MAX_ARGUMENTS:
+        return f"SUM({','.join(terms)})"
+    return _sum([_sum(terms[at : at + MAX_ARGUMENTS]) for at in range(0, len(terms), MAX_ARGUMENTS)])
 
 
 def expression(node: Node, cells_of: Callable[[Figure], Iterable[Cell]]) -> str:

@@ -41,6 +41,10 @@ OUTPUT_FOLDERS = (
     *TABLES, SUPERSEDED_FOLDER, REJECTS_FOLDER, REJECTED_RECORDS_FOLDER, MANIFEST_FOLDER, SOURCES_FOLDER, RUNS_FOLDER,
     VIEWS_FOLDER, WATCHED_FOLDER, STAGING_FOLDER,
 )  # fmt: skip
+# What `etl datapackage` writes into one.
+DESCRIPTOR = "datapackage.json"
+# What is no input of a run where an output folder lies in an inbox. Other files there are: it may be the inbox itself.
+OUTPUT_NAMES = (*OUTPUT_FOLDERS, DESCRIPTOR)
 # In an inbox: where `etl fetch` writes what is not whole yet, and what it has fetched. No document is read there.
 FETCH_FOLDER = ".fetch"
 # One of these stands in every output folder, from the start of its first run: by them an output inside an inbox is

@@ -113,7 +113,7 @@ def _line(sheets: Sheets, check: str, statement: str, sides: _Sides, said: Mappi
     unwritten = said.get("unwritten")
     if not all(cell.is_number for cell in sides.cells):
         unwritten = _TOO_MANY_DIGITS
-    elif len(sides.expected) >= MAX_FORMULA:
+    elif max(len(sides.expected), len(sides.actual)) >= MAX_FORMULA:
         unwritten = _TOO_LONG
     return Line(
         distribution_date=date,

@@ -39,7 +39,7 @@ from etl.manifest import (
 )
 from etl.object_lake import ObjectStore
 from etl.objects import StoredObject, is_url, location_of, refuse_lost_slash
-from etl.partitions import OUTPUT_FOLDERS, PartitionBy
+from etl.partitions import OUTPUT_NAMES, PartitionBy
 from etl.schema import CONTRACT_VERSION, table
 from etl.spark_engine import SparkEngine, split_inputs, with_urls
 from etl.spark_session import spark_session
@@ -153,7 +153,7 @@ def _asked(inputs: Iterable[str | os.PathLike[str]] | Inputs, engine: str) -> tu
         return inputs, []
     given = [os.fspath(path) for path in inputs]
     paths, urls = split_inputs(given) if _is_spark(engine) else (given, [])
-    return replace(find_inputs(paths, OUTPUT_FOLDERS), given=given), urls
+    return replace(find_inputs(paths, OUTPUT_NAMES), given=given), urls
 
 
 def open_lake(output: str, run_id: str, wanted: str | None = None) -> LakeStore:

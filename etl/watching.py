@@ -27,7 +27,7 @@ from etl.layout import Layouts, usable_layouts
 from etl.manifest import REJECTED, Manifest, list_bytes, read_manifest, readers
 from etl.objects import StoredObject, is_store, is_url, place_of
 from etl.parquet import read_parquet
-from etl.partitions import OUTPUT_FOLDERS, SUFFIX, WATCHED_FOLDER, PartitionBy
+from etl.partitions import OUTPUT_NAMES, SUFFIX, WATCHED_FOLDER, PartitionBy
 from etl.runs import LOCAL, check_call, open_lake, run, session
 from etl.schema import arrow_schema
 from etl.stores import LakeStore
@@ -134,7 +134,7 @@ class _Inbox:
         self._due: dict[str, float] = {}
 
     def _list(self) -> Inputs:
-        return find_inputs(self._given, OUTPUT_FOLDERS, may_be_empty=True)
+        return find_inputs(self._given, OUTPUT_NAMES, may_be_empty=True)
 
     def look(self) -> Inputs | None:
         """What is to be read now; None if that is nothing. Raises UsageError."""

@@ -68,6 +68,10 @@ The questions that analysts ask first, as SQL that DuckDB and Spark answer alike
 Both are tested, cell by cell. `examples/notebooks` has them as notebooks.
 
 Add a `WHERE` to narrow a question to a deal. Rates and shares are computed, and say so; other figures are as printed.
+What is computed is exact: rounded once, a half away from zero. DuckDB divides decimals as floating numbers, but its
+remainder is exact; so the part is cut to a multiple of one more digit than is shown, which divides without a rest, and
+then rounded. There is no share of a whole that is nothing or less, nor where the part is 100,000 times the whole.
+
 A lake may have two reports of one date, where nothing says which of them is later; then questions about a date have the
 rows of both. `python -m tests.questions` writes this page; the answers are those of the sample inbox, the first {rows}
 rows, without the columns `deal` and `source_sha256`."""

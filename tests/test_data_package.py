@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -10,7 +11,8 @@ import pytest
 from frictionless import Package
 
 import etl
-from etl.data_package import DESCRIPTOR, data_package
+from etl.data_package import data_package
+from etl.partitions import DESCRIPTOR
 from etl.schema import TABLES, table
 
 from .conftest import REPOSITORY
@@ -89,6 +91,20 @@ def test_a_lake_with_it_stays_a_lake(lake: Path, tmp_path: Path) -> None:
     assert call_etl("sql", output, "SELECT count(*) AS n FROM reports", "--csv").stdout == "n\n7\n"
     assert call_etl("datapackage", output).returncode == 0
     assert hashes(output) == before
+
+
+@pytest.mark.parametrize("place", ["inbox/lake", "inbox"])
+def test_it_is_no_input_where_a_lake_lies_in_its_inbox(tmp_path: Path, place: str) -> None:
+    shutil.copytree(INBOX, tmp_path / "inbox")
+    output = tmp_path / place
+    for _ in range(2):
+        call_etl("run", tmp_path / "inbox", "--out", output)
+        assert call_etl("datapackage", output).returncode == 0
+    (tmp_path / "inbox" / "kept").mkdir()
+    (tmp_path / "inbox" / "kept" / DESCRIPTOR).write_text("{}")
+    summary = etl.run([tmp_path / "inbox"], output)
+    rejected = sorted(Path(str(reject["source"])).relative_to(tmp_path / "inbox") for reject in summary.rejects)
+    assert rejected == [Path("cover-letter_2003-11-18.txt"), Path("kept") / DESCRIPTOR]
 
 
 def test_it_is_the_same_for_every_lake(lake: Path) -> None:

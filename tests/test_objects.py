@@ -24,7 +24,7 @@ from etl.filings import documents_in
 from etl.manifest import read_manifest
 from etl.object_inbox import fits
 from etl.objects import PIECE_BYTES, Location, StoredObject, location_of, place_of
-from etl.partitions import OUTPUT_FOLDERS
+from etl.partitions import OUTPUT_NAMES
 
 from .conftest import REPOSITORY
 from .faults_lakes import write_inbox
@@ -152,9 +152,12 @@ def test_lakes_below_a_prefix_and_marks_of_folders_are_left_out(storage: Storage
     bucket = storage.bucket()
     lake = {f"in/out/{name}/x": b"x" for name in ("_runs", "_manifest", "classes", "_sources")}
     put(bucket, {"in/a.txt": b"text", "in/classes/b.txt": b"text", "in/out/mine.txt": b"text", **lake})
+    put(bucket, {"in/datapackage.json": b"{}", "in/out/datapackage.json": b"{}"})
     storage.put_raw(bucket, "in/folder/")
-    found = find_inputs([f"s3://{bucket}/in"], OUTPUT_FOLDERS).found
-    assert [source_of(item).partition("/in/")[2] for item in found] == ["a.txt", "classes/b.txt", "out/mine.txt"]
+    found = find_inputs([f"s3://{bucket}/in"], OUTPUT_NAMES).found
+    assert [source_of(item).partition("/in/")[2] for item in found] == [
+        "a.txt", "classes/b.txt", "datapackage.json", "out/mine.txt",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["nothing", "nothing/", "nothing/*.txt", ""])

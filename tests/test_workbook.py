@@ -12,11 +12,23 @@ from typing import Any
 
 import polars as pl
 import pytest
+import xlsxwriter
 from openpyxl import load_workbook
 
 import etl
 from etl.deal_tables import DealTables, deal_tables
-from etl.excel_formulas import MAX_DIGITS, Cell, cell_name, column_name, expression, fits, missed, sum_of
+from etl.excel_formulas import (
+    MAX_ARGUMENTS,
+    MAX_DIGITS,
+    MAX_FORMULA,
+    Cell,
+    cell_name,
+    column_name,
+    expression,
+    fits,
+    missed,
+    sum_of,
+)
 from etl.formulas import Figure, parse
 from etl.identities import catalogue
 from etl.lake import Lake
@@ -84,6 +96,22 @@ def test_sums_name_ranges_without_gaps() -> None:
     cells = [Cell("pools", row, 3, Decimal(1)) for row in (7, 2, 3, 4, 9)]
     assert sum_of(cells) == "SUM(pools!D3:D5,pools!D8,pools!D10)"
     assert (sum_of([]), sum_of(cells[:1])) == ("0", "pools!D8")
+
+
+@pytest.mark.parametrize("rows", [255, 256, 300, 700])
+def test_a_sum_of_many_scattered_cells_is_computed(tmp_path: Path, rows: int) -> None:
+    """A function takes 255 arguments at the most."""
+    cells = [Cell("pools", 2 * row, 3, Decimal(row)) for row in range(rows)]
+    formula = sum_of(cells)
+    assert len(formula) < MAX_FORMULA
+    assert all(call.count(",") < MAX_ARGUMENTS for call in re.findall(r"SUM\(([^()]*)\)", formula))
+    with xlsxwriter.Workbook(tmp_path / "sum.xlsx") as book:
+        pools = book.add_worksheet("pools")
+        for cell in cells:
+            pools.write_number(cell.row, cell.column, int(cell.value or 0))
+        book.add_worksheet("sum").write_formula(0, 0, f"={formula}")
+    (file,) = computed([tmp_path / "sum.xlsx"], tmp_path)
+    assert load_workbook(file, data_only=True)["sum"]["A1"].value == sum(range(rows))
 
 
 def test_relations_say_what_is_missed() -> None:

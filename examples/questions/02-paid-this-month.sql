@@ -14,4 +14,4 @@ SELECT
   classes.realized_loss
 FROM classes
 JOIN latest ON classes.deal = latest.deal AND classes.distribution_date = latest.distribution_date
-ORDER BY classes.deal, classes.section NULLS FIRST, classes.class_key
+ORDER BY classes.deal, classes.report_id, classes.section NULLS FIRST, classes.class_key

@@ -1,5 +1,6 @@
 -- How much of the pool is behind, by status and bucket, and how does that move?
--- A row a distribution, status and bucket of the whole deal. The share is computed: balance by ending pool balance.
+-- A row a distribution, status and bucket of the whole deal. The share is computed, exactly: balance by ending pool
+-- balance.
 SELECT
   loans.deal,
   loans.distribution_date,
@@ -8,7 +9,11 @@ SELECT
   loans.loan_count,
   loans.balance,
   pool.ending_balance AS pool_balance,
-  CAST(100 * loans.balance / NULLIF(pool.ending_balance, 0) AS DECIMAL(20, 4)) AS percent_of_pool
+  CASE WHEN 0.00001 * abs(loans.balance) < pool.ending_balance THEN
+    CAST(CAST(
+      (loans.balance - loans.balance % (0.0000001 * pool.ending_balance)) / (0.01 * pool.ending_balance)
+    AS DECIMAL(20, 5)) AS DECIMAL(20, 4))
+  END AS percent_of_pool
 FROM delinquencies AS loans
 JOIN pools AS pool
   ON loans.deal = pool.deal
@@ -16,4 +21,4 @@ JOIN pools AS pool
   AND loans.report_id = pool.report_id
   AND loans.group_id = pool.group_id
 WHERE loans.group_id = 'TOTAL' AND loans.status <> 'outstanding'
-ORDER BY loans.deal, loans.distribution_date, loans.status, loans.bucket NULLS FIRST
+ORDER BY loans.deal, loans.distribution_date, loans.report_id, loans.status, loans.bucket NULLS FIRST

@@ -1,6 +1,6 @@
 -- What has the deal lost, this month and to date, and how fast?
--- A row a distribution. Losses are as printed; the rates are computed: losses of the month by the pool's beginning
--- balance, losses to date by the original balance of the certificates.
+-- A row a distribution. Losses are as printed; the rates are computed, exactly: losses of the month by the pool's
+-- beginning balance, losses to date by the original balance of the certificates.
 WITH losses AS (
   SELECT
     deal,
@@ -23,10 +23,24 @@ SELECT
   losses.distribution_date,
   losses.current_losses,
   losses.losses_to_date,
-  CAST(100 * CAST(losses.current_losses AS DECIMAL(20, 4)) / NULLIF(pools.beginning_balance, 0) AS DECIMAL(20, 6))
-    AS percent_of_pool_this_month,
-  CAST(100 * CAST(losses.losses_to_date AS DECIMAL(20, 4)) / NULLIF(issued.original_balance, 0) AS DECIMAL(20, 6))
-    AS percent_of_issue_to_date
+  pools.beginning_balance AS pool_balance,
+  issued.original_balance,
+  CASE WHEN abs(losses.current_losses) < 100000 * CAST(pools.beginning_balance AS DECIMAL(20, 2)) THEN
+    CAST(CAST(
+      (
+        CAST(losses.current_losses AS DECIMAL(32, 10))
+        - CAST(losses.current_losses AS DECIMAL(32, 10)) % (0.000000001 * pools.beginning_balance)
+      ) / (0.01 * pools.beginning_balance)
+    AS DECIMAL(20, 7)) AS DECIMAL(20, 6))
+  END AS percent_of_pool_this_month,
+  CASE WHEN abs(losses.losses_to_date) < 100000 * CAST(issued.original_balance AS DECIMAL(20, 2)) THEN
+    CAST(CAST(
+      (
+        CAST(losses.losses_to_date AS DECIMAL(32, 10))
+        - CAST(losses.losses_to_date AS DECIMAL(32, 10)) % (0.000000001 * issued.original_balance)
+      ) / (0.01 * issued.original_balance)
+    AS DECIMAL(20, 7)) AS DECIMAL(20, 6))
+  END AS percent_of_issue_to_date
 FROM losses
 LEFT JOIN pools
   ON losses.deal = pools.deal

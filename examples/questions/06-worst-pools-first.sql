@@ -1,6 +1,7 @@
 -- Which deals have most of their pool 60 days or more behind?
 -- A row a deal, by its latest distribution, the worst first. Loans in foreclosure, bankruptcy and real estate owned
--- stand beside: whether the buckets have them too is said in `excludes` of `delinquencies`.
+-- stand beside: whether the buckets have them too is said in `excludes` of `delinquencies`. The share is computed,
+-- exactly.
 WITH latest AS (
   SELECT deal, max(distribution_date) AS distribution_date FROM reports GROUP BY deal
 ),
@@ -21,13 +22,20 @@ shares AS (
   SELECT
     latest.deal,
     latest.distribution_date,
+    behind.report_id,
     behind.delinquent_60_plus,
     behind.foreclosure,
     behind.bankruptcy,
     behind.reo,
     pools.ending_balance AS pool_balance,
-    CAST(100 * CAST(behind.delinquent_60_plus AS DECIMAL(18, 2)) / NULLIF(pools.ending_balance, 0) AS DECIMAL(20, 4))
-      AS percent_60_plus
+    CASE WHEN 0.00001 * abs(behind.delinquent_60_plus) < pools.ending_balance THEN
+      CAST(CAST(
+        (
+          CAST(behind.delinquent_60_plus AS DECIMAL(24, 2))
+          - CAST(behind.delinquent_60_plus AS DECIMAL(24, 2)) % (0.0000001 * pools.ending_balance)
+        ) / (0.01 * pools.ending_balance)
+      AS DECIMAL(20, 5)) AS DECIMAL(20, 4))
+    END AS percent_60_plus
   FROM latest
   JOIN behind ON latest.deal = behind.deal AND latest.distribution_date = behind.distribution_date
   JOIN pools
@@ -36,6 +44,15 @@ shares AS (
     AND behind.report_id = pools.report_id
     AND pools.group_id = 'TOTAL'
 )
-SELECT rank() OVER (ORDER BY percent_60_plus DESC NULLS LAST) AS place, shares.*
+SELECT
+  rank() OVER (ORDER BY percent_60_plus DESC NULLS LAST) AS place,
+  deal,
+  distribution_date,
+  delinquent_60_plus,
+  foreclosure,
+  bankruptcy,
+  reo,
+  pool_balance,
+  percent_60_plus
 FROM shares
-ORDER BY place, deal
+ORDER BY place, deal, report_id
