@@ -12,6 +12,7 @@ import polars as pl
 
 from etl.errors import UsageError
 from etl.lake import Lake, listed, quoted
+from etl.losses import losses, refuse_losses
 from etl.month_checks import Reports
 from etl.schema import TABLES
 
@@ -46,12 +47,16 @@ class DealTables:
 
 def deal_tables(lake: Lake, deal: str, start: str | None = None, end: str | None = None) -> DealTables:
     """The tables of a deal, given by its slug, of the distributions from `start` to `end`: 2003, 2003-11 or 2003-11-17,
-    the whole month or year included. Raises UsageError where none lies between them, or where they cannot be meant."""
+    the whole month or year included. Raises UsageError where none lies between them, or where they cannot be meant,
+    LakeError where rows of one are lost."""
     for given in (start, end):
         if given is not None and not _is_date(given):
             raise UsageError(f"{quoted(given)} is no date; write such as 2003-11-17, 2003-11 or 2003")
     if start is not None and end is not None and start[: len(end)] > end:
         raise UsageError(f"{start} is later than {end}; give the earlier date first")
+    lost = losses(lake, [deal])
+    asked = [_is_between(date, start, end) for date in lost["distribution_date"]]
+    refuse_losses(lost.filter(pl.Series(asked, dtype=pl.Boolean)), lake)
     every = lake.dates(deal)
     dates = [date for date in every if _is_between(date, start, end)]
     if not dates:

@@ -257,3 +257,15 @@ def test_what_is_off_is_told(tmp_path: Path) -> None:
     failed = Lake(tmp_path / "lake").read("reports")["checks_failed"].item()
     done = call_etl("export", tmp_path / "lake", "2003-he2", "--xlsx", "a.xlsx", cwd=tmp_path)
     assert done.stdout == f"a.xlsx  {Decimal(183)} lines of reconciliation, {failed} OFF\n"
+
+
+@pytest.mark.parametrize("table_lost", ["classes", "reports", "pools"])
+def test_rows_that_are_lost_are_not_left_out(lake: Path, tmp_path: Path, table_lost: str) -> None:
+    shutil.copytree(lake, tmp_path / "lost")
+    next((tmp_path / "lost" / table_lost / f"deal={ABSC}" / "distribution_date=2003-12-15").glob("*")).unlink()
+    for option, place in (("--xlsx", "a.xlsx"), ("--csv", "csv")):
+        done = call_etl("export", "lost", "2003-he2", option, place, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+        assert f"{table_lost}/deal={ABSC}/distribution_date=2003-12-15" in done.stderr
+        assert not (tmp_path / place).exists()
+    assert call_etl("export", "lost", "2003-he2", "--date", "2003-11", "--csv", "csv", cwd=tmp_path).returncode == 0
