@@ -151,7 +151,8 @@ def _from_file(options: Sequence[Option], file: Path) -> Iterator[Setting]:
 def _of_table(
     options: Sequence[Option], table: Mapping[str, Any], command: Command, commands: set[Command], place: str
 ) -> Iterator[Setting]:
-    here = f"{place}, [{'.'.join(command)}]" if command else place
+    within = (*(("tool", "etl") if Path(place).name == PROJECT_FILE else ()), *command)
+    here = f"{place}, [{'.'.join(within)}]" if within else place
     below = [(key, value) for key, value in table.items() if (*command, key) in commands]
     for key, value in table.items():
         if (*command, key) in commands:

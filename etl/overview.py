@@ -182,10 +182,12 @@ def _rank(name: str, row: str) -> tuple[int, bool, int]:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """A row of a table: `values` by column, the worst outcome of the checks that use each of them (`marks`; those that
-    do not apply count for nothing), and how all checks of the row came out."""
+    """A row of a table: `key`, the columns that say what it is; `values` by column; `marks`, the worst outcome of the
+    checks that use each of them (those that do not apply count for nothing); and how all checks of the row came out.
+    """
 
     name: str
+    key: Mapping[str, Any]
     values: Mapping[str, Any]
     marks: Mapping[str, str]
     outcomes: Mapping[str, int]
@@ -248,7 +250,8 @@ def _rows(name: str, frame: pl.DataFrame, outcomes: Mapping[tuple[str, str], str
         }
         values = {column: row[column] for column in columns} | ({"unit": row["unit"]} if "unit" in row else {})
         ordered = {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
-        yield ShownRow(row_name(name, row), values, marks, ordered)
+        key = {column: row[column] for column in (*SHOWN[name], "class_type", "label") if column in row}
+        yield ShownRow(row_name(name, row), key, values, marks, ordered)
 
 
 def _checks_on(name: str, row: Mapping[str, Any], column: str) -> set[tuple[str, str]]:

@@ -49,7 +49,7 @@ def reports_as_json(reports: Sequence[ShownReport]) -> str:
         {
             "report": report.report,
             "tables": {
-                name: [{"row": row.name, **row.values, "checks": row.marks} for row in rows]
+                name: [{"row": row.name, **row.key, **row.values, "checks": row.marks} for row in rows]
                 for name, rows in report.tables.items()
             },
             "checks": report.checks,

@@ -70,7 +70,8 @@ def test_the_file_is_the_one_that_is_named_else_that_of_the_folder(tmp_path: Pat
     assert find_file(None, tmp_path) is None
     project.write_text('[tool.etl.run]\nout = "lake"\n[tool.other]\nx = 1\n')
     assert find_file(None, tmp_path) == project
-    assert [one.value for one in settings(OPTIONS, project, {})] == ["lake"]
+    (found,) = settings(OPTIONS, project, {})
+    assert (found.value, found.origin) == ("lake", f"{project}, [tool.etl.run]")
     own = _file(tmp_path, "")
     assert find_file(None, tmp_path) == own
     assert find_file(str(project), tmp_path) == project
