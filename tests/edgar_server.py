@@ -119,6 +119,22 @@ def sleeps(seconds: float) -> Fault:
     return later
 
 
+def drips(status: int, seconds: int, hung_up: threading.Event) -> Fault:
+    """Another answer, of which a byte comes each tenth of a second; notes if nobody wants it any more."""
+
+    def slowly(handler: _Handler, _: bytes) -> None:
+        handler.answer(status, b"", {"Content-Length": str(10 * seconds)})
+        try:
+            for _ in range(10 * seconds):
+                handler.wfile.write(b".")
+                time.sleep(0.1)
+        except ConnectionError:
+            hung_up.set()
+        handler.close_connection = True
+
+    return slowly
+
+
 @dataclass
 class EdgarServer:
     """A running server. `faults` has for a path what goes wrong there, each once, in turn."""

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,6 +55,7 @@ from .edgar_server import (
     Filed,
     answers,
     cuts,
+    drips,
     filed,
     made_filings,
     packs,
@@ -489,9 +491,18 @@ STAYING: list[tuple[Fault, int, str]] = [
     ),
     (answers(403, b"AccessDenied"), 1, "is refused (403); look whether the User-Agent says who you are"),
     (answers(403, OVER_LIMIT), 3, "was asked too often from this address, or does not know the User-Agent (403)"),
+    (
+        answers(403, gzip.compress(OVER_LIMIT), Content_Encoding="gzip"),
+        3,
+        "was asked too often from this address, or does not know the User-Agent (403)",
+    ),
     (answers(503), 3, "answers 503"),
     (answers(503, Retry_After="\xb2"), 3, "answers 503"),
     (answers(503, Retry_After="6"), 1, "answers 503, and asks to wait 6 s"),
+    (answers(503, Retry_After="9" * 5000), 1, "answers 503, and asks to wait more than a day"),
+    (answers(429, Retry_After="1" + "0" * 308), 1, "answers 429, and asks to wait more than a day"),
+    (answers(429, Retry_After="999999999"), 1, "answers 429, and asks to wait more than a day"),
+    (answers(429, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT"), 1, "answers 429, and asks to wait more than a day"),
     (answers(204), 3, "is no submission"),
     (answers(304), 1, "answers 304"),
     (answers(200, PAGE), 1, "is no submission"),
@@ -543,6 +554,14 @@ def test_trouble_that_stays_is_told_and_the_rest_goes_on(tmp_path: Path) -> None
         server.faults.clear()
         assert _fetch(server, tmp_path).count(FETCHED) == len(bad)
     assert _texts(tmp_path) == {f"{filing.number}.txt": filing.text for filing in filings}
+
+
+def test_a_refusal_that_does_not_end_is_not_read_to_its_end(server: EdgarServer, tmp_path: Path) -> None:
+    hung_up = threading.Event()
+    server.faults[f"/submissions/CIK{BANK:010}.json"] = [drips(403, 30, hung_up)]
+    done = fetch(tmp_path, Wanted(ciks=(BANK,)), WHO, edgar_at(server.url), patience=replace(SOON, silence=2))
+    assert done.unlisted[0].endswith("is refused (403); look whether the User-Agent says who you are")
+    assert hung_up.wait(40)
 
 
 def _by_day() -> list[str]:
