@@ -7,6 +7,8 @@ any second than the rate.
 
 from __future__ import annotations
 
+import math
+import re
 import time
 import zlib
 from collections import deque
@@ -30,6 +32,9 @@ _REDIRECTS = 3
 # What the agency's page says to who was too fast.
 _OVER_LIMIT = b"request rate threshold"
 _PAGE_BYTES = 64 * 1024
+# Who is asked to wait longer than that is told so, and not how long.
+_DAY = 86_400.0
+_MOST_DIGITS = 10
 _FORBIDDEN, _MISSING, _GONE, _TOO_MANY, _TIMEOUT, _SERVER = 403, 404, 410, 429, 408, 500
 
 
@@ -160,7 +165,7 @@ class Downloads:
             with self._answer(url) as response:
                 if not response.has_redirect_location:
                     self._refuse(response)
-                    return self._body(response, most)
+                    return self._body(response, most, self._patience.answer)
                 url = str(response.url.join(response.headers["location"]))
             if not self._edgar.serves(url):
                 raise UnservedError(f"leads to {url[:200]}, which is another host; that is not followed")
@@ -194,21 +199,27 @@ class Downloads:
             raise MissingError(f"is not there ({status})")
         pause = _asked_pause(response.headers.get("retry-after"))
         if status == _FORBIDDEN:
-            page = next(response.iter_bytes(_PAGE_BYTES), b"").lower()
-            if pause is not None or _OVER_LIMIT in page:
+            if pause is not None or _OVER_LIMIT in self._page(response).lower():
                 message = "was asked too often from this address, or does not know the User-Agent (403)"
                 raise PassingError(message, self._patience.over_limit if pause is None else pause)
             raise UnservedError("is refused (403); look whether the User-Agent says who you are")
         if status in (_TOO_MANY, _TIMEOUT) or status >= _SERVER:
-            asked = "" if pause is None else f", and asks to wait {pause:,.0f} s"
+            asked = "" if pause is None else f", and asks to wait {_long(pause)}"
             raise PassingError(f"answers {status}{asked}", pause)
         if not response.is_success:
             raise UnservedError(f"answers {status}")
 
-    def _body(self, response: Response, most: int) -> bytes:
+    def _page(self, response: Response) -> bytes:
+        """What a refusal says; nothing where it is long, or takes long."""
+        try:
+            return self._body(response, _PAGE_BYTES, self._patience.silence)
+        except FetchError:
+            return b""
+
+    def _body(self, response: Response, most: int, seconds: float) -> bytes:
         """All bytes of an answer, unpacked. Whether there are as many as were announced, the client looks."""
         pieces: list[bytes] = []
-        size, end = 0, time.monotonic() + self._patience.answer
+        size, end = 0, time.monotonic() + seconds
         announced = response.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > most:
             raise too_large(int(announced), most)
@@ -218,7 +229,7 @@ class Downloads:
             if size > most:
                 raise too_large(size, most)
             if time.monotonic() > end:
-                raise PassingError(f"does not end within {self._patience.answer:g} s")
+                raise PassingError(f"does not end within {seconds:g} s")
         content = b"".join(pieces)
         packed = response.headers.get("content-encoding", "identity").strip().lower()
         if packed == "gzip":
@@ -247,12 +258,16 @@ def too_large(size: int, most: int) -> FetchError:
     return FetchError(f"has {size:,} bytes or more; at most {most:,} are fetched")
 
 
+def _long(pause: float) -> str:
+    return f"{pause:,.0f} s" if pause <= _DAY else "more than a day"
+
+
 def _asked_pause(given: str | None) -> float | None:
-    """The seconds of a header Retry-After, which has a number or a time."""
+    """The seconds of a header Retry-After, which has a number or a time; infinity for a number of many digits."""
     if given is None:
         return None
-    if given.strip().isdecimal():
-        return float(given)
+    if re.fullmatch("[0-9]+", digits := given.strip()):
+        return float(digits) if len(digits) < _MOST_DIGITS else math.inf
     try:
         return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
     except (ValueError, OverflowError):

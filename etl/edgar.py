@@ -18,6 +18,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +36,13 @@ FORMS_OF_ISSUERS = frozenset(("10-D", "10-D/A"))
 FIRST_DAY = date(1993, 1, 1)
 # So many filers are asked for in one request.
 COMPANIES_IN_PAGE = 100
+# An index is read in pieces of about so many bytes, for a text of short lines takes many times its size. A line that is
+# as long is none of an index.
+_PIECE_BYTES = 256 * 1024
+# The filers with the most filings have some hundred pages of them.
+_MOST_PAGES = 1000
+# The names of filers have at most 150 characters. One is held with each filing.
+_MOST_NAME = 1000
 
 LISTED = {
     "accession_number": pl.String,
@@ -49,7 +57,7 @@ _ROW = (
     r"^(?<cik>[0-9]{1,10})\|(?<company_name>[^|]*)\|(?<form_type>[^|]+)\|(?<filed_date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     rf"\|edgar/data/[0-9]{{1,10}}/(?<accession_number>{_ACCESSION})\.txt$"
 )
-_RULE = re.compile(r"^-{20,}[ \t]*$", re.MULTILINE)
+_RULE = re.compile(rb"^-{20,}[ \t]*\r?$", re.MULTILINE)
 _PAGE = re.compile(r"CIK[0-9]{10}-submissions-[0-9]{3,6}\.json")
 _CIK = re.compile(r"(?:CIK)?0*([1-9][0-9]{0,9})", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s@<>(),;]+@[^\s@<>(),;]+\.[A-Za-z]{2,}")
@@ -121,7 +129,8 @@ def user_agent(given: str | None) -> str:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be fetched: filings that fit all that is given, each thing by one of its filers.
+    """What is to be fetched: filings that fit all that is given, number and industry by one of its filers, the name by
+    that or another.
 
     `names` are words of a filer's name, `first` and `last` days of filing.
     """
@@ -207,13 +216,30 @@ class Filer:
 
 def index_listing(content: bytes) -> Listing:
     """The filings in the index of a quarter. Raises FetchError where it is none."""
-    text = content.decode("latin-1").replace("\r\n", "\n")
-    rule = _RULE.search(text)
+    rule = _RULE.search(content)
     if rule is None:
         raise FetchError("is no index of filings: it has no line of hyphens below its head")
-    lines = pl.DataFrame({"line": text[rule.end() :].split("\n")}).filter(pl.col("line").str.strip_chars() != "")
-    rows = lines.select(pl.col("line").str.extract_groups(_ROW)).unnest("line").with_columns(size=None)
-    return _listing(rows)
+    read = [_lines_listing(piece) for piece in _pieces(content, rule.end())]
+    filings = pl.concat([listing.filings for listing in read]) if read else pl.DataFrame(schema=LISTED)
+    return Listing(filings, sum(listing.malformed for listing in read))
+
+
+def _pieces(content: bytes, begin: int) -> Iterator[bytes]:
+    """The lines from there on, some at a time."""
+    while begin < len(content):
+        end = content.find(b"\n", begin + _PIECE_BYTES, begin + 2 * _PIECE_BYTES) + 1
+        if end == 0 and len(content) - begin > 2 * _PIECE_BYTES:
+            raise FetchError(f"is no index of filings: it has a line of more than {_PIECE_BYTES:,} bytes")
+        end = end or len(content)
+        yield content[begin:end]
+        begin = end
+
+
+def _lines_listing(piece: bytes) -> Listing:
+    """The filings in some lines of an index."""
+    lines = pl.DataFrame({"line": piece.decode("latin-1").split("\n")}).select(pl.col("line").str.strip_suffix("\r"))
+    lines = lines.filter(pl.col("line").str.strip_chars() != "")
+    return _listing(lines.select(pl.col("line").str.extract_groups(_ROW)).unnest("line").with_columns(size=None))
 
 
 def filer_listing(content: bytes, cik: int, first: date | None, last: date | None) -> Filer:
@@ -223,13 +249,14 @@ def filer_listing(content: bytes, cik: int, first: date | None, last: date | Non
     files = filings.get("files") or []
     if not isinstance(files, list):
         raise FetchError("is no listing of filings: its pages are no list")
-    named = [_mapping(page) for page in files]
     name, sic = _plain(said.get("name")) or "", said.get("sic")
+    if len(name) > _MOST_NAME:
+        raise FetchError(f"is no listing of filings: its filer has a name of {len(name):,} characters")
     return Filer(
         name,
         sic if isinstance(sic, str) and sic else None,
         _columns_listing(_mapping(filings.get("recent")), cik, name),
-        tuple(_pages(named, cik, first, last)),
+        tuple(_pages(files, cik, first, last)),
     )
 
 
@@ -238,8 +265,12 @@ def page_listing(content: bytes, cik: int, name: str) -> Listing:
     return _columns_listing(_object(content), cik, name)
 
 
-def _pages(named: Sequence[Mapping[str, Any]], cik: int, first: date | None, last: date | None) -> Iterator[str]:
-    for page in named:
+def _pages(files: Sequence[Any], cik: int, first: date | None, last: date | None) -> list[str]:
+    """The names of the pages with filings of these days, each once."""
+    if len(files) > _MOST_PAGES:
+        raise FetchError(f"names {len(files):,} pages with older filings; at most {_MOST_PAGES:,} are asked for")
+    found: dict[str, None] = {}
+    for page in map(_mapping, files):
         name = page.get("name")
         if not isinstance(name, str) or not _PAGE.fullmatch(name) or int(name[3:13]) != cik:
             raise FetchError("names a page with older filings that is none of this filer")
@@ -247,7 +278,8 @@ def _pages(named: Sequence[Mapping[str, Any]], cik: int, first: date | None, las
         too_late = last is not None and begins > last.isoformat()
         too_early = first is not None and ends != "" and ends < first.isoformat()
         if not too_late and not too_early:
-            yield name
+            found[name] = None
+    return list(found)
 
 
 def _columns_listing(columns: Mapping[str, Any], cik: int, name: str) -> Listing:
@@ -294,16 +326,36 @@ def _listing(rows: pl.DataFrame) -> Listing:
 
 def filers_in(content: bytes) -> list[int]:
     """The CIKs in a page of the filers of an industry, in their order. Raises FetchError where it is none."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    elements = etree.iterparse(
+        BytesIO(content), ("start", "end"), resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+    )
+    found: list[int] = []
+    depth = 0  # of entries
     try:
-        root = etree.fromstring(content, parser)
+        for event, element in elements:
+            name = etree.QName(element).localname
+            if event == "start":
+                if element.getparent() is None and name != "feed":
+                    raise FetchError("is no list of filers: it is another document")
+                depth += name == "entry"
+                continue
+            number = _CIK.fullmatch((element.text or "").strip()) if name == "cik" and depth else None
+            found += [int(number[1])] if number else []
+            depth -= name == "entry"
+            _forget(element)
     except etree.XMLSyntaxError as error:
         raise FetchError("is no list of filers: it is no XML") from error
-    if etree.QName(root).localname != "feed":
-        raise FetchError("is no list of filers: it is another document")
-    found = root.xpath("//*[local-name()='entry']//*[local-name()='cik']/text()")
-    numbers = [_CIK.fullmatch(str(text).strip()) for text in found]
-    return [int(number[1]) for number in numbers if number]
+    if len(found) > COMPANIES_IN_PAGE:
+        raise FetchError(f"lists {len(found):,} filers, where {COMPANIES_IN_PAGE} were asked for")
+    return found
+
+
+def _forget(element: etree._Element) -> None:
+    """Let go of an element that has been read, and of what stands before it: so no more is held than its parents."""
+    element.clear()
+    parent = element.getparent()
+    while parent is not None and (before := element.getprevious()) is not None:
+        parent.remove(before)
 
 
 def _object(content: bytes) -> Mapping[str, Any]:
@@ -337,18 +389,17 @@ class Filing:
 def chosen(listed: pl.DataFrame, asked: Wanted, of_industry: Collection[int] | None = None) -> list[Filing]:
     """The filings that fit, each once, in the order of filing.
 
-    One filing may have several filers, each in a row: one of them must have a CIK that is asked for, one a name, and
-    one be of the industry (`of_industry`: the CIKs of all its filers).
+    One filing may have several filers, each in a row. One of them must have a CIK that is asked for and be of the
+    industry (`of_industry`: the CIKs of all its filers); one must have a name, which may be another.
     """
     days = [pl.col("filed_date") >= asked.first] if asked.first else []
     days += [pl.col("filed_date") <= asked.last] if asked.last else []
     fits: list[pl.Expr] = []
-    if asked.ciks:
-        fits.append(pl.col("cik").is_in(list(asked.ciks)))
+    numbers = [set(ciks) for ciks in (asked.ciks or None, of_industry) if ciks is not None]
+    if numbers:
+        fits.append(pl.col("cik").is_in(sorted(set.intersection(*numbers))))
     if asked.names:
         fits.append(pl.any_horizontal(*(_has_words(name) for name in asked.names)))
-    if of_industry is not None:
-        fits.append(pl.col("cik").is_in(sorted(of_industry)))
     rows = listed.filter(pl.col("form_type").is_in(asked.forms), *days)
     rows = rows.filter(*(fit.any().over("accession_number") for fit in fits))
     rows = rows.with_columns(fitting=pl.sum_horizontal(pl.lit(0), *fits))

@@ -9,15 +9,18 @@ A process may be killed anywhere. Then a file is there whole, with its line, or 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from etl.commits import LakeLock, cannot_write
 from etl.documents import MAX_FILE_BYTES, Reject, read_whole
@@ -40,8 +43,11 @@ def inbox_folder(given: str) -> Path:
         raise UsageError("INBOX is no name of a folder; name the folder to fill")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{given}: is a file; name the folder to fill")
-    if any((folder / mark).is_dir() for mark in OUTPUT_MARKS):
-        raise UsageError(f"{given}: is the output of runs; name another folder to fill")
+    place = Path(os.path.realpath(folder))  # which takes links that go round for what they are
+    for above in (place, *place.parents):
+        if any((above / mark).is_dir() for mark in OUTPUT_MARKS):
+            where = "is" if above == place else f"lies within {above}, which is"
+            raise UsageError(f"{given}: {where} the output of runs; name another folder to fill")
     return folder
 
 
@@ -60,6 +66,7 @@ class FetchedFiles:
     def __init__(self, inbox: Path) -> None:
         self.inbox = inbox
         self._folder = inbox / FETCH_FOLDER
+        self._record = self._folder / _RECORD
         self._known: dict[str, str] = {}
 
     @contextmanager
@@ -74,16 +81,15 @@ class FetchedFiles:
         with LakeLock(self._folder, waiting):
             if not is_read_only:
                 self._clear()
-            self._known = dict(_recorded(self._folder / _RECORD))
+            self._known = dict(_recorded(self._record))
             yield
 
     def _clear(self) -> None:
-        record = self._folder / _RECORD
         try:
             for left in self._folder.glob(f"*{_PART}"):
                 left.unlink()
-            if record.exists() and not record.read_bytes().endswith(b"\n"):
-                _append(record, "")  # a line that was not written to its end ends here
+            if not _ends_a_line(self._record):
+                _append(self._record, "")  # a line that was not written to its end ends here
         except OSError as error:
             raise cannot_write(self._folder, error) from error
 
@@ -113,7 +119,7 @@ class FetchedFiles:
         return file if known in (None, file.sha256) else None
 
     def put(self, filing: Filing, content: bytes, url: str) -> FetchedFile:
-        """Put a filing where it belongs. Raises OutputError.
+        """Put a filing where it belongs. Raises OutputError, also where the disk does not give back what was written.
 
         The record is written before the rename: a process that is killed between them leaves a filing that is fetched
         anew, and none that nobody can prove.
@@ -128,11 +134,9 @@ class FetchedFiles:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         try:
-            with part.open("wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            _append(self._folder / _RECORD, json.dumps(said))
+            _write(part, content)
+            _refuse_damage(part, file.sha256)
+            _append(self._record, json.dumps(said))
             part.replace(file.path)
         except OSError as error:
             raise cannot_write(part, error) from error
@@ -140,9 +144,60 @@ class FetchedFiles:
         return file
 
 
-def _append(file: Path, line: str) -> None:
-    with file.open("ab") as stream:
+def _write(part: Path, content: bytes) -> None:
+    """Write a new file, to the disk."""
+    with part.open("xb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+        if hasattr(os, "posix_fadvise"):  # then what is read back comes from the disk, not from memory
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def _refuse_damage(part: Path, sha256: str) -> None:
+    """Read back what was written, and raise OutputError where it is not that."""
+    written = _content(part)
+    if written is None or hashlib.sha256(written).hexdigest() != sha256:
+        part.unlink()
+        raise OutputError(f"{part}: is not what was written when it is read back; check the disk, then fetch again")
+
+
+@contextmanager
+def _opened(record: Path, flags: int) -> Iterator[BinaryIO]:
+    """The record; nothing else that stands in its place is followed, waited for or written to. Raises OSError, and
+    OutputError where something else does."""
+    try:
+        handle = os.open(record, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO, errno.EISDIR):  # a link; a pipe that nobody reads; a folder
+            raise _no_record(record) from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _no_record(record)
+    with os.fdopen(handle, "ab" if flags & os.O_APPEND else "rb") as stream:
+        yield stream
+
+
+def _no_record(record: Path) -> OutputError:
+    return OutputError(f"{record}: is a link, or no file; take it away, then fetch again")
+
+
+def _append(record: Path, line: str) -> None:
+    with _opened(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT) as stream:
         stream.write(f"{line}\n".encode())
+
+
+def _ends_a_line(record: Path) -> bool:
+    """Whether the record ends with a line, or is not there."""
+    try:
+        with _opened(record, os.O_RDONLY) as stream:
+            if stream.seek(0, os.SEEK_END) == 0:
+                return True
+            stream.seek(-1, os.SEEK_END)
+            return stream.read() == b"\n"
+    except FileNotFoundError:
+        return True
 
 
 def _content(path: Path) -> bytes | None:
@@ -160,17 +215,17 @@ def _fault(content: bytes, filing: Filing) -> str | None:
     return None if fault is None else fault.message
 
 
-def _recorded(file: Path) -> Iterator[tuple[str, str]]:
+def _recorded(record: Path) -> Iterator[tuple[str, str]]:
     """Accession number and SHA-256 of each line of the record; a line that was not written to its end says nothing."""
     try:
-        lines = file.read_bytes().split(b"\n")
+        with _opened(record, os.O_RDONLY) as stream:
+            for line in stream:
+                try:
+                    said = json.loads(line)
+                    number, sha256 = str(said["accession_number"]), str(said["sha256"])
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue
+                if re.fullmatch("[0-9a-f]{64}", sha256):
+                    yield number, sha256
     except OSError:
         return
-    for line in lines:
-        try:
-            said = json.loads(line)
-            number, sha256 = str(said["accession_number"]), str(said["sha256"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-        if re.fullmatch("[0-9a-f]{64}", sha256):
-            yield number, sha256

@@ -14,8 +14,8 @@ import polars as pl
 from etl.documents import GZIP, MAX_FILE_BYTES
 from etl.downloads import RATE, Downloads, PassingError, Patience, UnservedError, needs_libraries, unpacked
 from etl.edgar import (
-    LISTED,
     Edgar,
+    Filer,
     Filing,
     Listing,
     Wanted,
@@ -35,8 +35,15 @@ _T = TypeVar("_T")
 # What becomes of a filing: it was fetched; it was there; it is not there, in a dry run; it could not be had; the server
 # did not serve any more when its turn came.
 FETCHED, THERE, WANTED, FAILED, UNTRIED = "fetched", "there", "wanted", "failed", "untried"
-# The index of a quarter has some ten MiB, and a few times as much unpacked; other listings have less.
-MAX_LISTING_BYTES, MAX_INDEX_BYTES = 64 * 1024 * 1024, 256 * 1024 * 1024
+_MIB = 1024 * 1024
+# The index of a quarter has some ten MiB, and a few times as much unpacked.
+MAX_PACKED_INDEX_BYTES, MAX_INDEX_BYTES = 64 * _MIB, 128 * _MIB
+# A JSON takes some 25 times its size in memory. One with thousands of filings has a few MiB.
+MAX_LISTING_BYTES = 16 * _MIB
+# A hundred filers have some 200 KiB.
+MAX_FILERS_BYTES = _MIB
+# More filings than all deals ever filed are not held.
+_MOST_FILINGS = 1_000_000
 # After so many filings in a row that the server did not serve, no more are asked for.
 _GIVEN_UP_AFTER = 3
 # An industry has at most so many pages of filers.
@@ -203,48 +210,67 @@ class _Lister:
     def filings(self, asked: Wanted) -> list[Filing]:
         """All filings that fit, each once."""
         listed = self._in_indices(asked) if asked.needs_index else self._of_filers(asked)
-        by_number = {filing.accession_number: filing for filing in listed}
+        by_number: dict[str, Filing] = {}
+        for filing in listed:
+            by_number[filing.accession_number] = filing
+            if len(by_number) > _MOST_FILINGS:
+                raise FetchError(f"more than {_MOST_FILINGS:,} filings fit; ask for fewer days")
         return sorted(by_number.values(), key=lambda filing: (filing.filed_date, filing.accession_number))
 
     def _in_indices(self, asked: Wanted) -> Iterator[Filing]:
         """Those in the indices of the quarters."""
         assert asked.first is not None
-        of_industry = self._industry(asked.sic)
+        of_industry = self._industry(asked)
         if asked.sic is not None and not of_industry:
             return
         today = datetime.now(UTC).date()
         for year, quarter in quarters(asked.first, min(asked.last or today, today)):
-            listing = self._asked(self._edgar.index(year, quarter), lambda content: index_listing(_opened(content)))
+            url = self._edgar.index(year, quarter)
+            listing = self._asked(url, lambda content: index_listing(_opened(content)), MAX_PACKED_INDEX_BYTES)
             if listing is not None:
                 yield from chosen(self._counted(listing), asked, of_industry)
 
     def _of_filers(self, asked: Wanted) -> Iterator[Filing]:
         """Those of the filers that are known."""
         for cik in asked.ciks:
-            yield from chosen(self._of_filer(cik, asked), asked)
+            for listing in self._of_filer(cik, asked):
+                yield from chosen(self._counted(listing), asked)
 
-    def _of_filer(self, cik: int, asked: Wanted) -> pl.DataFrame:
+    def _of_filer(self, cik: int, asked: Wanted) -> Iterator[Listing]:
+        """The listings of a filer, one after the other; none of one that is of another industry."""
+        filer = self._filer(cik, asked)
+        if filer is None:
+            return
+        name, pages = filer.name, filer.pages
+        yield filer.recent
+        del filer
+        for page in pages:
+            listing = self._asked(self._edgar.page(page), lambda content: page_listing(content, cik, name))
+            if listing is not None:
+                yield listing
+
+    def _filer(self, cik: int, asked: Wanted) -> Filer | None:
+        """A filer, if it is of the industry that is asked for."""
         filer = self._asked(
             self._edgar.filer(cik), lambda content: filer_listing(content, cik, asked.first, asked.last)
         )
-        if filer is None or (asked.sic is not None and filer.sic != asked.sic):
-            return pl.DataFrame(schema=LISTED)
-        name = filer.name
-        listings = [filer.recent]
-        for page in filer.pages:
-            listing = self._asked(self._edgar.page(page), lambda content: page_listing(content, cik, name))
-            listings += [] if listing is None else [listing]
-        return pl.concat([self._counted(listing) for listing in listings])
+        return filer if filer is not None and asked.sic in (None, filer.sic) else None
 
-    def _industry(self, sic: str | None) -> frozenset[int] | None:
-        """The CIKs of all filers of an industry: page by page, until one has nobody new."""
-        if sic is None:
+    def _industry(self, asked: Wanted) -> frozenset[int] | None:
+        """The CIKs of the filers of an industry: of those that are asked for, else of all."""
+        if asked.sic is None:
             return None
+        if asked.ciks:
+            return frozenset(cik for cik in asked.ciks if self._filer(cik, asked) is not None)
+        return self._all_of(asked.sic)
+
+    def _all_of(self, sic: str) -> frozenset[int]:
+        """The CIKs of all filers of an industry: page by page, until one has nobody new."""
         found: dict[int, None] = {}
         start = 0
         for _ in range(_MOST_PAGES):
             url = self._edgar.filers(sic, start)
-            page = self._asked(url, filers_in)
+            page = self._asked(url, filers_in, MAX_FILERS_BYTES)
             if page == [] and not found:
                 self._result.unlisted.append(f"{url} lists nobody")
             if page is None or found.keys() >= set(page):
@@ -257,10 +283,10 @@ class _Lister:
         self._result.malformed += listing.malformed
         return listing.filings
 
-    def _asked(self, url: str, read: Callable[[bytes], _T]) -> _T | None:
-        """What a listing says; None where it cannot be had, which is told."""
+    def _asked(self, url: str, read: Callable[[bytes], _T], most: int = MAX_LISTING_BYTES) -> _T | None:
+        """What a listing of at most so many bytes says; None where it cannot be had, which is told."""
         try:
-            listing = read(self._content(url))
+            listing = read(self._content(url, most))
         except FetchError as error:
             self._unserved += isinstance(error, UnservedError)
             self._result.unlisted.append(f"{url} {error}")
@@ -268,10 +294,10 @@ class _Lister:
         self._unserved = 0
         return listing
 
-    def _content(self, url: str) -> bytes:
+    def _content(self, url: str, most: int) -> bytes:
         if self._unserved == _GIVEN_UP_AFTER:
             raise FetchError("was not asked for: the server did not serve those before; fetch again later")
-        return self._downloads.get(url, MAX_LISTING_BYTES)
+        return self._downloads.get(url, most)
 
 
 def _opened(content: bytes) -> bytes:

@@ -94,6 +94,12 @@ def cuts(handler: _Handler, body: bytes) -> None:
     handler.close_connection = True
 
 
+def withholds(handler: _Handler, body: bytes) -> None:
+    """None of the bytes that are announced, then the end of the connection."""
+    handler.answer(200, b"", {"Content-Length": str(len(body))})
+    handler.close_connection = True
+
+
 def shortens(handler: _Handler, body: bytes) -> None:
     """Half of the bytes, as though they were all."""
     handler.answer(200, body[: len(body) // 2])
@@ -117,6 +123,32 @@ def sleeps(seconds: float) -> Fault:
         handler.answer(200, body)
 
     return later
+
+
+def holds(released: threading.Event) -> Fault:
+    """The answer, when it is released."""
+
+    def later(handler: _Handler, body: bytes) -> None:
+        released.wait(120)
+        handler.answer(200, body)
+
+    return later
+
+
+def drips(status: int, seconds: int, hung_up: threading.Event) -> Fault:
+    """Another answer, of which a byte comes each tenth of a second; notes if nobody wants it any more."""
+
+    def slowly(handler: _Handler, _body: bytes) -> None:
+        handler.answer(status, b"", {"Content-Length": str(10 * seconds)})
+        try:
+            for _ in range(10 * seconds):
+                handler.wfile.write(b".")
+                time.sleep(0.1)
+        except ConnectionError:
+            hung_up.set()
+        handler.close_connection = True
+
+    return slowly
 
 
 @dataclass

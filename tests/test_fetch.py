@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import itertools
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -25,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import etl
 from etl.documents import find_inputs
-from etl.downloads import MOST_RATE, Patience
+from etl.downloads import MOST_RATE, Gate, Patience
 from etl.edgar import (
     Filing,
     Wanted,
@@ -54,24 +58,28 @@ from .edgar_server import (
     Filed,
     answers,
     cuts,
+    drips,
     filed,
+    holds,
     made_filings,
     packs,
     packs_and_cuts,
     serving,
     shortens,
     sleeps,
+    withholds,
 )
 from .filings import submission
 from .processes import call_etl, on_terminal
 
 PROGRAM = [sys.executable, "-c", "from etl.cli import main; main()"]
-# Of which no test waits long.
-SOON = Patience(
-    tries=3, first_pause=0.02, longest_pause=0.05, over_limit=0.05, silence=1.5, longest_asked=5, settling=0
-)
+# Of which no test waits long. Only what is silent for good is taken for silent: a machine may have much to do.
+SOON = Patience(tries=3, first_pause=0.02, longest_pause=0.05, over_limit=0.05, silence=60, longest_asked=5, settling=0)
+# A process that ends by itself ends by then.
+SECONDS = 60
 ALL = Wanted(ciks=(DEPOSITOR,))
 OF_DEPOSITOR = [filing for filing in made_filings() if filing.form.startswith("8-K") and filing.filers[0][0] != BANK]
+MIB = 1024 * 1024
 NUMBERS = sorted(filing.number for filing in OF_DEPOSITOR)
 FIRST = f"/Archives/edgar/data/{DEPOSITOR}/{OF_DEPOSITOR[0].number}.txt"
 
@@ -105,6 +113,37 @@ def _as_filed(made: list[Filed], numbers: list[str]) -> dict[str, str]:
 
 def _outcomes(done: Fetch) -> list[tuple[str, str]]:
     return [(outcome.filing.accession_number, outcome.outcome) for outcome in done.filings]
+
+
+# What a process of its own holds at its peak for a listing, in bytes beyond what it held before.
+HELD = """
+import sys
+from pathlib import Path
+from etl.edgar import filers_in, index_listing
+from etl.errors import FetchError
+
+def memory(which):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(which))
+
+head, unit, end = (part.encode() for part in sys.argv[2:5])
+read = {"index": index_listing, "filers": filers_in}[sys.argv[1]]
+read(head + unit + end)
+content = b"".join([head, unit * (int(sys.argv[5]) // len(unit)), end])
+before = memory("VmRSS")
+try:
+    read(content)
+except FetchError:
+    pass
+print(memory("VmHWM") - before)
+"""
+
+
+def _held(kind: str, head: str, unit: str, end: str, size: int) -> int:
+    done = subprocess.run(
+        [sys.executable, "-c", HELD, kind, head, unit, end, str(size)], capture_output=True, text=True, check=True
+    )
+    return int(done.stdout)
 
 
 def _row(number: str, **other: Any) -> dict[str, Any]:
@@ -155,6 +194,24 @@ def test_a_page_without_the_head_of_an_index_is_none() -> None:
         index_listing(PAGE)
 
 
+@pytest.mark.parametrize("unit", ["\n", "ab\n", "x" * 99, "1||A|2003-01-01|edgar/data/1/0000950000-03-000042.txt\n"])
+def test_an_index_takes_a_few_times_its_size_in_memory(unit: str) -> None:
+    size = 12 * MIB
+    assert _held("index", HEAD.decode(), unit, "\n", size) < 4 * size
+
+
+def test_an_index_is_read_in_pieces_and_none_is_lost() -> None:
+    row = b"12|A|8-K|2003-11-21|edgar/data/12/0000950000-03-%06d.txt\r\n"
+    listing = index_listing(HEAD + b"".join(row % at + b"no row\n" * (at % 3) for at in range(20_000)))
+    assert listing.filings["accession_number"].to_list() == [f"0000950000-03-{at:06}" for at in range(20_000)]
+    assert listing.malformed == sum(at % 3 for at in range(20_000))
+
+
+def test_an_index_has_no_line_without_end() -> None:
+    with pytest.raises(FetchError, match="it has a line of more than"):
+        index_listing(HEAD + b"x" * MIB + b"\n")
+
+
 def _json(**other: Any) -> bytes:
     recent = {"accessionNumber": ["0000950000-03-000042"], "form": ["8-K"], "filingDate": ["2003-11-21"], "size": [7]}
     said = {"name": "A", "sic": "6189", "filings": {"recent": recent, "files": []}}
@@ -181,6 +238,15 @@ def test_the_json_of_a_filer_is_its_filings_and_the_pages_that_matter() -> None:
     assert filer_listing(content, 12, None, None).pages == tuple(names)
 
 
+NOTHING: dict[str, list[str]] = {"accessionNumber": [], "form": [], "filingDate": [], "size": []}
+
+
+def test_a_page_that_is_named_again_is_asked_for_once() -> None:
+    pages = [{"name": f"CIK0000000012-submissions-{at:03}.json"} for at in (2, 1)]
+    filer = filer_listing(_json(filings={"recent": NOTHING, "files": pages * 400}), 12, None, None)
+    assert filer.pages == tuple(page["name"] for page in pages)
+
+
 def test_halves_of_characters_do_no_harm() -> None:
     recent = {"accessionNumber": ["\ud800"], "form": ["\ud800"], "filingDate": ["\ud800"], "size": ["\ud800"]}
     filer = filer_listing(_json(name="A \ud800", filings={"recent": recent}), 12, None, None)
@@ -196,6 +262,8 @@ def test_halves_of_characters_do_no_harm() -> None:
         _json(filings=None),
         _json(filings={"recent": {"accessionNumber": [], "form": [], "filingDate": [], "size": []}, "files": 5}),
         _json(filings={"recent": {"accessionNumber": [], "form": [], "filingDate": [], "size": []}, "files": [5]}),
+        _json(filings={"recent": NOTHING, "files": [{"name": "CIK0000000012-submissions-001.json"}] * 1001}),
+        _json(name="A" * 1001),
         _json(filings={"recent": {}}),
         _json(filings={"recent": {"accessionNumber": [], "form": [], "filingDate": [], "size": ["1"]}}),
         _json(
@@ -237,6 +305,19 @@ def test_other_xml_is_no_list_of_filers(content: bytes) -> None:
         filers_in(content)
 
 
+def test_a_page_lists_no_more_filers_than_were_asked_for() -> None:
+    entries = b"<entry><cik>7</cik></entry>" * 100
+    assert len(filers_in(b"<feed>" + entries + b"</feed>")) == 100
+    with pytest.raises(FetchError, match="lists 101 filers"):
+        filers_in(b"<feed>" + entries + b"<entry><cik>7</cik></entry></feed>")
+
+
+@pytest.mark.parametrize("unit", ["<a/>", "<entry><a b='c'>d</a></entry>", "<entry><cik>x</cik></entry>"])
+def test_a_list_of_filers_is_not_held_in_memory(unit: str) -> None:
+    size = 2 * MIB
+    assert _held("filers", "<feed>", unit, "</feed>", size) < 2 * size
+
+
 # --- what is wanted -------------------------------------------------------------------------------------------
 
 
@@ -272,6 +353,23 @@ def test_a_filing_of_several_filers_fits_by_any_of_them() -> None:
         13,
         14,
     ]
+
+
+@pytest.mark.parametrize("names", [[], ["harbor"]])
+def test_the_number_and_the_industry_are_of_one_filer(server: EdgarServer, tmp_path: Path, names: list[str]) -> None:
+    """A trust and its bank file together: the bank is none of the trust's industry, whatever else is asked for."""
+    both = ((TRUST, "HARBOR LIGHT HOME EQUITY TRUST", "6189"), (BANK, "TRUST BANK OF 2003 /DE/", "6021"))
+    server.filings = [filed("0000950000-03-000888", "8-K", date(2003, 11, 5), "x", both)]
+    found = {
+        (cik, sic): _fetch(
+            server, tmp_path, wanted([str(cik)], names, sic, [], date(2003, 10, 1), date(2003, 12, 31)), is_dry=True
+        )
+        for cik in (TRUST, BANK)
+        for sic in ("6189", "6021")
+    }
+    assert all(done.is_complete for done in found.values())
+    assert {given for given, done in found.items() if done.filings} == {(TRUST, "6189"), (BANK, "6021")}
+    assert not [path for path in server.paths() if "browse-edgar" in path]  # the filer itself says its industry
 
 
 def test_days_and_forms_are_exact() -> None:
@@ -407,30 +505,49 @@ def test_the_server_never_counts_more_than_the_rate(tmp_path: Path) -> None:
         done = fetch(tmp_path, ALL, WHO, edgar_at(server.url), rate=rate, patience=SOON)
         assert done.count(FETCHED) == count
         assert len(server.requests) == count + 3 == done.requests  # with the listing and what was asked for again
-        assert rate - 1 <= server.most_in_a_second() <= rate
+        assert server.most_in_a_second() <= rate
+
+
+def test_the_gate_keeps_nobody_waiting_who_is_within_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of this test goes on by waiting alone."""
+    waited: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: 1000 + sum(waited), sleep=waited.append)
+    monkeypatch.setattr("etl.downloads.time", clock)
+    gate = Gate(3, 0.0)
+    for _ in range(9):
+        with gate.passed():
+            pass
+    assert [round(seconds, 6) for seconds in waited] == [0, 0, 0, 1.01, 0, 0, 1.01, 0, 0]
 
 
 def test_two_fetches_into_one_inbox_take_turns(server: EdgarServer, tmp_path: Path) -> None:
     listing = f"/submissions/CIK{DEPOSITOR:010}.json"
-    server.faults[listing] = [sleeps(2)]  # then all that one asks for comes in full seconds, to its end
-    command = [*PROGRAM, "fetch", str(tmp_path), "--cik", str(DEPOSITOR), "--base-url", server.url, "--rate", "3"]
-    environment = os.environ | {"ETL_USER_AGENT": WHO}
-    one = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    released = threading.Event()
+    server.faults[listing] = [holds(released)]  # then all that one asks for comes in full seconds, to its end
+    one = _started(server, tmp_path, "--rate", "3")
     _until(lambda: listing in server.paths())
-    other = _etl(server, tmp_path, "--cik", str(DEPOSITOR), "--rate", "3")
-    assert one.wait() == 0
-    assert one.stdout is not None
-    with one.stdout as told:
-        assert "5 filings fetched" in told.read()
-    assert other.stderr == f"etl: another fetch fills {tmp_path}; waiting for it to end\n"
-    assert "0 filings fetched, 5 already there" in other.stdout
+    other = _started(server, tmp_path, "--rate", "3")
+    assert other.stderr is not None
+    assert other.stderr.readline() == f"etl: another fetch fills {tmp_path}; waiting for it to end\n"
+    released.set()
+    said = [process.communicate(timeout=SECONDS) for process in (one, other)]
+    assert [process.returncode for process in (one, other)] == [0, 0]
+    assert "5 filings fetched" in said[0][0]
+    assert "0 filings fetched, 5 already there" in said[1][0]
+    assert [told for _, told in said] == ["", ""]
     assert len(server.requests) == 7
     assert server.most_in_a_second() <= 3
 
 
-def _until(holds: Any) -> None:
-    end = time.monotonic() + 30
-    while not holds():
+def _started(server: EdgarServer, inbox: Path, *options: str) -> subprocess.Popen[str]:
+    command = [*PROGRAM, "fetch", str(inbox), "--cik", str(DEPOSITOR), "--base-url", server.url, *options]
+    environment = os.environ | {"ETL_USER_AGENT": WHO}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _until(is_so: Callable[[], bool]) -> None:
+    end = time.monotonic() + SECONDS
+    while not is_so():
         assert time.monotonic() < end
         time.sleep(0.01)
 
@@ -451,9 +568,8 @@ PASSING: list[list[Fault]] = [
     [answers(403, OVER_LIMIT)],
     [answers(408)],
     [answers(429, Retry_After="Wed, 01 Jan 2020 00:00:00 GMT"), answers(429, Retry_After="soon")],
-    [sleeps(2)],
     [packs],
-    [answers(200, b"", Content_Length="40")],
+    [withholds],
     [answers(204)],
 ]
 
@@ -468,6 +584,18 @@ def test_trouble_that_passes_is_waited_for(tmp_path: Path) -> None:
     assert not any(server.faults.values())
     assert _texts(tmp_path) == {f"{filing.number}.txt": filing.text for filing in filings}
     assert done.requests == 1 + len(filings) + sum(map(len, PASSING)) - 1 + 1  # what is packed is no trouble
+
+
+def test_silence_is_not_waited_for_without_end(server: EdgarServer, tmp_path: Path) -> None:
+    released = threading.Event()
+    server.faults[FIRST] = [holds(released), answers(200, b"", Content_Length="40")]  # and never so many
+    patience = replace(SOON, silence=2, tries=9)
+    try:
+        done = fetch(tmp_path, ALL, WHO, edgar_at(server.url), rate=MOST_RATE, patience=patience)
+    finally:
+        released.set()
+    assert done.count(FETCHED) == len(done.filings) == 5
+    assert server.paths().count(FIRST) >= 3
 
 
 def test_a_pause_that_is_asked_for_is_made_and_told(server: EdgarServer, tmp_path: Path) -> None:
@@ -489,9 +617,18 @@ STAYING: list[tuple[Fault, int, str]] = [
     ),
     (answers(403, b"AccessDenied"), 1, "is refused (403); look whether the User-Agent says who you are"),
     (answers(403, OVER_LIMIT), 3, "was asked too often from this address, or does not know the User-Agent (403)"),
+    (
+        answers(403, gzip.compress(OVER_LIMIT), Content_Encoding="gzip"),
+        3,
+        "was asked too often from this address, or does not know the User-Agent (403)",
+    ),
     (answers(503), 3, "answers 503"),
     (answers(503, Retry_After="\xb2"), 3, "answers 503"),
     (answers(503, Retry_After="6"), 1, "answers 503, and asks to wait 6 s"),
+    (answers(503, Retry_After="9" * 5000), 1, "answers 503, and asks to wait more than a day"),
+    (answers(429, Retry_After="1" + "0" * 308), 1, "answers 429, and asks to wait more than a day"),
+    (answers(429, Retry_After="999999999"), 1, "answers 429, and asks to wait more than a day"),
+    (answers(429, Retry_After="Fri, 31 Dec 9999 23:59:59 GMT"), 1, "answers 429, and asks to wait more than a day"),
     (answers(204), 3, "is no submission"),
     (answers(304), 1, "answers 304"),
     (answers(200, PAGE), 1, "is no submission"),
@@ -543,6 +680,14 @@ def test_trouble_that_stays_is_told_and_the_rest_goes_on(tmp_path: Path) -> None
         server.faults.clear()
         assert _fetch(server, tmp_path).count(FETCHED) == len(bad)
     assert _texts(tmp_path) == {f"{filing.number}.txt": filing.text for filing in filings}
+
+
+def test_a_refusal_that_does_not_end_is_not_read_to_its_end(server: EdgarServer, tmp_path: Path) -> None:
+    hung_up = threading.Event()
+    server.faults[f"/submissions/CIK{BANK:010}.json"] = [drips(403, 30, hung_up)]
+    done = fetch(tmp_path, Wanted(ciks=(BANK,)), WHO, edgar_at(server.url), patience=replace(SOON, silence=2))
+    assert done.unlisted[0].endswith("is refused (403); look whether the User-Agent says who you are")
+    assert hung_up.wait(40)
 
 
 def _by_day() -> list[str]:
@@ -597,6 +742,34 @@ def test_listings_that_are_none_are_told(server: EdgarServer, tmp_path: Path) ->
     assert not _texts(tmp_path / "in")
 
 
+@pytest.mark.parametrize(
+    ("path", "asked", "most"),
+    [
+        (f"/submissions/CIK{BANK:010}.json", Wanted(ciks=(BANK,)), 16 * MIB),
+        (
+            "/cgi-bin/browse-edgar?action=getcompany&SIC=6189&owner=include&count=100&start=0&output=atom",
+            Wanted(sic="6189", first=date(2003, 10, 1), last=date(2003, 10, 1)),
+            MIB,
+        ),
+    ],
+)
+def test_a_listing_is_small(server: EdgarServer, tmp_path: Path, path: str, asked: Wanted, most: int) -> None:
+    server.extra[path] = b" " * (most + 1)
+    done = _fetch(server, tmp_path, asked)
+    assert done.unlisted == [f"{server.url}{path} has {most + 1:,} bytes or more; at most {most:,} are fetched"]
+    assert len(server.requests) == 1
+
+
+def test_no_more_filings_are_held_than_all_deals_filed(
+    server: EdgarServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etl.fetching._MOST_FILINGS", len(OF_DEPOSITOR))
+    assert _fetch(server, tmp_path / "fits").is_complete
+    monkeypatch.setattr("etl.fetching._MOST_FILINGS", len(OF_DEPOSITOR) - 1)
+    with pytest.raises(FetchError, match="more than 4 filings fit; ask for fewer days"):
+        _fetch(server, tmp_path / "in")
+
+
 def test_a_name_cannot_choose_a_path_or_steer_a_terminal(server: EdgarServer, tmp_path: Path) -> None:
     evil = "../../EVIL\x1b[31m[bold]"
     server.filings.append(filed("0000950000-03-000777", "8-K", date(2003, 11, 5), "x", ((66, evil, "6189"),)))
@@ -641,10 +814,14 @@ def test_without_a_user_agent_no_request_is_made(server: EdgarServer, tmp_path: 
     assert done.stderr.startswith("etl: the agency asks who fetches: name yourself with an e-mail address")
 
 
-@pytest.mark.parametrize("inbox", ["s3://bucket/inbox", "", "file.txt", "lake"])
+@pytest.mark.parametrize(
+    "inbox", ["s3://bucket/inbox", "", "file.txt", "lake", "lake/classes", "lake/new/deeper", "link/new"]
+)
 def test_an_inbox_is_a_folder_of_this_machine(server: EdgarServer, tmp_path: Path, inbox: str) -> None:
     (tmp_path / "file.txt").touch()
     (tmp_path / "lake" / "_manifest").mkdir(parents=True)
+    (tmp_path / "lake" / "classes").mkdir()
+    (tmp_path / "link").symlink_to("lake/classes")
     done = call_etl("fetch", inbox, "--cik", "7", "--base-url", server.url, cwd=tmp_path, ETL_USER_AGENT=WHO)
     assert (done.returncode, len(done.stderr.splitlines()), server.requests) == (2, 1, [])
 
@@ -676,12 +853,13 @@ def test_a_fetch_that_was_ended_goes_on(
     server: EdgarServer, made: list[Filed], tmp_path: Path, number: signal.Signals, code: int, said: str
 ) -> None:
     third = f"/Archives/edgar/data/{DEPOSITOR}/{_by_day()[2]}.txt"
-    server.faults[third] = [sleeps(20)]
-    command = [*PROGRAM, "fetch", str(tmp_path), "--cik", str(DEPOSITOR), "--base-url", server.url]
-    process = subprocess.Popen(command, env=os.environ | {"ETL_USER_AGENT": WHO}, stderr=subprocess.PIPE, text=True)
+    released = threading.Event()
+    server.faults[third] = [holds(released)]
+    process = _started(server, tmp_path)
     _until(lambda: third in server.paths())
     process.send_signal(number)
-    _, told = process.communicate(timeout=10)
+    _, told = process.communicate(timeout=SECONDS)
+    released.set()
     assert (process.returncode, told) == (code, said)
     assert _texts(tmp_path) == _as_filed(made, _by_day()[:2])
     # What a process leaves that is killed while it writes.
@@ -732,6 +910,78 @@ def test_a_link_in_place_of_the_hidden_folder_is_refused(server: EdgarServer, tm
     with pytest.raises(OutputError, match="is a link"):
         _fetch(server, tmp_path / "in")
     assert not server.requests
+
+
+@pytest.mark.parametrize("is_dry", [False, True])
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "socket"])
+def test_another_thing_in_place_of_the_record_is_refused(
+    server: EdgarServer, tmp_path: Path, kind: str, *, is_dry: bool
+) -> None:
+    record = tmp_path / "in" / ".fetch" / "fetched.jsonl"
+    record.parent.mkdir(parents=True)
+    target = tmp_path / "target"
+    target.write_text("a line without an end")
+    if kind == "link":
+        record.symlink_to(target)
+    elif kind == "pipe":
+        os.mkfifo(record)
+    elif kind == "folder":
+        record.mkdir()
+    else:
+        os.mknod(record, stat.S_IFSOCK | 0o600)
+    done = _etl(server, tmp_path / "in", "--cik", str(DEPOSITOR), *(["--dry-run"] if is_dry else []))
+    assert (done.returncode, server.requests) == (1, [])
+    assert done.stderr == f"etl: {record}: is a link, or no file; take it away, then fetch again\n"
+    assert target.read_text() == "a line without an end"
+    assert not _texts(tmp_path / "in")
+
+
+def test_a_link_that_comes_while_a_fetch_runs_is_not_followed(server: EdgarServer, tmp_path: Path) -> None:
+    record, target = tmp_path / "in" / ".fetch" / "fetched.jsonl", tmp_path / "target"
+
+    def replaces(done: int, _of: int) -> None:
+        if done == 1:
+            record.rename(target)
+            record.symlink_to(target)
+
+    with pytest.raises(OutputError, match="is a link, or no file"):
+        _fetch(server, tmp_path / "in", heard=Heard(progress=replaces))
+    assert len(target.read_text().splitlines()) == len(_texts(tmp_path / "in")) == 1
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: os.pwrite(file, bytes([os.pread(file, 1, 99)[0] ^ 1]), 99),
+        lambda file: os.ftruncate(file, os.fstat(file).st_size - 1),
+        lambda file: os.ftruncate(file, os.fstat(file).st_size + 1),
+    ],
+)
+def test_what_is_damaged_as_it_is_written_does_not_come_into_the_inbox(
+    server: EdgarServer,
+    made: list[Filed],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[int], Any],
+) -> None:
+    """The disk takes all bytes of the second filing, and has others."""
+    synced = os.fsync
+    count = itertools.count(1)
+
+    def damages(file: int) -> None:
+        synced(file)
+        if next(count) == 2:
+            with Path(f"/proc/self/fd/{file}").open("r+b", buffering=0) as again:
+                damage(again.fileno())
+
+    monkeypatch.setattr(os, "fsync", damages)
+    with pytest.raises(OutputError, match="is not what was written when it is read back; check the disk"):
+        _fetch(server, tmp_path)
+    assert _texts(tmp_path) == _as_filed(made, _by_day()[:1])
+    assert [file.name for file in (tmp_path / ".fetch").iterdir()] == ["fetched.jsonl"]
+    assert len((tmp_path / ".fetch" / "fetched.jsonl").read_text().splitlines()) == 1
+    assert [outcome for _, outcome in _outcomes(_fetch(server, tmp_path))] == [THERE] + [FETCHED] * 4
+    assert _texts(tmp_path) == _as_filed(made, NUMBERS)
 
 
 def test_the_hidden_folder_holds_no_documents(tmp_path: Path) -> None:
