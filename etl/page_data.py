@@ -166,10 +166,12 @@ def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dic
     lines = _lines_wanted(known, breaks)
     unread = unread_tables(lake, deal, tables)
     between = Counter(row["report_id"] for row in breaks if row["check"] in _BETWEEN)
+    whole = Counter(row["report_id"] or row["distribution_date"] for row in breaks if row["check"] == _WHOLE)
     told = [
         {
             **_report(lake, row, lines.get(row["report_id"], set())),
             "between_failed": between[row["report_id"]],
+            "whole_failed": whole[row["report_id"]] + whole[str(row["distribution_date"])],
             "unread": unread.get(row["report_id"], []),
         }
         for row in reports.iter_rows(named=True)

@@ -735,6 +735,8 @@ def test_rows_that_are_lost_do_not_look_like_what_is_not_printed(
         page.wait_for_selector("#every table")
         whole = page.locator("main").inner_text()
         structure = page.locator("#structure").inner_text()
+        (counted,) = [told.rpartition(", ")[2].split()[0] for told in _cells_told(page)]
+        assert f"that its tables are whole {counted} failed" in whole
         assert "prints no classes" not in whole
         if table == "classes":
             assert structure == "The classes of this report are lost or cannot be read: see Checks that broke."

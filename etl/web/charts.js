@@ -74,7 +74,7 @@ function chart(deal, spec, chosen, choose) {
 }
 
 // Says that rows are lost: they must not look like what is not printed.
-function unreadNote(dates, what = "The rows of this") {
+function unreadNote(dates, what = "Its rows") {
   const named = dates.length > 3 ? `${dates.length} reports` : dates.join(", ");
   return element("p", { className: "note warn unread" }, `${what} are ${UNREAD}${named ? `, of ${named}` : ""}: see `, element("a", { href: "#checks" }, "Checks that broke"), ".");
 }

@@ -167,7 +167,7 @@ function showFacts() {
   byId("facts").replaceChildren(definitions([
     ...facts,
     ["Read", `${grouped(String(report.numbers_claimed))} of ${grouped(String(report.numbers_found))} numbers claimed`],
-    ["Checks", `within the report ${report.checks_passed} passed, ${report.checks_failed} failed; between it and the one before ${report.between_failed} failed`],
+    ["Checks", `within the report ${report.checks_passed} passed, ${report.checks_failed} failed; between it and the one before ${report.between_failed} failed${report.whole_failed ? `; that its tables are whole ${report.whole_failed} failed` : ""}`],
     ["Layout", report.layout],
     ["File", report.source],
   ]), ...(report.unread.length ? [unreadNote([], `The rows of this report in ${report.unread.join(", ")}`)] : []),
