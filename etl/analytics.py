@@ -22,6 +22,7 @@ from etl.month_checks import accrual_days, pair_reports
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _PLACES = Decimal(1).scaleb(-10)
 _MONTHS_OF_A_YEAR = 12
+NOTIONAL = "a notional balance: interest is computed on it, and nothing of it is owed"
 
 SCHEMA = pl.Schema(
     {"report_id": pl.String(), "name": pl.String(), "key": pl.String(), "value": VALUE, "missing": pl.String()}
@@ -168,13 +169,16 @@ def analytics(reports: pl.DataFrame, classes: pl.DataFrame, pools: pl.DataFrame,
     as the months between distributions are looked at.
     """
     months = months_of_periods(reports, checks)
-    tables = {"classes": classes.with_columns(key=class_row()), "pools": pools.with_columns(key=pl.col("group_id"))}
+    tables = {
+        "classes": classes.with_columns(key=class_row()),
+        "pools": pools.with_columns(key=pl.col("group_id"), is_notional=pl.lit(value=False)),
+    }
     found = [
-        (row[0], derived.name, row[1], *_computed(derived, row[3:], row[2]))
+        (row[0], derived.name, row[1], *_computed(derived, row[4:], row[2], is_notional=row[3]))
         for derived in DERIVED
         for row in tables[derived.table]
         .join(months, on="report_id", how="left", maintain_order="left")
-        .select("report_id", "key", "months", *derived.inputs)
+        .select("report_id", "key", "months", "is_notional", *derived.inputs)
         .iter_rows()
     ]
     return pl.DataFrame(found, schema=SCHEMA, orient="row")
@@ -196,8 +200,12 @@ def months_of_periods(reports: pl.DataFrame, checks: pl.DataFrame) -> pl.DataFra
     )
 
 
-def _computed(derived: Derived, inputs: tuple[Decimal | None, ...], months: int) -> tuple[Decimal | None, str | None]:
+def _computed(
+    derived: Derived, inputs: tuple[Decimal | None, ...], months: int, *, is_notional: bool | None
+) -> tuple[Decimal | None, str | None]:
     """The value, or the reason why there is none."""
+    if is_notional:
+        return None, NOTIONAL
     absent = [name for name, value in zip(derived.inputs, inputs, strict=True) if value is None]
     if absent:
         return None, f"not printed: {', '.join(absent)}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
 import typer
 
 from etl import completion
-from etl.ending import stopping
+from etl.ending import FAILED, stopping
 from etl.errors import UsageError
 from etl.lake import Lake, listed
 from etl.lake_folders import lake_folder
+from etl.logs import tell
 from etl.page_data import MAX_BREAKS, MAX_DEALS, PageOverview, deal_data, explanations, page_overview
 from etl.show_report import show_report
 from etl.terminal import printable
@@ -51,10 +52,14 @@ def report_command(
             raise UsageError(f"{output}: holds no report yet; `etl run` reads reports into it")
         held = _held(lake, known)
         said = _left_out(known, held)
-        index = {**asdict(known), "left_out": said, **explanations(known.breaks)}
+        listed_breaks = known.breaks[:MAX_BREAKS]
+        index = {**asdict(known), "breaks": listed_breaks, "left_out": said, **explanations(known.breaks)}
         content = web_page(printable(title), index, held.deals, library)
         write_whole(file, content, "name another file")
     show_report(file, len(content), len(known.deals), held.reports, said)
+    if lost := _lost(known):
+        tell(f"{output}: {lost}, so the page lacks rows, and says where; `etl check` names all")
+        raise typer.Exit(FAILED)
 
 
 @dataclass
@@ -72,8 +77,11 @@ def _held(lake: Lake, known: PageOverview) -> _Held:
     """The deals, as long as there is room."""
     held = _Held()
     room = MAX_DEALS_BYTES
+    breaks: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in known.breaks:
+        breaks[row["deal"]].append(row)
     for slug in (deal["slug"] for deal in known.deals):
-        data = deal_data(lake, slug, _of(slug, known.breaks))
+        data = deal_data(lake, slug, breaks[slug])
         text = packed(data)
         if len(text) > room:
             held.full.append(slug)
@@ -86,8 +94,14 @@ def _held(lake: Lake, known: PageOverview) -> _Held:
     return held
 
 
-def _of(deal: str, breaks: list[dict[str, Any]]) -> list[Mapping[str, Any]]:
-    return [row for row in breaks if row["deal"] == deal]
+def _lost(known: PageOverview) -> str:
+    """How many files of the lake cannot be read or are lost; nothing where none is."""
+    unreadable, lost = known.unreadable_files, known.lost_files
+    said = [
+        f"{unreadable:,} {'file' if unreadable == 1 else 'files'} cannot be read" if unreadable else "",
+        f"{_are(lost, 'file')} lost" if lost else "",
+    ]
+    return ", ".join(filter(None, said))
 
 
 def _left_out(known: PageOverview, held: _Held) -> list[str]:

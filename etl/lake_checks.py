@@ -45,13 +45,15 @@ _BREAK_COLUMNS = (
 
 @dataclass
 class LakeChecks:
-    """How the checks of a lake came out: counts by check and outcome, and a row for each that failed."""
+    """How the checks of a lake came out: counts by check and outcome, and a row for each that failed. `damaged`: files
+    that cannot be read."""
 
     deals: int = 0
     reports: int = 0
     within_reports: Counter[tuple[str, str]] = field(default_factory=Counter)
     between_reports: Counter[tuple[str, str]] = field(default_factory=Counter)
     breaks: list[dict[str, Any]] = field(default_factory=list)
+    damaged: list[Path] = field(default_factory=list)
 
 
 def check_lake(
@@ -86,6 +88,7 @@ def check_lake(
         result.breaks += _lost_reports(lake, listed, deals, found)
         rejected = _rejected(lake, listed) if deals is None else ()
     damaged = _damaged(lake)
+    result.damaged = sorted(lake.damaged or ())
     if damaged:
         result.breaks = [_of_damaged(row, damaged) for row in result.breaks]
     result.breaks[:0] = [*damaged, *_foreign(lake, deals), *rejected]

@@ -6,7 +6,7 @@ there, `etl check` looks at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -32,6 +32,26 @@ def losses(lake: Lake, deals: Sequence[str] | None = None, names: Sequence[str] 
     told = told.filter(pl.col("table").is_in(list(names))).unique(maintain_order=True).sort(columns)
     is_lost = [not lake.file(name, deal, date).is_file() for deal, date, name in told.iter_rows()]
     return told.filter(pl.Series(is_lost, dtype=pl.Boolean))
+
+
+def unread_tables(lake: Lake, deal: str, tables: Mapping[str, pl.DataFrame]) -> dict[str, list[str]]:
+    """Report id → tables of which it has rows by the manifest or by its records, and of which none was read. `tables`:
+    what was read of the deal, at least its records. Records and checks every report has."""
+    told = tables["records"].select("report_id", "table")
+    try:
+        listed = read_manifest(lake.output).rows.filter(pl.col("outcome") == READ, pl.col("deal") == deal)
+    except LakeError:
+        pass  # that it is damaged is a break; what the records tell remains
+    else:
+        told = pl.concat([told, listed.select("report_id", table="tables").explode("table")], how="vertical_relaxed")
+    wanted: dict[str, set[str]] = {}
+    for report_id, name in told.unique().drop_nulls().iter_rows():
+        wanted.setdefault(report_id, {"records", "checks"}).add(name)
+    have = {name: set(rows["report_id"]) for name, rows in tables.items()}
+    return {
+        report_id: [name for name in TABLES if name in names and name in have and report_id not in have[name]]
+        for report_id, names in wanted.items()
+    }
 
 
 def refuse_losses(lost: pl.DataFrame, lake: Lake) -> None:

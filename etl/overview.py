@@ -240,7 +240,7 @@ def _rows(name: str, frame: pl.DataFrame, outcomes: Mapping[tuple[str, str], str
     columns = figure_columns(name)
     for row in frame.iter_rows(named=True):
         used = {
-            column: _checks_on(name, row, column) & outcomes.keys() for column in columns if row[column] is not None
+            column: checks_using(name, row, column) & outcomes.keys() for column in columns if row[column] is not None
         }
         counted = Counter(outcomes[check] for check in set().union(*used.values()))
         marks = {
@@ -254,8 +254,9 @@ def _rows(name: str, frame: pl.DataFrame, outcomes: Mapping[tuple[str, str], str
         yield ShownRow(row_name(name, row), key, values, marks, ordered)
 
 
-def _checks_on(name: str, row: Mapping[str, Any], column: str) -> set[tuple[str, str]]:
-    """Check and subject of those that use a value, of this report and between it and the one before.
+def checks_using(name: str, row: Mapping[str, Any], column: str) -> set[tuple[str, str]]:
+    """Check and subject of those that use a value of a table of `SHOWN`, of its report and between that and the one
+    before.
 
     A printed total is checked against all rows that it covers: that speaks of the total's row alone, or a wrong figure
     would mark every row.

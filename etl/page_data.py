@@ -8,8 +8,8 @@ was left out is said.
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +23,8 @@ from etl.figures import class_row, number_fields
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
+from etl.losses import losses, unread_tables
+from etl.overview import SHOWN, checks_using, figure_columns
 from etl.rules import TOTAL
 from etl.schema import TABLES, table
 from etl.sources import read_source
@@ -58,12 +60,18 @@ _STANDING_IN = {
     ("classes", "class_id"): ("class_type", "is_notional"),
 }
 _PLACE = ("line", "column_start", "column_end", "raw", "rule")
+_OF_TRIGGERS = {"occurred": "", "test_value": ".test_value", "threshold": ".threshold"}
+_CHECK = ("check", "subject", "outcome", "difference", "explanation")
+# The checks from month to month; that a file is lost is one of the lake.
+_WHOLE = "tables_are_whole"
+_BETWEEN = {check.name for check in catalogue().between} - {_WHOLE}
 _FIGURE = ("table", "key", "field", "value", "unit")
 
 
 @dataclass(frozen=True)
 class PageOverview:
-    """What the page says of the lake as a whole: the deals that it shows, sorted, and how many it leaves out."""
+    """What the page says of the lake as a whole: the deals that it shows, sorted, and how many it leaves out; how many
+    files of the lake cannot be read or are lost. `breaks` are all; the page has the first `MAX_BREAKS`."""
 
     deals: list[dict[str, Any]]
     years: list[int]
@@ -72,6 +80,8 @@ class PageOverview:
     all_breaks: int
     deals_left_out: int
     years_left_out: int
+    unreadable_files: int
+    lost_files: int
     latest: str
 
 
@@ -82,11 +92,21 @@ def page_overview(lake: Lake, chosen: Sequence[str] | None, max_deals: int) -> P
     columns = ["report_id", "deal_name", "numbers_found", "numbers_claimed"]
     reports = lake.passing_over_damage().read("reports", shown, columns=columns)
     everything = chosen is None and len(shown) == len(wanted)
-    breaks = check_lake(lake, None if everything else shown).breaks
+    checked = check_lake(lake, None if everything else shown)
+    breaks, unreadable = checked.breaks, len(checked.damaged)
+    try:
+        lost = losses(lake, None if everything else shown)
+    except LakeError:  # the manifest cannot be read, which is a break
+        lost_files, unreadable = 0, unreadable + 1
+    else:
+        lost_files = len({lake.file(name, deal, date) for deal, date, name in lost.iter_rows()})
     failed = Counter(row["deal"] for row in breaks)
     names = dict(reports.filter(pl.col("deal_name").is_not_null()).select("deal", "deal_name").iter_rows())
     counts = dict(reports.group_by("deal").len().iter_rows())
-    years = sorted(reports["distribution_date"].dt.year().unique().to_list())
+    unread = {
+        str(row["distribution_date"])[:4] for row in breaks if row["check"] == _WHOLE and row["distribution_date"]
+    }
+    years = sorted({*reports["distribution_date"].dt.year(), *map(int, unread)})
     last_years = years[-max(1, MAX_CELLS // (12 * max(1, len(shown)))) :]
     latest = reports["distribution_date"].max()
     return PageOverview(
@@ -96,16 +116,18 @@ def page_overview(lake: Lake, chosen: Sequence[str] | None, max_deals: int) -> P
         ],
         years=last_years,
         coverage=_coverage(reports, breaks, last_years),
-        breaks=_plain(breaks[:MAX_BREAKS]),
+        breaks=_plain(breaks),
         all_breaks=len(breaks),
         deals_left_out=len(wanted) - len(shown),
         years_left_out=len(years) - len(last_years),
+        unreadable_files=unreadable,
+        lost_files=lost_files,
         latest=str(latest or ""),
     )
 
 
 def _coverage(reports: pl.DataFrame, breaks: Iterable[Mapping[str, Any]], years: Sequence[int]) -> list[dict[str, Any]]:
-    """A row for each deal and month that has reports."""
+    """A row for each deal and month that has reports, or has had some that are lost."""
     failed = Counter((row["deal"], str(row["distribution_date"])[:7]) for row in breaks)
     months = (
         reports.filter(pl.col("distribution_date").dt.year().is_in(list(years)))
@@ -118,12 +140,19 @@ def _coverage(reports: pl.DataFrame, breaks: Iterable[Mapping[str, Any]], years:
         )
         .sort("deal", "month")
     )
-    return [{**row, "failed": failed[row["deal"], row["month"]]} for row in months.iter_rows(named=True)]
+    rows = {(row["deal"], row["month"]): row for row in months.iter_rows(named=True)}
+    for deal, month in failed:
+        if month[:4] in map(str, years):
+            none = {"deal": deal, "month": month, "reports": 0, "report_id": None, "found": 0, "claimed": 0}
+            rows.setdefault((deal, month), none)
+    return [{**rows[key], "failed": failed[key]} for key in sorted(rows)]
 
 
 def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """All that the page shows of a deal: its latest reports with their figures, what is derived from them, and the
-    lines of the reports around all figures and breaks. `breaks` as in `PageOverview`."""
+    """All that the page shows of a deal: its latest reports with their figures, what is derived from them, the checks
+    that speak against figures, and the lines of the reports around all figures and breaks. `breaks`: those of the
+    deal, as in `PageOverview`."""
+    breaks = list(breaks)
     lake = lake.passing_over_damage()
     found = lake.read("reports", [deal])
     reports = _latest(found)
@@ -135,7 +164,18 @@ def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dic
     }
     known = figures(reports, tables)
     lines = _lines_wanted(known, breaks)
-    told = [_report(lake, row, lines.get(row["report_id"], set())) for row in reports.iter_rows(named=True)]
+    unread = unread_tables(lake, deal, tables)
+    between = Counter(row["report_id"] for row in breaks if row["check"] in _BETWEEN)
+    whole = Counter(row["report_id"] or row["distribution_date"] for row in breaks if row["check"] == _WHOLE)
+    told = [
+        {
+            **_report(lake, row, lines.get(row["report_id"], set())),
+            "between_failed": between[row["report_id"]],
+            "whole_failed": whole[row["report_id"]] + whole[str(row["distribution_date"])],
+            "unread": unread.get(row["report_id"], []),
+        }
+        for row in reports.iter_rows(named=True)
+    ]
     places = {row["id"]: number for number, row in enumerate(told)}
     derived = analytics(reports, tables["classes"], tables["pools"], tables["checks"])
     return {
@@ -143,10 +183,59 @@ def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dic
         "reports": told,
         "reports_left_out": found.height - reports.height,
         "figures": _numbered(known.select("report_id", *_FIGURE, *_PLACE), places),
+        **_spoken_of(tables, places, breaks),
         "derived": _numbered(
             derived.select("report_id", "name", "key", value=_as_text(pl.col("value")), missing="missing"), places
         ),
     }
+
+
+def _spoken_of(
+    tables: Mapping[str, pl.DataFrame], places: Mapping[str, int], breaks: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """`checks` that fail or are explained, each once, and `marks`: report, table, key and field of each figure that
+    such checks use, with their places in `checks`. Without a check that no figure uses."""
+    mine = [row for row in breaks if row["report_id"] in places and row["check"] != _WHOLE]
+    explained = tables["checks"].filter(pl.col("outcome") == "explained").iter_rows(named=True)
+    speaking: dict[str, dict[tuple[str, str], Mapping[str, Any]]] = defaultdict(dict)
+    for row in (*_plain(mine), *_plain(list(explained))):
+        speaking[row["report_id"]].setdefault((row["check"], row["subject"]), row)
+    numbers: dict[tuple[str, str, str], int] = {}
+    checks: list[list[Any]] = []
+    marks: list[list[Any]] = []
+    for report_id, name, key, field, used in _uses(tables, {report: set(rows) for report, rows in speaking.items()}):
+        for check in used:
+            if (report_id, *check) not in numbers:
+                numbers[report_id, *check] = len(checks)
+                checks.append([speaking[report_id][check][column] for column in _CHECK])
+        marks.append([places[report_id], name, key, field, [numbers[report_id, *check] for check in used]])
+    return {"checks": checks, "marks": marks}
+
+
+def _uses(
+    tables: Mapping[str, pl.DataFrame], asked: Mapping[str, set[tuple[str, str]]]
+) -> Iterator[tuple[str, str, str, str, list[tuple[str, str]]]]:
+    """Report, table, key and field of each figure that checks use which are asked for of its report, and those."""
+    for name in _SHOWN:
+        columns = figure_columns(name)
+        known: dict[tuple[Any, ...], set[tuple[str, str]]] = {}  # a deal's reports have the same rows
+        rows = tables[name].filter(pl.col("report_id").is_in(list(asked))).with_columns(page_key=_row_key(name))
+        for row in rows.iter_rows(named=True):
+            words = tuple(row.get(part) for part in (*SHOWN[name], "class_type"))
+            for column in (column for column in columns if row[column] is not None):
+                if (column, *words) not in known:
+                    known[column, *words] = checks_using(name, row, column)
+                if used := known[column, *words] & asked[row["report_id"]]:
+                    yield row["report_id"], name, row["page_key"], _field(name, row, column), sorted(used)
+
+
+def _field(name: str, row: Mapping[str, Any], column: str) -> str:
+    """What a column of a row is called among the figures."""
+    if name == "measures":
+        return str(row["measure"])
+    if name == "triggers":
+        return f"{row['trigger']}{_OF_TRIGGERS[column]}"
+    return column
 
 
 def _latest(reports: pl.DataFrame) -> pl.DataFrame:
@@ -184,10 +273,9 @@ def _values(name: str, rows: pl.DataFrame) -> list[pl.DataFrame]:
         return [_column(rows, name, "value", pl.col("measure"), pl.col("unit"))]
     units = {column.name: column.unit for column in table(name).columns}
     if name == "triggers":
-        parts = [("occurred", ""), ("test_value", ".test_value"), ("threshold", ".threshold")]
         return [
             _column(rows, name, column, pl.concat_str("trigger", pl.lit(suffix)), pl.lit(units[column]))
-            for column, suffix in parts
+            for column, suffix in _OF_TRIGGERS.items()
         ]
     shown = FACTS if name == "reports" else (*number_fields(name), *_TEXTS.get(name, ()))
     return [_column(rows, name, column, pl.lit(column), pl.lit(units[column])) for column in shown]

@@ -14,6 +14,7 @@ import pytest
 import etl
 from etl.analytics import (
     DERIVED,
+    NOTIONAL,
     Derived,
     NotDefinedError,
     analytics,
@@ -56,7 +57,7 @@ def _frames(
     money = dict.fromkeys([*POOL, *CLASS], MONEY) | dict.fromkeys(("group_id", "section", "class_key"), pl.String)
 
     def frame(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> pl.DataFrame:
-        typed = {"report_id": pl.String, **{name: money[name] for name in names}}
+        typed = {"report_id": pl.String, "is_notional": pl.Boolean, **{name: money[name] for name in names}}
         return pl.DataFrame([{"report_id": ids[-1], **row} for row in rows], schema=typed)
 
     checks = pl.DataFrame(schema=dict.fromkeys(("report_id", "check", "subject"), pl.String)).with_columns(
@@ -188,6 +189,12 @@ def test_each_row_has_its_own_key() -> None:
     assert rows.filter(name="class_factor")["key"].to_list() == ["REMIC I A-1"]
     assert rows.filter(name="smm")["key"].to_list() == ["TOTAL", "GROUP 1"]
     assert rows.columns == ["report_id", "name", "key", "value", "missing"]
+
+
+def test_a_notional_balance_has_no_factor() -> None:
+    rows = analytics(*_frames([], [CLASS | {"is_notional": True}, CLASS | {"class_key": "A-2", "is_notional": False}]))
+    assert rows.select("key", "missing").rows() == [("REMIC I A-1", NOTIONAL), ("REMIC I A-2", None)]
+    assert rows["value"].to_list() == [None, Decimal("0.3750250000")]
 
 
 def test_a_report_without_rows_has_no_figures() -> None:

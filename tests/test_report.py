@@ -18,7 +18,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import etl
+from etl.analytics import NOTIONAL
 from etl.lake import Lake
+from etl.overview import reports_of
 from etl.page_data import deal_data, explanations, page_overview
 from etl.web_page import chart_library, packed, web_page
 
@@ -702,8 +704,248 @@ def test_damage_is_a_break_and_not_the_end(lake: Path, tmp_path: Path) -> None:
     source = min((tmp_path / "lake" / "_sources").rglob("*.gz"))
     source.write_bytes(b"no gzip")
     done = call_etl("report", tmp_path / "lake", "--html", tmp_path / "a.html")
-    assert done.returncode == 0, done.stderr
+    said = "1 file cannot be read, so the page lacks rows, and says where; `etl check` names all"
+    assert (done.returncode, done.stderr) == (1, f"etl: {tmp_path / 'lake'}: {said}\n")
     broken = _index(tmp_path / "a.html")["breaks"]
     assert any(row["check"] == "tables_are_whole" and damaged.name in row["subject"] for row in broken)
     notes = [report["note"] for deal in _deals(tmp_path / "a.html").values() for report in deal["reports"]]
     assert notes.count("the kept source is damaged") == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "state"),
+    [("classes", "cannot be read"), ("classes", "is lost"), ("measures", "cannot be read"), ("records", "is lost")],
+)
+def test_rows_that_are_lost_do_not_look_like_what_is_not_printed(
+    browser: Browser, lake: Path, tmp_path: Path, table: str, state: str
+) -> None:
+    shutil.copytree(lake, tmp_path / "lake")
+    (file,) = (tmp_path / "lake" / table).glob("deal=*2003-he2/*/*.parquet")
+    if state == "cannot be read":
+        file.write_bytes(file.read_bytes()[:1000])
+    else:
+        file.unlink()
+    done = call_etl("report", tmp_path / "lake", "--html", tmp_path / "a.html", "--deal", SEED)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"1 file {state}" in done.stderr
+    with opened(browser, tmp_path / "a.html") as found:
+        page = found.page
+        assert f"The rows of this report in {table} are lost or cannot be read" in page.locator("#facts").inner_text()
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        page.wait_for_selector("#every table")
+        whole = page.locator("main").inner_text()
+        structure = page.locator("#structure").inner_text()
+        (counted,) = [told.rpartition(", ")[2].split()[0] for told in _cells_told(page)]
+        assert f"that its tables are whole {counted} failed" in whole
+        assert "prints no classes" not in whole
+        if table == "classes":
+            assert structure == "The classes of this report are lost or cannot be read: see Checks that broke."
+            assert "No report of this deal prints ending balances" not in whole
+            assert "Classes: lost or cannot be read" in whole
+        if table == "measures":
+            assert "prints over-collateralization" not in whole
+            assert "prints credit enhancement" not in whole
+        if table == "records":
+            page.locator("#structure .figure").nth(1).click()
+            assert "The records of this report are lost or cannot be read" in page.locator("#source").inner_text()
+        else:
+            page.locator("#facts a", has_text="Checks that broke").click()
+            assert page.url.endswith("#checks")
+        assert found.complaints == []
+
+
+def test_the_gap_of_one_lost_report_is_not_one_of_what_is_not_printed(
+    browser: Browser, lake: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(lake, tmp_path / "lake")
+    files = sorted(file for file in (tmp_path / "lake" / "classes").rglob("*.parquet") if "2003-he2" not in str(file))
+    files[1].unlink()
+    assert call_etl("report", tmp_path / "lake", "--html", tmp_path / "a.html").returncode == 1
+    with opened(browser, tmp_path / "a.html") as found:
+        _choose_made_up(found.page)
+        balances = found.page.locator("#reported figure").first
+        assert re.search(r"lost or cannot be read, of \d{4}-\d\d-\d\d: see", balances.inner_text())
+        balances.locator("summary").click()
+        balances.locator("table").wait_for()
+        rows = balances.locator("tbody tr")
+        assert set(rows.nth(1).locator("td").all_inner_texts()) == {"lost"}
+        assert "lost" not in rows.nth(0).inner_text()
+        balances.locator(".plot").press("Home")
+        balances.locator(".plot").press("ArrowRight")
+        assert "lost or cannot be read" in (balances.locator(".plot").get_attribute("aria-valuetext") or "")
+        assert found.complaints == []
+
+
+def test_a_month_whose_report_is_lost_is_no_month_without_one(browser: Browser, lake: Path, tmp_path: Path) -> None:
+    shutil.copytree(lake, tmp_path / "lake")
+    (file,) = (tmp_path / "lake" / "reports").glob("deal=*2003-he2/*/*.parquet")
+    file.write_bytes(file.read_bytes()[:1000])
+    done = call_etl("report", tmp_path / "lake", "--html", tmp_path / "a.html")
+    assert (done.returncode, "1 file cannot be read" in done.stderr) == (1, True)
+    with opened(browser, tmp_path / "a.html") as found:
+        told = " | ".join(_cells_told(found.page))
+        assert re.search(r"2003-he2, 2003-11: no report that can be read, [1-9] checks failed", told, re.IGNORECASE)
+        assert found.complaints == []
+
+
+def test_a_manifest_that_cannot_be_read_is_told(lake: Path, tmp_path: Path) -> None:
+    shutil.copytree(lake, tmp_path / "lake")
+    next((tmp_path / "lake" / "_manifest").glob("documents*.parquet")).write_bytes(b"PAR1")
+    next((tmp_path / "lake" / "classes").rglob("*.parquet")).unlink()
+    done = call_etl("report", tmp_path / "lake", "--html", tmp_path / "a.html")
+    assert (done.returncode, "1 file cannot be read" in done.stderr) == (1, True)
+    unread = [report["unread"] for deal in _deals(tmp_path / "a.html").values() for report in deal["reports"]]
+    assert unread.count(["classes"]) == 1  # the records tell of them
+
+
+@pytest.fixture(scope="module")
+def wrong(tmp_path_factory: pytest.TempPathFactory, lake: Path) -> tuple[Path, Path]:
+    """A lake whose reports have wrong figures of a class and of a group, and its page."""
+    folder = tmp_path_factory.mktemp("wrong")
+    shutil.copytree(lake.parent / "inbox", folder / "inbox")
+    text = (folder / "inbox" / "seed.txt").read_text()
+    (folder / "inbox" / "seed.txt").write_text(text.replace("328,979,574", "328,979,575", 1))
+    etl.run([folder / "inbox"], folder / "lake")
+    done = call_etl("report", folder / "lake", "--html", folder / "page.html")
+    assert (done.returncode, done.stderr) == (0, "")
+    return folder / "lake", folder / "page.html"
+
+
+def test_figures_that_a_failing_check_uses_are_marked(browser: Browser, wrong: tuple[Path, Path]) -> None:
+    """The same as in the terminal."""
+    lake = Lake(wrong[0])
+    tables = ("classes", "pools", "delinquencies")
+    failing = {
+        (str(date), name, row.name, column)
+        for deal in lake.deals()
+        for date in lake.dates(deal)
+        for shown in reports_of(lake, deal, date)
+        for name in tables
+        for row in shown.tables[name]
+        for column, mark in row.marks.items()
+        if mark == "fail"
+    }
+    assert {name for _, name, *_ in failing} >= {"classes", "pools"}  # of a report, and between two
+    with opened(browser, wrong[1]) as found:
+        marked = found.page.evaluate(
+            """async (tables) => {
+              const deals = await Promise.all(index.deals.map(({ slug }) => dealOf(slug)));
+              return deals.flatMap((deal) => deal.figures.filter((one) => tables.includes(one.table) && deal.fails(one))
+                .map((one) => [deal.reports[one.report].date, one.table, one.key, one.field]));
+            }""",
+            tables,
+        )
+        assert {tuple(one) for one in marked} == failing
+        assert found.complaints == []
+
+
+def test_a_marked_figure_lists_its_checks(browser: Browser, wrong: tuple[Path, Path]) -> None:
+    slug = next(deal for deal in Lake(wrong[0]).deals() if deal.endswith(SEED))
+    with opened(browser, wrong[1], f"#deal={slug}") as found:
+        page = found.page
+        first = page.locator("#structure .figure.fails").first
+        ordinary = page.locator("#structure .figure:not(.fails)").first
+        assert "; a check that uses it fails" in (first.get_attribute("aria-label") or "")
+        assert "fails" not in (ordinary.get_attribute("aria-label") or "")
+        assert first.locator(".sign").inner_text() == "!"
+        assert len({one.evaluate("one => getComputedStyle(one).color") for one in (first, ordinary)}) == 2
+        first.click()
+        rows = page.locator("#source .checks tr.fails").evaluate_all(
+            "rows => rows.map((row) => [...row.cells].map((cell) => cell.innerText))"
+        )
+        breaks = json.loads(call_etl("check", wrong[0], "--deal", slug, "--json").stdout)["breaks"]
+        told = {
+            (row["check"], row["subject"], "fails", float(row["difference"] or 0), row["explanation"] or "")
+            for row in breaks
+        }
+        assert len(rows) >= 1
+        for check, subject, outcome, off_by, why in rows:
+            assert (check.lower().replace(" ", "_"), subject, outcome, float(_number(off_by) or 0), why) in told
+        page.locator("#source .close").click()
+        ordinary.click()
+        assert page.locator("#source .checks tr.fails").count() == 0
+        assert found.complaints == []
+
+
+def test_checks_are_counted_within_and_between_reports(page: Page, lake: Path) -> None:
+    _choose_made_up(page)
+    breaks = json.loads(call_etl("check", lake, "--json").stdout)["breaks"]
+    reports = page.evaluate("state.deal.reports.map(({ id, date, checks_failed }) => [id, date, checks_failed])")
+    cells = {one.split(", ")[-3].split(":")[0]: one for one in _cells_told(page)}
+    between = []
+    for number, (report_id, date, failed) in enumerate(reports):
+        page.locator("#reports").select_option(str(number))
+        told = page.locator("#facts").inner_text()
+        found = re.search(
+            r"within the report [\d,]+ passed, (\d+) failed; between it and the one before (\d+) failed", told
+        )
+        assert found
+        every = sum(one["report_id"] == report_id for one in breaks)
+        assert (int(found[1]), int(found[1]) + int(found[2])) == (failed, every)
+        assert f"{every} checks failed" in cells[date[:7]]
+        between.append(int(found[2]))
+    assert max(between) > 0
+
+
+def _cells_told(page: Page) -> list[str]:
+    told: list[str] = page.locator("#heat button").evaluate_all("all => all.map((one) => one.ariaLabel)")
+    return told
+
+
+def test_a_long_name_keeps_its_end_and_years_without_reports_have_a_mark(browser: Browser, tmp_path: Path) -> None:
+    text = render(absc_2003_he2.report())
+    (tmp_path / "inbox").mkdir()
+    (tmp_path / "inbox" / "one.txt").write_text(text)
+    (tmp_path / "inbox" / "other.txt").write_text(text.replace("17-Nov-03", "17-Nov-07"))
+    etl.run([tmp_path / "inbox"], tmp_path / "lake")
+    assert call_etl("report", tmp_path / "lake", "--html", tmp_path / "a.html").returncode in (0, 1)
+    years = _index(tmp_path / "a.html")["years"]
+    assert years == [2003, 2007]
+    with opened(browser, tmp_path / "a.html", viewport={"width": 800, "height": 800}) as found:
+        page = found.page
+        head = page.locator("#heat thead th.gap")
+        assert (head.count(), head.get_attribute("title")) == (1, "2004 to 2006: no report")
+        assert head.inner_text().startswith("⋯")
+        assert page.locator("#heat tbody td.gap").count() == page.locator("#heat tbody tr").count()
+        name = page.locator("#heat tbody th").first
+        whole = name.get_attribute("title") or ""
+        assert name.text_content() == name.get_attribute("aria-label") == whole
+        assert len(whole) > 40
+        box, end = name.bounding_box(), name.locator(".end").bounding_box()
+        assert box
+        assert end
+        assert name.locator(".end").text_content() == whole[-20:]
+        assert end["x"] + end["width"] <= box["x"] + box["width"] + 1  # all of it is seen
+        start = name.locator(".start")
+        assert start.evaluate("one => one.scrollWidth > one.clientWidth")  # and the middle is cut
+        assert found.complaints == []
+
+
+def test_a_notional_class_has_a_reason_and_no_factor(page: Page, lake: Path) -> None:
+    notional = {
+        row["class_key"]
+        for row in _rows(lake, "select class_key from classes where deal like '%2003-he2' and is_notional")
+    }
+    told = page.locator("#derived figure").first.inner_text()
+    found = re.search(rf"No value where: .*{re.escape(NOTIONAL)} \(([^)]*)\)", told)
+    assert found
+    assert set(found[1].split(", ")) == notional
+    assert not notional & set(page.locator("#derived figure").first.locator(".readout .name").all_inner_texts())
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_two_of_sixteen_areas_look_alike(browser: Browser, page_file: Path, scheme: str) -> None:
+    with opened(browser, page_file, color_scheme=scheme) as found:
+        looks = found.page.evaluate(
+            """() => Array.from({ length: 16 }, (_, number) => {
+              const canvas = document.createElement("canvas");
+              canvas.width = canvas.height = 36;
+              const ctx = canvas.getContext("2d");
+              ctx.fillStyle = seriesFill(number);
+              ctx.fillRect(0, 0, 36, 36);
+              return [canvas.toDataURL(), swatch("stack", number).outerHTML, swatch("lines", number).outerHTML];
+            })"""
+        )
+        for kind in range(3):
+            assert len({look[kind] for look in looks}) == 16
+        assert found.complaints == []

@@ -19,19 +19,47 @@ function colour(name) {
   return found;
 }
 
+// Beyond the colours the same ones are hatched: up, down, both ways.
+const HATCHES = [[], [1], [-1], [1, -1]];
+const seriesHatch = (number) => HATCHES[Math.floor(number / COLOURS) % HATCHES.length];
 const seriesColour = (number) => colour(`series-${(number % COLOURS) + 1}`);
 const seriesDash = (number) => DASHES[(number + Math.floor(number / COLOURS)) % DASHES.length];
 
-// A chart of `spec`: { title, note, kind: "lines", "stack" or "bars", series: [{ label, points }] }, where points are
-// figures, one for each report. `chosen` tells which report is chosen, `choose` chooses one.
+// What an area is filled with: its colour, with stripes where that is another's too.
+function seriesFill(number) {
+  const paint = seriesColour(number);
+  const slopes = seriesHatch(number);
+  if (!slopes.length) return paint;
+  const side = 9 * devicePixelRatio;
+  const tile = element("canvas", { width: side, height: side });
+  const ctx = tile.getContext("2d");
+  ctx.fillStyle = paint;
+  ctx.fillRect(0, 0, side, side);
+  ctx.strokeStyle = colour("hatch");
+  ctx.lineWidth = 2 * devicePixelRatio;
+  for (const slope of slopes) {
+    for (const shift of [-side, 0, side]) { // stripes go on from tile to tile
+      ctx.beginPath();
+      ctx.moveTo(shift - side, slope > 0 ? 2 * side : -side);
+      ctx.lineTo(shift + 2 * side, slope > 0 ? -side : 2 * side);
+      ctx.stroke();
+    }
+  }
+  return ctx.createPattern(tile, "repeat");
+}
+
+// A chart of `spec`: { title, note, tables, kind: "lines", "stack" or "bars", series: [{ label, points }] }, where points
+// are figures of these tables, one for each report. `chosen` tells which report is chosen, `choose` chooses one.
 function chart(deal, spec, chosen, choose) {
   const series = spec.series.filter(({ points }) => points.some((figure) => figure?.value));
   const box = element("figure", { className: `chart kind-${spec.kind}` });
   box.append(element("figcaption", {}, element("h3", {}, spec.title, spec.badge ? element("span", { className: "badge" }, "derived") : "")));
   if (spec.formula) box.append(definitions([["Formula", spec.formula], ["From", spec.reference]]));
   if (spec.note) box.append(element("p", { className: "note" }, spec.note));
+  const unread = deal.unreadReports(spec.tables);
+  if (unread.length) box.append(unreadNote(unread.map(({ date }) => date)));
   if (!series.length) {
-    box.append(element("p", { className: "absent" }, spec.absent(deal)));
+    if (unread.length < deal.reports.length) box.append(element("p", { className: "absent" }, spec.absent(deal)));
     return box;
   }
   const plot = element("div", { className: "plot", tabIndex: 0, role: "slider", "aria-label": `${spec.title}: report` });
@@ -44,6 +72,14 @@ function chart(deal, spec, chosen, choose) {
   drawn.push(one);
   return box;
 }
+
+// Says that rows are lost: they must not look like what is not printed.
+function unreadNote(dates, what = "Its rows") {
+  const named = dates.length > 3 ? `${dates.length} reports` : dates.join(", ");
+  return element("p", { className: "note warn unread" }, `${what} are ${UNREAD}${named ? `, of ${named}` : ""}: see `, element("a", { href: "#checks" }, "Checks that broke"), ".");
+}
+
+const pointButton = ({ deal, spec }, points, report) => figureButton(deal, points[report], deal.unread(report, spec.tables).length > 0);
 
 // Drawn once it stands in the page, as its width is that of its place.
 function draw(one) {
@@ -65,12 +101,14 @@ function forgetCharts() {
 // Says which report is chosen: the line in the chart, the values beside it.
 function mark(one) {
   const report = one.chosen();
-  const values = one.series.map(({ label, points }) => `${label} ${short(points[report])}`);
+  const isUnread = one.deal.unread(report, one.spec.tables).length > 0;
+  const said = (figure) => (figure || !isUnread ? `${short(figure)}${figure && one.deal.fails(figure) ? ", a check fails" : ""}` : UNREAD);
+  const values = one.series.map(({ label, points }) => `${label} ${said(points[report])}`);
   const date = day(one.deal.reports[report].date);
   one.plot.setAttribute("aria-valuenow", String(report + 1));
   one.plot.setAttribute("aria-valuetext", `${date}: ${values.slice(0, 12).join("; ")}`);
   const rows = one.series.map(({ label, points }, number) =>
-    element("li", {}, swatch(one.spec.kind, number), element("span", { className: "name" }, label), figureButton(one.deal, points[report])));
+    element("li", {}, swatch(one.spec.kind, number), element("span", { className: "name" }, label), pointButton(one, points, report)));
   one.readout.replaceChildren(element("p", {}, date), element("ul", {}, ...rows));
   one.uplot?.redraw(false); // the paths stay
 }
@@ -82,14 +120,24 @@ function markAll() {
 function swatch(kind, number) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-  const place = { x1: 0, x2: 22, y1: 6, y2: 6, "stroke-width": kind === "lines" ? 2.5 : 11 };
-  Object.entries(place).forEach(([name, value]) => line.setAttribute(name, value));
+  const ends = { x1: 0, x2: 22, y1: 6, y2: 6, "stroke-width": kind === "lines" ? 2.5 : 11 };
+  Object.entries(ends).forEach(([name, value]) => line.setAttribute(name, value));
   line.setAttribute("class", `stroke-${(number % COLOURS) + 1}`);
   if (kind === "lines") line.setAttribute("stroke-dasharray", seriesDash(number).join(" "));
   svg.setAttribute("aria-hidden", "true");
   svg.setAttribute("viewBox", "0 0 22 12");
   svg.append(line);
+  if (kind !== "lines") svg.append(...seriesHatch(number).map(stripes));
   return svg;
+}
+
+// The hatch of a swatch, which is 22 wide and 12 high.
+function stripes(slope) {
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  const ways = [0, 8, 16].map((x) => (slope > 0 ? `M${x - 3} 11.5L${x + 8} .5` : `M${x - 3} .5L${x + 8} 11.5`));
+  path.setAttribute("d", ways.join(""));
+  path.setAttribute("class", "hatch");
+  return path;
 }
 
 function chartTable(deal, spec, series) {
@@ -97,7 +145,7 @@ function chartTable(deal, spec, series) {
   const fill = () => {
     if (!details.open || details.querySelector("table")) return;
     const rows = deal.reports.map((report, number) =>
-      element("tr", {}, element("th", { scope: "row" }, report.date), ...series.map(({ points }) => element("td", {}, figureButton(deal, points[number])))));
+      element("tr", {}, element("th", { scope: "row" }, report.date), ...series.map(({ points }) => element("td", {}, pointButton({ deal, spec }, points, number)))));
     details.append(scrolling(table(["Report", ...series.map(({ label }) => label)], rows), `${spec.title}, as a table`));
   };
   details.addEventListener("toggle", fill);
@@ -152,7 +200,7 @@ function options(one, width) {
 function drawnAs(kind, label, place, ground, alone) {
   const paint = seriesColour(place);
   const bars = { paths: uPlot.paths.bars({ size: [0.5, 60] }), points: { show: false } };
-  if (kind === "stack") return { label, stroke: ground, width: 1, fill: paint, ...(alone ? bars : { points: { show: false } }) };
+  if (kind === "stack") return { label, stroke: ground, width: 1, fill: seriesFill(place), ...(alone ? bars : { points: { show: false } }) };
   if (kind === "bars") return { label, stroke: paint, fill: paint, ...bars };
   return { label, stroke: paint, width: 2, dash: seriesDash(place), points: { show: true, size: 6, fill: ground } };
 }

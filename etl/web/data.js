@@ -14,6 +14,7 @@ class Deal {
       ({ report, table: "derived", key, field: name, value, missing, unit: "fraction" }));
     const all = [...this.figures, ...this.derived];
     this.places = new Map(all.map((figure) => [place(figure), figure]));
+    this.spoken = new Map(data.marks.map(([report, table, key, field, checks]) => [place({ report, table, key, field }), checks]));
     this.groups = new Map();
     for (const figure of all) {
       this.group(`${figure.report} ${figure.table}`).push(figure);
@@ -34,6 +35,28 @@ class Deal {
 
   figure(report, table, key, field) {
     return this.places.get(place({ report, table, key, field })) ?? null;
+  }
+
+  // Checks that use a figure and fail, or are explained.
+  checksOf(figure) {
+    return (this.spoken.get(place(figure)) ?? []).map((number) => {
+      const [check, subject, outcome, difference, explanation] = this.checks[number];
+      return { check, subject, outcome, difference, explanation };
+    });
+  }
+
+  fails(figure) {
+    return this.checksOf(figure).some(({ outcome }) => outcome === "fail");
+  }
+
+  // Of these tables those whose rows of a report are lost or cannot be read: what is not there may be printed.
+  unread(report, tables) {
+    return this.reports[report].unread.filter((name) => tables.includes(name));
+  }
+
+  // The reports of which that is so.
+  unreadReports(tables) {
+    return this.reports.filter((_, report) => this.unread(report, tables).length);
   }
 
   // The rows of a table that have a field in any report, in the order in which they are printed.

@@ -17,27 +17,49 @@ function showSummary() {
 function showHeat() {
   const months = index.years.flatMap((year) => Array.from({ length: 12 }, (_, month) => `${year}-${String(month + 1).padStart(2, "0")}`));
   const cells = new Map(index.coverage.map((cell) => [`${cell.deal} ${cell.month}`, cell]));
-  const years = index.years.map((year) => element("th", { scope: "colgroup", colSpan: 12 }, String(year)));
+  const years = index.years.flatMap((year) => [...yearsBefore(year, "th"), element("th", { scope: "colgroup", colSpan: 12 }, String(year))]);
   const letters = months.map((month) => element("th", { scope: "col", className: "month" }, element("abbr", { title: month }, "JFMAMJJASOND"[Number(month.slice(5)) - 1])));
   const head = element("thead", {},
     element("tr", { role: "row" }, element("th", { scope: "col", rowSpan: 2 }, "Deal"), ...years),
     element("tr", { role: "row" }, ...letters));
   const rows = index.deals.map((deal) => element("tr", { role: "row" },
-    element("th", { scope: "row", role: "rowheader", title: deal.name }, deal.name),
-    ...months.map((month) => heatCell(deal, month, cells.get(`${deal.slug} ${month}`)))));
+    element("th", { scope: "row", role: "rowheader", title: deal.name, "aria-label": deal.name }, ...cutInTheMiddle(deal.name)),
+    ...months.flatMap((month) => [
+      ...(month.endsWith("-01") ? yearsBefore(Number(month.slice(0, 4)), "td") : []),
+      heatCell(deal, month, cells.get(`${deal.slug} ${month}`)),
+    ])));
   byId("heat").replaceChildren(element("caption", { className: "hidden" }, "Reports by deal and month"), head, element("tbody", {}, ...rows));
   const first = byId("heat").querySelector("td button");
   if (first) first.tabIndex = 0;
   byId("heat").addEventListener("keydown", moveInHeat);
 }
 
+// A mark before a year, where years before it have no report at all.
+function yearsBefore(year, kind) {
+  const before = index.years[index.years.indexOf(year) - 1];
+  if (before === undefined || before === year - 1) return [];
+  const said = before + 1 === year - 1 ? `${year - 1}: no report` : `${before + 1} to ${year - 1}: no report`;
+  if (kind === "td") return [element("td", { role: "gridcell", className: "gap", title: said }, element("span", { className: "hidden" }, said))];
+  return [element("th", { scope: "col", rowSpan: 2, className: "month gap", title: said }, element("span", { "aria-hidden": "true" }, "⋯"), element("span", { className: "hidden" }, said))];
+}
+
+// Names of deals differ at their end, where the series stands: so a long one is cut before it.
+const KEPT = 20;
+
+function cutInTheMiddle(name) {
+  const characters = [...name];
+  const [start, end] = [characters.slice(0, -KEPT).join(""), characters.slice(-KEPT).join("")];
+  return [element("span", { className: "long-name" }, element("span", { className: "start" }, start), element("span", { className: "end" }, end))];
+}
+
 function heatCell(deal, month, cell) {
   if (!cell) return element("td", { role: "gridcell", className: "none" }, element("span", { className: "hidden" }, "none"));
   const kind = cell.failed ? "failed" : cell.claimed === cell.found ? "whole" : "part";
-  const said = `${deal.name}, ${month}: ${cell.reports} ${cell.reports === 1 ? "report" : "reports"}, ${cell.claimed} of ${cell.found} numbers claimed, ${cell.failed} checks failed`;
+  const found = `${cell.reports} ${cell.reports === 1 ? "report" : "reports"}, ${cell.claimed} of ${cell.found} numbers claimed`;
+  const said = `${deal.name}, ${month}: ${cell.reports ? found : "no report that can be read"}, ${cell.failed} checks failed`;
   const button = element("button", { type: "button", className: `cell ${kind}`, tabIndex: -1, title: said, "aria-label": said },
     cell.failed ? String(cell.failed) : kind === "whole" ? "✓" : "∼");
-  button.addEventListener("click", () => goTo(deal.slug, cell.report_id));
+  button.addEventListener("click", () => (cell.reports ? goTo(deal.slug, cell.report_id) : byId("checks").scrollIntoView()));
   return element("td", { role: "gridcell" }, button);
 }
 
@@ -144,10 +166,12 @@ function showFacts() {
     .map((figure) => [`${figure.key} ${words(figure.field)}`.trim(), figureButton(deal, figure)]);
   byId("facts").replaceChildren(definitions([
     ...facts,
-    ["Read", `${grouped(String(report.numbers_claimed))} of ${grouped(String(report.numbers_found))} numbers claimed, ${report.checks_passed} checks passed, ${report.checks_failed} failed`],
+    ["Read", `${grouped(String(report.numbers_claimed))} of ${grouped(String(report.numbers_found))} numbers claimed`],
+    ["Checks", `within the report ${report.checks_passed} passed, ${report.checks_failed} failed; between it and the one before ${report.between_failed} failed${report.whole_failed ? `; that its tables are whole ${report.whole_failed} failed` : ""}`],
     ["Layout", report.layout],
     ["File", report.source],
-  ]), ...(report.note ? [element("p", { className: "note warn" }, `${report.note}: only what the records say can be shown.`)] : []),
+  ]), ...(report.unread.length ? [unreadNote([], `The rows of this report in ${report.unread.join(", ")}`)] : []),
+  ...(report.note ? [element("p", { className: "note warn" }, `${report.note}: only what the records say can be shown.`)] : []),
   ...(deal.reports_left_out ? [element("p", { className: "note warn" }, `${deal.reports_left_out} earlier reports of this deal were left out.`)] : []));
 }
 
@@ -156,6 +180,7 @@ const isTotal = (key) => key === "TOTAL" || key.endsWith(" TOTAL");
 
 function showStructure() {
   const { deal, report } = state;
+  const isUnread = deal.unread(report, ["classes"]).length > 0;
   const columns = ["original_balance", "ending_balance", "pass_through_rate", "interest_distribution", "principal_distribution", "realized_loss"];
   const keys = [...new Set(deal.of(report, "classes").map(({ key }) => key))];
   const balance = (key) => Number(deal.figure(report, "classes", key, "ending_balance")?.value ?? 0);
@@ -173,7 +198,7 @@ function showStructure() {
   });
   byId("structure").replaceChildren(keys.length
     ? scrolling(table(["Class", "Kind", "Ending balance, drawn", ...used.map(words)], rows, { className: "structure" }, 3), "Capital structure")
-    : element("p", { className: "absent" }, "This report prints no classes."));
+    : isUnread ? unreadNote([], "The classes of this report") : element("p", { className: "absent" }, "This report prints no classes."));
 }
 
 // --- charts ---
@@ -201,25 +226,30 @@ const notNotional = (deal) => (key) => !isTotal(key) && !deal.reports.some((_, r
 function reportedCharts(deal, group) {
   const pools = (field) => (deal.keys("pools", field).includes(group) ? [{ label: `${words(field)}, ${group}`, points: deal.points("pools", group, field) }] : []);
   return [
-    { title: "Class balances", kind: "stack", note: "Ending balances in US dollars, one upon the other; notional classes are left out.", series: ofClasses(deal, "ending_balance", notNotional(deal)), absent: absent("ending balances of classes") },
-    { title: `Delinquent loans, ${group}`, kind: "lines", note: "Balances in US dollars by days past due and status. Drawn beside each other: reports may count a loan in two of them.", series: ofLoans(deal, group), absent: absent("delinquencies of this group") },
-    { title: "Losses of each period", kind: "bars", note: "Realized losses in US dollars, as printed.", series: [...ofMeasures(deal, "realized_losses_current"), ...pools("realized_loss")].slice(0, 1), absent: absent("realized losses") },
-    { title: "Losses to date", kind: "lines", note: "Realized losses since the beginning in US dollars, as printed.", series: ofMeasures(deal, "realized_losses_cumulative"), absent: absent("cumulative realized losses") },
-    { title: "Over-collateralization against its target", kind: "lines", note: "US dollars.", series: ofMeasures(deal, "oc_amount", "oc_target"), absent: absent("over-collateralization") },
-    { title: "Credit enhancement", kind: "lines", note: "As a percentage, as printed.", series: ofMeasures(deal, "credit_enhancement", "senior_percentage", "subordinate_percentage"), absent: absent("credit enhancement") },
-    { title: "Pass-through rates", kind: "lines", note: "Annual rates of the classes, as printed.", series: ofClasses(deal, "pass_through_rate", (key) => !isTotal(key)), absent: absent("pass-through rates") },
-    { title: "Factors as printed", kind: "lines", note: "What is left of the original pool, where the report itself says it.", series: [...ofMeasures(deal, "pool_factor"), ...pools("factor")], absent: absent("a factor; those of classes are derived below") },
+    { title: "Class balances", tables: ["classes"], kind: "stack", note: "Ending balances in US dollars, one upon the other; notional classes are left out.", series: ofClasses(deal, "ending_balance", notNotional(deal)), absent: absent("ending balances of classes") },
+    { title: `Delinquent loans, ${group}`, tables: ["delinquencies"], kind: "lines", note: "Balances in US dollars by days past due and status. Drawn beside each other: reports may count a loan in two of them.", series: ofLoans(deal, group), absent: absent("delinquencies of this group") },
+    { title: "Losses of each period", tables: ["measures", "pools"], kind: "bars", note: "Realized losses in US dollars, as printed.", series: [...ofMeasures(deal, "realized_losses_current"), ...pools("realized_loss")].slice(0, 1), absent: absent("realized losses") },
+    { title: "Losses to date", tables: ["measures"], kind: "lines", note: "Realized losses since the beginning in US dollars, as printed.", series: ofMeasures(deal, "realized_losses_cumulative"), absent: absent("cumulative realized losses") },
+    { title: "Over-collateralization against its target", tables: ["measures"], kind: "lines", note: "US dollars.", series: ofMeasures(deal, "oc_amount", "oc_target"), absent: absent("over-collateralization") },
+    { title: "Credit enhancement", tables: ["measures"], kind: "lines", note: "As a percentage, as printed.", series: ofMeasures(deal, "credit_enhancement", "senior_percentage", "subordinate_percentage"), absent: absent("credit enhancement") },
+    { title: "Pass-through rates", tables: ["classes"], kind: "lines", note: "Annual rates of the classes, as printed.", series: ofClasses(deal, "pass_through_rate", (key) => !isTotal(key)), absent: absent("pass-through rates") },
+    { title: "Factors as printed", tables: ["measures", "pools"], kind: "lines", note: "What is left of the original pool, where the report itself says it.", series: [...ofMeasures(deal, "pool_factor"), ...pools("factor")], absent: absent("a factor; those of classes are derived below") },
   ];
 }
 
 function derivedCharts(deal) {
   return index.derived.map((declared) => {
-    const keys = deal.keys("derived", declared.name).filter((key) => declared.table !== "classes" || isTotal(key) || notNotional(deal)(key));
-    const reasons = new Set(deal.group(`derived.${declared.name}`).filter(({ missing }) => missing).map(({ missing }) => missing));
+    const keys = deal.keys("derived", declared.name);
+    const reasons = new Map();
+    for (const { missing, key } of deal.group(`derived.${declared.name}`).filter(({ missing }) => missing)) {
+      if (!reasons.has(missing)) reasons.set(missing, new Set());
+      reasons.get(missing).add(key);
+    }
+    const told = [...reasons].sort().map(([reason, rows]) => `${reason} (${rows.size > 6 ? `${rows.size} rows` : [...rows].join(", ")})`);
     const inputs = declared.inputs.map((input) => input.replaceAll("_", " ")).join(", ");
     return {
-      title: declared.title, kind: "lines", badge: true, formula: declared.formula, reference: declared.reference,
-      note: reasons.size ? `No value where: ${[...reasons].sort().join("; ")}.` : "",
+      title: declared.title, tables: [declared.table], kind: "lines", badge: true, formula: declared.formula, reference: declared.reference,
+      note: told.length ? `No value where: ${told.join("; ")}.` : "",
       series: keys.map((key) => ({ label: key, points: deal.points("derived", key, declared.name) })),
       absent: () => `It needs ${inputs} of ${declared.table}, which no report of this deal prints together.`,
     };
@@ -241,9 +271,10 @@ function showEvery() {
   const { deal, report } = state;
   const parts = ["classes", "pools", "delinquencies", "measures", "triggers"].map((name) => {
     const figures = deal.of(report, name);
-    const details = element("details", { className: "data" }, element("summary", {}, `${words(name)}: ${figures.length} figures`));
+    const details = element("details", { className: "data" }, element("summary", {}, `${words(name)}: ${deal.unread(report, [name]).length ? UNREAD : `${figures.length} figures`}`));
     const fill = () => {
-      if (details.open && !details.querySelector("table")) details.append(scrolling(crossed(deal, figures), words(name)));
+      if (!details.open || details.querySelector("table, .unread")) return;
+      details.append(deal.unread(report, [name]).length ? unreadNote([]) : scrolling(crossed(deal, figures), words(name)));
     };
     details.addEventListener("toggle", fill);
     details.fill = fill;

@@ -3,10 +3,16 @@
 const dialog = document.getElementById("source");
 const AROUND = 3;
 
-function figureButton(deal, figure, text = short(figure)) {
-  if (!figure) return element("span", { className: "absent", title: "not printed" }, "–");
-  const name = `${text}: ${figure.key} ${words(figure.field)}, ${day(deal.reports[figure.report].date)}`;
-  const button = element("button", { type: "button", className: "figure", "aria-label": name }, text);
+const UNREAD = "lost or cannot be read";
+
+// `isUnread`: where there is no figure, its row is lost or cannot be read.
+function figureButton(deal, figure, isUnread = false) {
+  if (!figure) return element("span", { className: "absent", title: isUnread ? UNREAD : "not printed" }, isUnread ? "lost" : "–");
+  const text = short(figure);
+  const fails = deal.fails(figure);
+  const name = `${text}: ${figure.key} ${words(figure.field)}, ${day(deal.reports[figure.report].date)}${fails ? "; a check that uses it fails" : ""}`;
+  const sign = fails ? element("span", { className: "sign", "aria-hidden": "true" }, "!") : null;
+  const button = element("button", { type: "button", className: fails ? "figure fails" : "figure", "aria-label": name }, text, sign);
   button.addEventListener("click", () => openFigure(deal, figure));
   return button;
 }
@@ -25,9 +31,23 @@ function openPrinted(deal, figure) {
     facts.push(["Rule", `${report.layout}, ${figure.rule}`]);
   }
   const body = [element("p", { className: "note" }, said), definitions(facts)];
-  if (figure.line === null) body.push(element("p", {}, "No single cell of the report prints this; `etl explain` shows what it follows from."));
-  else body.push(excerpt(report, figure.line, figure));
+  const checks = deal.checksOf(figure);
+  if (checks.length) body.push(scrolling(checksTable(checks), "Checks that use this figure"));
+  if (figure.line !== null) body.push(excerpt(report, figure.line, figure));
+  else if (report.unread.includes("records")) body.push(element("p", { className: "note warn" }, `The records of this report are ${UNREAD}, so where it is printed is not known.`));
+  else body.push(element("p", {}, "No single cell of the report prints this; `etl explain` shows what it follows from."));
   openDialog(`${figure.key} ${words(figure.field)}`.trim(), body);
+}
+
+function checksTable(checks) {
+  const failing = [...checks].sort((one, other) => (other.outcome === "fail") - (one.outcome === "fail"));
+  const rows = failing.map(({ check, subject, outcome, difference, explanation }) => element("tr", { className: outcome === "fail" ? "fails" : "" },
+    element("th", { scope: "row" }, words(check)),
+    element("td", { className: "text" }, subject),
+    element("td", { className: "text" }, outcome === "fail" ? "fails" : outcome),
+    element("td", {}, difference ? grouped(difference) : ""),
+    element("td", { className: "text wide" }, explanation ?? "")));
+  return table(["Check", "Of", "Outcome", "Off by", "Why"], rows, { className: "checks" }, 5);
 }
 
 function openDerived(deal, figure) {
