@@ -57,7 +57,7 @@ _ROW = (
     r"^(?<cik>[0-9]{1,10})\|(?<company_name>[^|]*)\|(?<form_type>[^|]+)\|(?<filed_date>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     rf"\|edgar/data/[0-9]{{1,10}}/(?<accession_number>{_ACCESSION})\.txt$"
 )
-_RULE = re.compile(rb"^-{20,}[ \t]*\r?$", re.MULTILINE)
+_RULE = re.compile(rb"^-{20,}+[ \t]*+\r?$", re.MULTILINE)
 _PAGE = re.compile(r"CIK[0-9]{10}-submissions-[0-9]{3,6}\.json")
 _CIK = re.compile(r"(?:CIK)?0*([1-9][0-9]{0,9})", re.IGNORECASE)
 _MAIL = re.compile(r"[^\s@<>(),;]+@[^\s@<>(),;]+\.[A-Za-z]{2,}")

@@ -102,7 +102,7 @@ def stacked(name: str) -> str:
     """The name of a column as a head of several lines, none longer than a figure where its words let it:
     `principal_distribution` over two."""
     lines: list[str] = []
-    for word in re.findall(r"[^_ ]+[_ ]*|[_ ]+", name):
+    for word in re.findall(r"[^_ ]++[_ ]*+|[_ ]++", name):
         if lines and cell_len(lines[-1] + word.rstrip()) <= WORDS_WIDTH:
             lines[-1] += word
         else:

@@ -65,7 +65,7 @@ def test_the_example_runs_under_spark_submit(few: Path, tmp_path: Path) -> None:
     called = _called(submit, *master, script, "nowhere", tmp_path / "lake", PYSPARK_PYTHON=sys.executable)
     assert called.returncode == 1
     assert (
-        called.stdout == "nowhere: there is no such file or folder\n"
+        called.stdout == "nowhere: there is no such file or folder; check the name\n"
     )  # spark-submit has both streams of a script there
     called = _called(sys.executable, script, few)
     assert (called.returncode, called.stdout) == (2, "")
