@@ -570,12 +570,10 @@ app.command("commands")(commands_command)
 
 def main() -> None:
     """Entry point of the command: errors become one line and an exit code."""
-    if sys.stdout is None:  # it was closed: nobody is to read what is said
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # it was closed: nobody is to read what is said
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        if isinstance(stream := getattr(sys, name), io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names may have what the terminal cannot show
     begun = time.monotonic()
     try:

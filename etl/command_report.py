@@ -14,9 +14,9 @@ from etl.errors import UsageError
 from etl.lake import Lake, listed
 from etl.lake_folders import lake_folder
 from etl.logs import tell
-from etl.page_data import MAX_BREAKS, MAX_DEALS, PageOverview, deal_data, explanations, page_overview
+from etl.page_data import MAX_BREAKS, MAX_DEALS, PageOverview, deal_data, explanations, page_overview, tables_of_reports
 from etl.show_report import show_report
-from etl.terminal import printable
+from etl.terminal import counted, printable
 from etl.web_page import MAX_DEALS_BYTES, chart_library, packed, web_page
 from etl.whole_files import hold_off, place_of, write_whole
 
@@ -80,8 +80,9 @@ def _held(lake: Lake, known: PageOverview) -> _Held:
     breaks: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in known.breaks:
         breaks[row["deal"]].append(row)
+    listed_rows = tables_of_reports(lake)
     for slug in (deal["slug"] for deal in known.deals):
-        data = deal_data(lake, slug, breaks[slug])
+        data = deal_data(lake, slug, breaks[slug], listed_rows)
         text = packed(data)
         if len(text) > room:
             held.full.append(slug)
@@ -98,7 +99,7 @@ def _lost(known: PageOverview) -> str:
     """How many files of the lake cannot be read or are lost; nothing where none is."""
     unreadable, lost = known.unreadable_files, known.lost_files
     said = [
-        f"{unreadable:,} {'file' if unreadable == 1 else 'files'} cannot be read" if unreadable else "",
+        f"{counted(unreadable, 'file')} cannot be read" if unreadable else "",
         f"{_are(lost, 'file')} lost" if lost else "",
     ]
     return ", ".join(filter(None, said))
@@ -128,4 +129,4 @@ def _left_out(known: PageOverview, held: _Held) -> list[str]:
 
 def _are(count: int, name: str) -> str:
     """Such as: 3 deals are."""
-    return f"{count:,} {name} is" if count == 1 else f"{count:,} {name}s are"
+    return f"{counted(count, name)} {'is' if count == 1 else 'are'}"

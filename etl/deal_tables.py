@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +10,11 @@ from functools import cached_property
 import polars as pl
 
 from etl.errors import UsageError
-from etl.lake import Lake, listed, quoted
+from etl.lake import SHORT_DATE, Lake, listed, quoted
 from etl.losses import losses, refuse_losses
 from etl.month_checks import Reports
 from etl.schema import TABLES
 
-_SHORT_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 _KEYS = ["distribution_date", "report_id"]
 
 
@@ -72,7 +70,7 @@ def _is_between(date: dt.date, start: str | None, end: str | None) -> bool:
 
 def _is_date(short: str) -> bool:
     """Whether there is such a year, month or day."""
-    if not _SHORT_DATE.fullmatch(short):
+    if not SHORT_DATE.fullmatch(short):
         return False
     try:
         dt.date.fromisoformat(f"{short}-01-01"[: len("2003-11-17")])

@@ -25,6 +25,7 @@ from etl.layout import load_layouts
 from etl.month_checks import check_months
 from etl.object_files import stored
 from etl.objects import Location
+from etl.outcomes import WORST_FIRST
 from etl.schema import Table, table, unit_of
 from etl.sources import read_source, source_file
 from etl.splits import reports_in
@@ -38,7 +39,7 @@ _NEAR = 2
 NOT_PRINTED, DERIVED, COMPUTED, RECORDS_LOST = "not_printed", "derived", "computed", "records_lost"
 
 # Tables with a name in the row rather than over the column: where that name stands, and its value.
-_NAME_OF = {"measures": "measure", "triggers": "trigger"}
+NAME_OF = {"measures": "measure", "triggers": "trigger"}
 _VALUE_OF = {"measures": ("value",), "triggers": ("occurred", "test_value", "threshold")}
 # Columns that are no words of the report, and the cells that they come from.
 _DERIVED = {
@@ -60,7 +61,6 @@ _STANDING_IN = {
 }
 # Where records spell a key column otherwise.
 _IN_RECORDS = {"status": "loan_status"}
-_WORST_FIRST = ("fail", "explained", "rounding", "pass", "not_applicable")
 
 Key = dict[str, str | None]
 
@@ -214,8 +214,8 @@ def _find_row(lake: Lake, deal: str, day: dt.date, words: Sequence[str]) -> _Row
         fitting = listed(map(_spelled, found))
         raise UsageError(f"{quoted(' '.join(words))} fits {len(found)} values: {fitting}; write the one that you mean")
     for declared, parts, column in named:
-        if declared.name in _NAME_OF and len(parts) == 1 and parts[0] in _terms(declared):
-            return _Row(declared.name, {_NAME_OF[declared.name]: parts[0]}, column)  # declared, but not printed
+        if declared.name in NAME_OF and len(parts) == 1 and parts[0] in _terms(declared):
+            return _Row(declared.name, {NAME_OF[declared.name]: parts[0]}, column)  # declared, but not printed
     raise UsageError(_no_such_row(words, rows))
 
 
@@ -302,8 +302,8 @@ def _letters(text: str) -> str:
 
 def _spelled(row: _Row) -> str:
     """The words that name a value whatever else there is."""
-    name = row.key.get(_NAME_OF.get(row.table, ""))
-    values = [value for column, value in row.key.items() if value is not None and column != _NAME_OF.get(row.table)]
+    name = row.key.get(NAME_OF.get(row.table, ""))
+    values = [value for column, value in row.key.items() if value is not None and column != NAME_OF.get(row.table)]
     parts = [*(f'"{value}"' if " " in value else value for value in values), *([name] if name else [])]
     last = [] if name and row.column == _VALUE_OF[row.table][0] else [row.column]
     return " ".join([row.table, *parts, *last])
@@ -342,7 +342,7 @@ def _belongs(asked: _Row, fields: Sequence[str]) -> pl.Expr:
     labels = (asked.table, asked.column) in _DERIVED or asked.column in asked.key
     conditions = [pl.col("table") == asked.table, pl.col("field").is_in(fields)]
     for column, value in asked.key.items():
-        if column != _NAME_OF.get(asked.table):
+        if column != NAME_OF.get(asked.table):
             part = pl.col(_IN_RECORDS.get(column, column))
             conditions.append(part.eq_missing(pl.lit(value)) | (part.is_null() & labels))
     return pl.all_horizontal(conditions)
@@ -350,8 +350,8 @@ def _belongs(asked: _Row, fields: Sequence[str]) -> pl.Expr:
 
 def _fields(asked: _Row) -> list[str]:
     """The fields of records that the value comes from."""
-    if asked.table in _NAME_OF:
-        name = asked.key[_NAME_OF[asked.table]]
+    if asked.table in NAME_OF:
+        name = asked.key[NAME_OF[asked.table]]
         return [name] if name and asked.column == _VALUE_OF[asked.table][0] else []
     place = (asked.table, asked.column)
     return list(_DERIVED.get(place) or _OTHER_FIELDS.get(place) or (asked.column,))
@@ -383,7 +383,7 @@ def _explained(
 
 
 def _unit_of_term(asked: _Row) -> str:
-    name = asked.key.get(_NAME_OF.get(asked.table, ""))
+    name = asked.key.get(NAME_OF.get(asked.table, ""))
     return (unit_of(asked.table, name) if name else None) or "text"
 
 
@@ -488,12 +488,17 @@ def _checks_on(asked: _Row, tidy: Mapping[str, Any]) -> list[tuple[str, str, boo
     """Check and subject of those that use the value, and whether it is a check of the report after."""
     if asked.table == "reports":
         return [("repeated_fields_agree", field, False) for field in _fields(asked)]
-    name = _NAME_OF.get(asked.table)
-    key = " ".join(value for column, value in asked.key.items() if value and column != name)
-    field = asked.key[name] if name else asked.column
-    within = checks_on(asked.table, key, field or asked.column, tidy.get("class_type"), tidy.get("section"))
-    between = between_checks_on(asked.table, key, field or asked.column)
+    key, field = printed_cell(asked.table, asked.key, asked.column)
+    within = checks_on(asked.table, key, field, tidy.get("class_type"), tidy.get("section"))
+    between = between_checks_on(asked.table, key, field)
     return [*((check, subject, False) for check, subject in within), *between]
+
+
+def printed_cell(name: str, row: Mapping[str, str | None], column: str) -> tuple[str, str]:
+    """The row and the field that checks know a value by: `row` has the key columns of its table, in order."""
+    named = NAME_OF.get(name)
+    key = " ".join(value for part, value in row.items() if value and part != named)
+    return key, (row[named] if named else column) or column
 
 
 def between_checks(lake: Lake, deal: str, day: dt.date) -> pl.DataFrame:
@@ -522,7 +527,7 @@ def _verdicts(checks: pl.DataFrame, uses_of: Sequence[tuple[str, str, bool]]) ->
         for check, subject, later in uses_of
     ]
     found = checks.filter(pl.any_horizontal(uses)) if uses else checks.clear()
-    order = {outcome: number for number, outcome in enumerate(_WORST_FIRST)}
+    order = {outcome: number for number, outcome in enumerate(WORST_FIRST)}
     ranked = found.sort(
         pl.col("outcome").replace_strict(order, default=len(order), return_dtype=pl.Int32), maintain_order=True
     )

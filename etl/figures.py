@@ -55,7 +55,7 @@ def figures(records: pl.DataFrame) -> pl.DataFrame:
     return cells.select(
         "document",
         "table",
-        _key().alias("key"),
+        record_key().alias("key"),
         "section",
         "field",
         "raw",
@@ -121,8 +121,8 @@ def is_total(key: pl.Expr) -> pl.Expr:
     return (key == TOTAL) | key.str.ends_with(f" {TOTAL}")
 
 
-def _key() -> pl.Expr:
-    """What tells a row of its table from the others."""
+def record_key() -> pl.Expr:
+    """What tells the row of a record from the others of its table."""
     loans = pl.concat_str("group_id", "loan_status", "bucket", separator=" ", ignore_nulls=True)
     return (
         pl.when(pl.col("table") == "classes").then(class_row())

@@ -27,7 +27,7 @@ from etl.tables import polars_type
 MAX_NAMES_LISTED = 10
 
 _DATE = pl.Schema({"distribution_date": pl.Date})
-_SHORT_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
+SHORT_DATE = re.compile(r"[0-9]{4}(-[0-9]{2}){0,2}")
 # Where every table's rows come from.
 _KEYS = pl.Schema({"deal": pl.String, "distribution_date": pl.Date})
 _UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
@@ -103,7 +103,7 @@ class Lake:
         wanted = short.strip().casefold()
         if wanted == "latest" and dates:
             return dates[-1]
-        if not _SHORT_DATE.fullmatch(wanted) and wanted != "latest":
+        if not SHORT_DATE.fullmatch(wanted) and wanted != "latest":
             raise UsageError(f"{quoted(short)} is no date; write such as 2003-11-17, 2003-11, 2003 or latest")
         fitting = [date for date in dates if f"{date}-".startswith(f"{wanted}-")]
         if len(fitting) == 1:

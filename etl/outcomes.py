@@ -14,6 +14,8 @@ MAX_EXPLANATION = 2000
 
 PASSED = ("pass", "rounding", "explained")
 OUTCOMES = (*PASSED, "fail", "not_applicable")
+# Contradictions before what confirms.
+WORST_FIRST = ("fail", "explained", "rounding", "pass", "not_applicable")
 
 SCHEMA = pl.Schema(
     {

@@ -13,14 +13,14 @@ from typing import Any
 
 import polars as pl
 
-from etl.explain import between_checks
+from etl.explain import NAME_OF, between_checks, printed_cell
 from etl.identities import between_checks_on, catalogue, checks_on
 from etl.lake import Lake
 from etl.lake_checks import read_reports
 from etl.losses import losses, refuse_losses
 from etl.manifest import REJECTS_FILE
 from etl.month_checks import accrual_days, check_months, missing_months, pair_reports
-from etl.outcomes import OUTCOMES
+from etl.outcomes import OUTCOMES, WORST_FIRST
 from etl.parquet import read_parquet
 from etl.rules import TOTAL
 from etl.schema import arrow_schema, table, unit_of
@@ -36,8 +36,6 @@ SHOWN = {
 }
 # Columns beside them that are words of the row or its key once more.
 _NO_FIGURES = ("deal", "distribution_date", "report_id", "class_type", "label", "unit")
-# What tells a table's rows apart by a word of their own, which the checks take for the column.
-_NAMED_BY = {"measures": "measure", "triggers": "trigger"}
 # What the history of a deal has of each report beside the balances of its classes: figures as `etl explain` names them.
 _HISTORY = {
     "pools": ("ending_balance", "ending_count", "total_principal", "realized_loss"),
@@ -47,10 +45,6 @@ _HISTORY = {
 }
 _MEASURES = ("realized_losses_cumulative", "oc_amount", "oc_target", "credit_enhancement")
 _COUNTS = ("numbers_found", "numbers_claimed", "checks_passed", "checks_failed")
-# The worst first: what a mark on a figure tells of all checks that use it.
-_WORST_FIRST = ("fail", "explained", "rounding", "pass", "not_applicable")
-
-Key = tuple[str | None, ...]
 
 
 # --- a lake ---------------------------------------------------------------------------------------------------------
@@ -141,9 +135,9 @@ def history_of(lake: Lake, deal: str) -> History:
     reports = lake.read(
         "reports", [deal], columns=["report_id", "form_type", "layout", "source", "revision_mark", *_COUNTS]
     ).sort("distribution_date", "report_id")
-    between = check_months(read_reports(lake, [deal])).filter(pl.col("outcome") == "fail")
-    numbered = lake.read("reports", [deal], columns=["report_id"]).with_row_index("document")
-    broken = between.join(numbered, on="document").group_by("report_id").agg(months_failed=pl.len().cast(pl.Int64))
+    given = read_reports(lake, [deal])
+    between = check_months(given).filter(pl.col("outcome") == "fail")
+    broken = between.join(given.reports, on="document").group_by("report_id").agg(months_failed=pl.len().cast(pl.Int64))
     reports = reports.join(broken, on="report_id", how="left", maintain_order="left")
     reports = reports.with_columns(pl.col("months_failed").fill_null(0))
     place = {report: number for number, report in enumerate(reports["report_id"])}
@@ -171,10 +165,11 @@ def _is_history(name: str, row: Mapping[str, Any], column: str) -> bool:
     return name == "pools" or (row["group_id"] == TOTAL and row["status"] != "outstanding")
 
 
-def _rank(name: str, row: str) -> tuple[int, bool, int]:
+def _rank(name: str, row: str) -> tuple[bool, int, bool, int]:
     """Totals before classes; else (as sorting is stable) in the order of the reports."""
     is_class = name == "classes" and not row.endswith(TOTAL)
-    return list(_HISTORY).index(name) + 10 * is_class, row != TOTAL, _MEASURES.index(row) if row in _MEASURES else 0
+    measure = _MEASURES.index(row) if row in _MEASURES else 0
+    return is_class, list(_HISTORY).index(name), row != TOTAL, measure
 
 
 # --- a report -------------------------------------------------------------------------------------------------------
@@ -226,7 +221,7 @@ def reports_of(lake: Lake, deal: str, date: dt.date) -> list[ShownReport]:
 def row_name(name: str, row: Mapping[str, Any]) -> str:
     """What a row of a table is called: a class behind its section, a group, a measure behind its group."""
     parts = [row[column] for column in SHOWN[name]]
-    if name in _NAMED_BY and parts[0] == TOTAL:
+    if name in NAME_OF and parts[0] == TOTAL:
         parts = parts[1:]
     return " ".join(filter(None, parts))
 
@@ -261,9 +256,7 @@ def checks_using(name: str, row: Mapping[str, Any], column: str) -> set[tuple[st
     A printed total is checked against all rows that it covers: that speaks of the total's row alone, or a wrong figure
     would mark every row.
     """
-    named = _NAMED_BY.get(name)
-    key = " ".join(row[part] for part in SHOWN[name] if row[part] and part != named)
-    field = row[named] if named else column
+    key, field = printed_cell(name, {part: row[part] for part in SHOWN[name]}, column)
     within = checks_on(name, key, field, row.get("class_type"), row.get("section"))
     if TOTAL not in (row.get("class_key"), row.get("group_id")):
         totals = {total.name for total in catalogue().totals}
@@ -272,4 +265,4 @@ def checks_using(name: str, row: Mapping[str, Any], column: str) -> set[tuple[st
 
 
 def _worst(outcomes: Iterator[str]) -> str | None:
-    return min(outcomes, key=_WORST_FIRST.index, default=None)
+    return min(outcomes, key=WORST_FIRST.index, default=None)

@@ -19,13 +19,12 @@ from etl.analytics import DERIVED, analytics
 from etl.cells import VALUE
 from etl.documents import Document, document_from_bytes
 from etl.errors import LakeError
-from etl.figures import class_row, number_fields
+from etl.figures import class_row, number_fields, record_key
 from etl.identities import catalogue
 from etl.lake import Lake
 from etl.lake_checks import check_lake
-from etl.losses import losses, unread_tables
+from etl.losses import NOTHING_LISTED, listed_tables, losses, unread_tables
 from etl.overview import SHOWN, checks_using, figure_columns
-from etl.rules import TOTAL
 from etl.schema import TABLES, table
 from etl.sources import read_source
 
@@ -47,7 +46,6 @@ _ABOUT = (
     "report_id", "layout", "source", "source_sha256", "source_line", "numbers_found", "numbers_claimed",
     "checks_passed", "checks_failed",
 )  # fmt: skip
-_SHOWN = ("classes", "pools", "delinquencies", "measures", "triggers")
 # Texts that are shown beside the numbers of their table.
 _TEXTS = {
     "classes": ("class_id", "class_type", "is_notional", "cusip", "isin"),
@@ -148,10 +146,19 @@ def _coverage(reports: pl.DataFrame, breaks: Iterable[Mapping[str, Any]], years:
     return [{**rows[key], "failed": failed[key]} for key in sorted(rows)]
 
 
-def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def tables_of_reports(lake: Lake) -> pl.DataFrame:
+    """What `listed_tables` gives; nothing where the manifest cannot be read: that is a break, and `deal_data` goes by
+    what the records tell."""
+    try:
+        return listed_tables(lake)
+    except LakeError:
+        return NOTHING_LISTED
+
+
+def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]], listed: pl.DataFrame) -> dict[str, Any]:
     """All that the page shows of a deal: its latest reports with their figures, what is derived from them, the checks
     that speak against figures, and the lines of the reports around all figures and breaks. `breaks`: those of the
-    deal, as in `PageOverview`."""
+    deal, as in `PageOverview`; `listed`: as `tables_of_reports` gives it."""
     breaks = list(breaks)
     lake = lake.passing_over_damage()
     found = lake.read("reports", [deal])
@@ -164,7 +171,7 @@ def deal_data(lake: Lake, deal: str, breaks: Iterable[Mapping[str, Any]]) -> dic
     }
     known = figures(reports, tables)
     lines = _lines_wanted(known, breaks)
-    unread = unread_tables(lake, deal, tables)
+    unread = unread_tables(listed.filter(pl.col("deal") == deal), tables)
     between = Counter(row["report_id"] for row in breaks if row["check"] in _BETWEEN)
     whole = Counter(row["report_id"] or row["distribution_date"] for row in breaks if row["check"] == _WHOLE)
     told = [
@@ -216,7 +223,7 @@ def _uses(
     tables: Mapping[str, pl.DataFrame], asked: Mapping[str, set[tuple[str, str]]]
 ) -> Iterator[tuple[str, str, str, str, list[tuple[str, str]]]]:
     """Report, table, key and field of each figure that checks use which are asked for of its report, and those."""
-    for name in _SHOWN:
+    for name in SHOWN:
         columns = figure_columns(name)
         known: dict[tuple[Any, ...], set[tuple[str, str]]] = {}  # a deal's reports have the same rows
         rows = tables[name].filter(pl.col("report_id").is_in(list(asked))).with_columns(page_key=_row_key(name))
@@ -250,7 +257,7 @@ def figures(reports: pl.DataFrame, tables: Mapping[str, pl.DataFrame]) -> pl.Dat
 
     Where a value is printed several times, the first cell that says what the table has is taken, else the first.
     """
-    every = {"reports": reports} | {name: tables[name] for name in _SHOWN}
+    every = {"reports": reports} | {name: tables[name] for name in SHOWN}
     values = pl.concat([part for name, rows in every.items() for part in _values(name, rows)])
     cells = _cells(tables["records"])
     numbered = values.with_row_index("figure_no").with_columns(
@@ -311,24 +318,13 @@ def _row_key(name: str) -> pl.Expr:
     return pl.lit("") if name == "reports" else pl.col("group_id").fill_null("")
 
 
-def _cell_key() -> pl.Expr:
-    """The same of a record."""
-    loans = pl.concat_str("group_id", "loan_status", "bucket", separator=" ", ignore_nulls=True)
-    return (
-        pl.when(pl.col("table") == "classes").then(class_row())
-        .when(pl.col("table") == "delinquencies").then(loans)
-        .when(pl.col("table") == "measures").then(pl.col("group_id").fill_null(TOTAL))
-        .otherwise(pl.col("group_id").fill_null(""))
-    )  # fmt: skip
-
-
 def _cells(records: pl.DataFrame) -> pl.DataFrame:
     """The records as cells that values may come from; those that stand for another field come after its own."""
     cells = records.select(
         "report_id",
         "table",
         *_PLACE,
-        key=_cell_key(),
+        key=record_key().fill_null(""),
         cell_field="field",
         cell_value="value",
         cell_no=pl.col("record_no").cast(pl.Int64),
@@ -404,7 +400,7 @@ def explanations(breaks: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "fields": {
             f"{name}.{field.name}": field.description
-            for name in ("reports", *_SHOWN)
+            for name in ("reports", *SHOWN)
             for fields in (table(name).columns, table(name).terms)
             for field in fields
         },

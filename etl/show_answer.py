@@ -35,7 +35,7 @@ def show_answer(answer: Answer) -> None:
     elif sys.stdout.isatty():
         _show_on_terminal(answer)
     else:
-        _write(answer_as_tabs(answer))
+        write_tabs(answer)
 
 
 def answer_as_tabs(answer: Answer) -> Iterator[str]:
@@ -70,6 +70,11 @@ def _with_last(lines: Iterable[str]) -> Iterator[tuple[bool, str]]:
         waiting = line
     if waiting is not None:
         yield True, waiting
+
+
+def write_tabs(answer: Answer) -> None:
+    """Write the answer as lines with tabs."""
+    _write(answer_as_tabs(answer))
 
 
 def write_csv(answer: Answer) -> None:

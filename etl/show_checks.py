@@ -101,10 +101,14 @@ def _breaks_grid(breaks: Sequence[dict[str, Any]]) -> Grid:
 def _break(found: dict[str, Any], width: int) -> Iterator[Text]:
     date = f"{found['distribution_date']}  " if found["distribution_date"] else ""
     yield Text(printable(f"{date}{found['check']}: {found['subject']}{off_by(found)}"))
-    lines = found["lines"] or ()
-    place = f", line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
-    yield from hanging("            ", f"{found['source']}{place}", width)
+    yield from hanging("            ", f"{found['source']}{at_lines(found)}", width)
     yield from hanging("            ", found["explanation"] or "", width)
+
+
+def at_lines(found: Mapping[str, Any]) -> str:
+    """The lines that a check speaks of, where there are some."""
+    lines = found["lines"] or ()
+    return f", line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
 
 
 def off_by(found: Mapping[str, Any]) -> str:

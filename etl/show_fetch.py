@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from etl.fetching import FAILED, FETCHED, THERE, UNTRIED, WANTED, Fetch, FilingOutcome
 from etl.logs import LogFormat, event, logs_are, tell
 from etl.logs import Progress as ProgressLines
-from etl.terminal import printable
+from etl.terminal import counted, printable
 
 # On a terminal; in a pipe are all of them.
 MAX_LINES_SHOWN = 20
@@ -112,11 +112,13 @@ def show_fetch(done: Fetch) -> None:
     for reason in done.unlisted:
         console.print(printable(f"not listed: {reason}"))
     if done.malformed:
-        console.print(f"{_some(done.malformed, 'line')} of the listings cannot be read, and were left out")
+        console.print(f"{counted(done.malformed, 'line')} of the listings cannot be read, and were left out")
     if untried := done.count(UNTRIED):
-        console.print(f"{_some(untried, 'filing')} not tried: the server did not serve those before; fetch again later")
+        console.print(
+            f"{counted(untried, 'filing')} not tried: the server did not serve those before; fetch again later"
+        )
     if done.left:
-        console.print(f"{_some(done.left, 'filing')} left for the limit; fetch again to go on")
+        console.print(f"{counted(done.left, 'filing')} left for the limit; fetch again to go on")
     console.print(printable(_counts(done)))
 
 
@@ -125,12 +127,12 @@ def _counts(done: Fetch) -> str:
     if not done.filings and not done.unlisted:
         said = "no filing fits"
     elif done.is_dry:
-        said = f"{_some(done.count(WANTED), 'filing')} to fetch{_sizes(done, WANTED)}"
+        said = f"{counted(done.count(WANTED), 'filing')} to fetch{_sizes(done, WANTED)}"
     else:
-        said = f"{_some(done.count(FETCHED), 'filing')} fetched{_sizes(done, FETCHED)}"
+        said = f"{counted(done.count(FETCHED), 'filing')} fetched{_sizes(done, FETCHED)}"
     there, failed = done.count(THERE), done.count(FAILED)
     more = f", {there:,} already there, {failed:,} failed" if done.filings else ""
-    return f"{done.inbox}: {said}{more}; {_some(done.requests, 'request')} in {done.seconds:.1f} s"
+    return f"{done.inbox}: {said}{more}; {counted(done.requests, 'request')} in {done.seconds:.1f} s"
 
 
 def _sizes(done: Fetch, outcome: str) -> str:
@@ -143,7 +145,3 @@ def _line(outcome: FilingOutcome) -> str:
     size = "-" if outcome.bytes is None else f"{outcome.bytes:,}"
     told = f"{outcome.outcome:<7}  {filing.accession_number}  {filing.form_type:<6}  {filing.filed_date}  {size:>9}"
     return printable(f"{told}  {filing.company_name}")
-
-
-def _some(count: int, thing: str) -> str:
-    return f"1 {thing}" if count == 1 else f"{count:,} {thing}s"

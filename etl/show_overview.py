@@ -20,10 +20,10 @@ from etl.grids import ANY_WIDTH, Column, Rows, decimals, figures, grid_of, scale
 from etl.outcomes import OUTCOMES
 from etl.overview import History, Series, ShownReport, ShownRow, figure_columns
 from etl.schema import unit_of
-from etl.show_answer import answer_as_tabs, write_csv, write_json
-from etl.show_checks import off_by
+from etl.show_answer import write_csv, write_json, write_tabs
+from etl.show_checks import at_lines, off_by
 from etl.sql import Answer
-from etl.terminal import MIN_WIDTH, OUTCOME_STYLES, hanging, json_value, printable, shown
+from etl.terminal import MIN_WIDTH, OUTCOME_STYLES, counted, hanging, json_value, printable, shown
 
 MAX_DEALS_SHOWN, MAX_CHECKS_SHOWN = 100, 40
 
@@ -78,22 +78,17 @@ def _long(reports: Sequence[ShownReport]) -> Answer:
     return Answer(_LONG, ("",) * len(_LONG), values)
 
 
-def _tabs(answer: Answer) -> None:
-    for line in answer_as_tabs(answer):
-        sys.stdout.write(f"{line}\n")
-
-
 # --- as people read it ----------------------------------------------------------------------------------------------
 
 
 def show_deals(deals: pl.DataFrame, rejected: int, output: str) -> None:
     """Print the deals of a lake, and how many documents were rejected."""
     if not sys.stdout.isatty():
-        _tabs(_answer(deals))
+        write_tabs(_answer(deals))
         return
     console, width = _console()
     rows = deals.head(MAX_DEALS_SHOWN).to_dicts()
-    console.print(f"{_count(deals.height, 'deal')}, {_count(int(deals['reports'].sum()), 'report')}", style="bold")
+    console.print(f"{counted(deals.height, 'deal')}, {counted(int(deals['reports'].sum()), 'report')}", style="bold")
     if rows:
         console.print()
         _print_deals(rows, console, width)
@@ -103,7 +98,7 @@ def show_deals(deals: pl.DataFrame, rejected: int, output: str) -> None:
         told = f"... and {deals.height - MAX_DEALS_SHOWN:,} more deals; --csv, --json or a pipe give all of them"
         console.print(told, style="yellow")
     if rejected:
-        said = f"{_count(rejected, 'document')} rejected; which, and why: etl sql {output} 'from rejects'"
+        said = f"{counted(rejected, 'document')} rejected; which, and why: etl sql {output} 'from rejects'"
         console.print(printable(said), style="yellow")
 
 
@@ -126,8 +121,8 @@ def _print_deals(rows: Rows, console: Console, width: int) -> None:
     for row in rows:
         missing = f", missing {', '.join(row['missing_months'])}" if row["missing_months"] else ""
         console.print(Text(printable(row["deal"]), style="bold"))
-        conflicts = f", {_count(row['conflicts'], 'conflict')}" if row["conflicts"] else ""
-        said = f"{row['first_date']} to {row['last_date']}, {_count(row['reports'], 'report')}{conflicts}{missing}"
+        conflicts = f", {counted(row['conflicts'], 'conflict')}" if row["conflicts"] else ""
+        said = f"{row['first_date']} to {row['last_date']}, {counted(row['reports'], 'report')}{conflicts}{missing}"
         for line in hanging("  ", said, width):
             console.print(line)
         line = Text("  numbers claimed ").append_text(_claimed(row)).append(", checks failed within reports ")
@@ -137,7 +132,7 @@ def _print_deals(rows: Rows, console: Console, width: int) -> None:
 def show_history(history: History) -> None:
     """Print the reports of a deal, and its figures over time."""
     if not sys.stdout.isatty():
-        _tabs(_answer(history.frame()))
+        write_tabs(_answer(history.frame()))
         return
     console, width = _console()
     rows = history.reports.to_dicts()
@@ -188,7 +183,7 @@ def _over_time(head: str, one: Series) -> Column:
 def show_reports(reports: Sequence[ShownReport], deal: str, date: str) -> None:
     """Print reports as their tables, with the checks beside them."""
     if not sys.stdout.isatty():
-        _tabs(_long(reports))
+        write_tabs(_long(reports))
         return
     console, width = _console()
     for line in hanging("", f"{deal}, {date}", width):
@@ -224,11 +219,11 @@ def _print_report(report: ShownReport, console: Console, width: int) -> None:
 
 
 def _outcomes(report: ShownReport) -> Text:
-    counted = Counter(check["outcome"] for check in report.checks)
+    outcomes = Counter(check["outcome"] for check in report.checks)
     line = Text("checks          ")
     for outcome in OUTCOMES:
-        if counted[outcome]:
-            line.append(f"{counted[outcome]:,} {outcome}", style=OUTCOME_STYLES.get(outcome, "")).append("  ")
+        if outcomes[outcome]:
+            line.append(f"{outcomes[outcome]:,} {outcome}", style=OUTCOME_STYLES.get(outcome, "")).append("  ")
     return line
 
 
@@ -299,9 +294,7 @@ def _came_out(outcomes: Mapping[str, int]) -> Text:
 
 def _told(checks: Sequence[Mapping[str, Any]], width: int) -> Iterator[Text]:
     for check in checks[:MAX_CHECKS_SHOWN]:
-        lines = check["lines"] or ()
-        place = f", line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}" if lines else ""
-        for line in hanging("", f"{check['check']}: {check['subject']}{off_by(check)}{place}", width):
+        for line in hanging("", f"{check['check']}: {check['subject']}{off_by(check)}{at_lines(check)}", width):
             line.stylize(OUTCOME_STYLES[check["outcome"]])
             yield line
         yield from hanging("    ", check["explanation"] or "", width)
@@ -338,7 +331,3 @@ def _failed(count: int | None) -> Text:
 
 def _missing(months: Sequence[str]) -> Text:
     return Text(f"{len(months):,}", style=OUTCOME_STYLES["explained"] if months else "")
-
-
-def _count(number: int, name: str) -> str:
-    return f"{number:,} {name}{'' if number == 1 else 's'}"

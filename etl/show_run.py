@@ -11,7 +11,7 @@ from etl.compaction import Compacted
 from etl.show_checks import off_by
 from etl.staging import UNCLAIMED_TOLD
 from etl.summary import Summary
-from etl.terminal import printable
+from etl.terminal import counted, printable
 from etl.versions import SUPERSEDED
 
 MAX_LINES_SHOWN = 20
@@ -43,7 +43,7 @@ def show_summary(summary: Summary) -> None:
         for check in summary.failed_checks
     ]
     unclaimed = [
-        f"unclaimed in {report['source']}: {_numbers(report['numbers'])}{_which(report)}"
+        f"unclaimed in {report['source']}: {counted(report['numbers'], 'number')}{_which(report)}"
         for report in summary.unclaimed
     ]
     rejected = [
@@ -104,10 +104,6 @@ def _which(report: dict[str, Any]) -> str:
         return ", as before"
     more = report["numbers"] - UNCLAIMED_TOLD
     return f": {report['first']}" + (f" and {more:,} more" if more > 0 else "")
-
-
-def _numbers(count: int) -> str:
-    return "1 number" if count == 1 else f"{count:,} numbers"
 
 
 def _reports(count: int) -> str:

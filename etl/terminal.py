@@ -41,6 +41,11 @@ def shown(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def counted(number: int, thing: str) -> str:
+    """Such as: 1 report, 2,000 reports."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def amount(value: Decimal) -> str:
     """A decimal with its thousands parted, without the zeros that only say how wide its type is."""
     text = f"{value:,f}"

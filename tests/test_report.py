@@ -21,7 +21,7 @@ import etl
 from etl.analytics import NOTIONAL
 from etl.lake import Lake
 from etl.overview import reports_of
-from etl.page_data import deal_data, explanations, page_overview
+from etl.page_data import deal_data, explanations, page_overview, tables_of_reports
 from etl.web_page import chart_library, packed, web_page
 
 from .browsers import opened, started_chromium
@@ -422,7 +422,7 @@ def _page_with(lake: Path, file: Path, swaps: dict[str, str]) -> Path:
             return {name: swapped(value) for name, value in data.items()}
         return data
 
-    deals = {slug: packed(swapped(deal_data(source, slug, known.breaks))) for slug in slugs}
+    deals = {slug: packed(swapped(deal_data(source, slug, known.breaks, tables_of_reports(source)))) for slug in slugs}
     file.write_bytes(web_page(HOSTILE[0], swapped(index), deals, chart_library()))
     return file
 
@@ -458,7 +458,7 @@ def test_no_name_of_a_deal_is_that_of_a_part_of_the_page(browser: Browser, lake:
     source = Lake(lake)
     known = page_overview(source, None, 1)
     (slug,) = (deal["slug"] for deal in known.deals)
-    data = deal_data(source, slug, [])
+    data = deal_data(source, slug, [], tables_of_reports(source))
     parts = ("title", *re.findall(r'id="([^"]+)"', (REPOSITORY / "etl/web/page.html").read_text()))
     names = {*parts, *(part.partition("-")[2] for part in parts)} - {""}
     deals = [{**known.deals[0], "slug": name} for name in sorted(names)]
@@ -576,16 +576,16 @@ def test_a_deal_and_the_coverage_are_bounded(lake: Path, monkeypatch: pytest.Mon
     source = Lake(lake)
     known = page_overview(source, None, 5)
     made_up = next(deal["slug"] for deal in known.deals if not deal["slug"].endswith(SEED))
-    every = deal_data(source, made_up, known.breaks)
+    every = deal_data(source, made_up, known.breaks, tables_of_reports(source))
     monkeypatch.setattr(
         "etl.page_data.MAX_NUMBERS_OF_A_DEAL", sum(one["numbers_found"] for one in every["reports"][3:])
     )
-    last = deal_data(source, made_up, known.breaks)
+    last = deal_data(source, made_up, known.breaks, tables_of_reports(source))
     assert [one["date"] for one in last["reports"]] == [one["date"] for one in every["reports"][3:]]
     assert (every["reports_left_out"], last["reports_left_out"]) == (0, 3)
     assert {figure[0] for figure in last["figures"]} == {0, 1}
     monkeypatch.setattr("etl.page_data.MAX_NUMBERS_OF_A_DEAL", 1)
-    assert len(deal_data(source, made_up, known.breaks)["reports"]) == 1
+    assert len(deal_data(source, made_up, known.breaks, tables_of_reports(source))["reports"]) == 1
     monkeypatch.setattr("etl.page_data.MAX_CELLS", 1)
     assert page_overview(source, None, 5).years == known.years[-1:]
 
