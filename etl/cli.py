@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from etl import completion
+from etl.arguments import Deal, Deals, Output
 from etl.command_commands import commands_command
 from etl.command_config import config_command, keep, options_of, origin_of
 from etl.command_datapackage import datapackage_command
@@ -251,7 +252,7 @@ def _show(summary: Summary, *, as_json: bool) -> None:
 
 @app.command("compact")
 def compact_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    output: Output,
     *,
     partition_by: Annotated[
         PartitionBy,
@@ -277,12 +278,7 @@ def compact_command(
 def check_command(
     output: Annotated[str | None, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")] = None,
     *,
-    deals: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--deal", help="Only this deal, or enough of its name; may be repeated.", autocompletion=completion.deals
-        ),
-    ] = None,
+    deals: Deals = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print as one JSON object.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if anything breaks, or if there is no report.")
@@ -327,13 +323,8 @@ app.command("config")(config_command)
 
 @app.command("explain")
 def explain_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
-    deal: Annotated[
-        str,
-        typer.Argument(
-            help="A deal, or enough of its name: 2003-he2.", metavar="DEAL", autocompletion=completion.deals
-        ),
-    ],
+    output: Output,
+    deal: Deal,
     date: Annotated[
         str,
         typer.Argument(help="Such as 2003-11-17, 2003-11, latest.", metavar="DATE", autocompletion=completion.dates),
@@ -360,7 +351,7 @@ def explain_command(
 
 @app.command("diff")
 def diff_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    output: Output,
     start: Annotated[str, typer.Argument(help="The earlier date, such as 2003-11-17 or 2003-11.", metavar="FROM")],
     end: Annotated[str, typer.Argument(help="The later date, such as 2003-12 or latest.", metavar="TO")],
     *,
@@ -389,7 +380,7 @@ def diff_command(
 
 @app.command("sql")
 def sql_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    output: Output,
     query: Annotated[
         str | None, typer.Argument(help='Such as "select * from classes"; - reads standard input.', metavar="QUERY")
     ] = None,
@@ -429,7 +420,7 @@ app.command("datapackage")(datapackage_command)
 
 @app.command("views")
 def views_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    output: Output,
     *,
     to: Annotated[str | None, typer.Option("--to", help="Folder of the files; OUTPUT/_views without it.")] = None,
     engine: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from etl import completion
+from etl.arguments import Deal, Output
 from etl.csv_files import csv_files
 from etl.deal_tables import deal_tables
 from etl.errors import UsageError
@@ -22,13 +23,8 @@ _ANOTHER = "name another place"
 
 
 def export_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
-    deal: Annotated[
-        str,
-        typer.Argument(
-            help="A deal, or enough of its name: 2003-he2.", metavar="DEAL", autocompletion=completion.deals
-        ),
-    ],
+    output: Output,
+    deal: Deal,
     *,
     xlsx: Annotated[
         str | None, typer.Option("--xlsx", help="Write a workbook with live formulas.", metavar="FILE")

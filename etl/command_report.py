@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from etl import completion
+from etl.arguments import Deals, Output
 from etl.ending import FAILED, stopping
 from etl.errors import UsageError
 from etl.lake import Lake, listed
@@ -25,15 +25,10 @@ _TITLE = "What the trustees reported"
 
 
 def report_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    output: Output,
     *,
     page: Annotated[str, typer.Option("--html", help="File of the page; it is replaced whole.", metavar="FILE")],
-    deals: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--deal", help="Only this deal, or enough of its name; may be repeated.", autocompletion=completion.deals
-        ),
-    ] = None,
+    deals: Deals = None,
     max_deals: Annotated[
         int,
         typer.Option("--max-deals", min=1, max=MAX_DEALS, help="At most so many deals; those left out are counted."),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from etl import completion
+from etl.arguments import Output
 from etl.errors import UsageError
 from etl.lake import Lake
 from etl.lake_folders import lake_folder
@@ -15,7 +16,7 @@ from etl.show_overview import reports_as_json, show_deals, show_history, show_re
 
 
 def show_command(
-    output: Annotated[str, typer.Argument(help="Folder of the tables.", metavar="OUTPUT")],
+    output: Output,
     deal: Annotated[
         str | None,
         typer.Argument(

@@ -135,6 +135,7 @@ ORDER = [
     "show_layouts",
     "show_fetch",
     "completion",
+    "arguments",
     "configuration",
     "command_show",
     "command_config",
@@ -153,7 +154,7 @@ ORDER = [
 PROCESSES = ("worker", "workers", "spark_session")
 # Modules that lay out and print what people see.
 PRINTING = (
-    *("cli", "command", "terminal", "grids", "logs", "ending", "completion"),
+    *("cli", "command", "terminal", "grids", "logs", "ending", "completion", "arguments"),
     *(module for module in ORDER if module.startswith(("show_", "command_"))),
 )
 PACKAGE = REPOSITORY / "etl"
