@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from types import TracebackType
@@ -39,6 +40,18 @@ def processor_cores() -> int:
         return os.cpu_count() or 1
 
 
+def _own_cores(count: int) -> Sequence[int | None]:
+    """A core for each of so many processes, if there are enough; runs beside this one begin with others."""
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        cores = []
+    if count > len(cores):
+        return [None] * count
+    first = os.getpid() % len(cores)
+    return [*cores[first:], *cores[:first]][:count]
+
+
 def result_of(job: Future[_T]) -> _T:
     """The result of a job, or its error. Ctrl-C ends the waiting soon: polars lets system calls go on after it, so a
     single wait would last as long as the job."""
@@ -57,11 +70,11 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = max(1, count)
         self._threads = ThreadPoolExecutor(self.count)
-        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
-        self._all: list[_Worker] = []
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        self._all = [_Worker(core) for core in _own_cores(self.count)]
         self._ended = False
-        for _ in range(self.count):
-            self._idle.put(None)
+        for worker in self._all:
+            self._idle.put(worker)
 
     def __enter__(self) -> Self:
         return self
@@ -71,7 +84,7 @@ class Workers:
     ) -> None:
         self._ended = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in list(self._all):
+        for worker in self._all:
             worker.end()
         self._threads.shutdown()
 
@@ -93,58 +106,69 @@ class Workers:
     def _carry_out(self, job: Callable[..., _T], arguments: tuple[Any, ...], named: dict[str, Any]) -> _T:
         worker = self._idle.get()
         try:
-            if worker is None:
-                worker = _Worker()
-                self._all.append(worker)
-                if self._ended:  # meanwhile; nobody else would end it
-                    worker.end()
-            result = worker.ask(job, arguments, named)
-        except WorkerError:
-            if worker is not None:
+            worker.start()
+            if self._ended:  # meanwhile; nobody else would end it
                 worker.end()
-            self._idle.put(None)  # a new one takes its place
-            raise
+            result = worker.ask(job, arguments, named)
         except BaseException:
-            self._idle.put(None)
+            worker.end()  # a new process takes its place
             raise
-        self._idle.put(worker)
+        finally:
+            self._idle.put(worker)
         if isinstance(result, EtlError):
             raise result
         return cast("_T", result)
 
 
 class _Worker:
-    """One process."""
+    """A process, on this core where one is given, that is started when it is needed.
 
-    def __init__(self) -> None:
-        environment = os.environ | ENVIRONMENT
+    Polars hands each query to another thread and waits for it. Across cores that takes more than twice as long as on
+    one, and a batch makes more than a thousand small queries.
+    """
+
+    def __init__(self, core: int | None) -> None:
+        self._core = core
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start the process if it is not there. Raises EtlError where the system has none to give."""
+        if self._process is not None:
+            return
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "etl.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=environment,
+                env=os.environ | ENVIRONMENT,
                 start_new_session=True,  # an interrupt at the terminal is for the run, which ends its workers
             )
         except OSError as error:
             raise EtlError(f"a worker process cannot be started: {error.strerror or error}; try --workers 1") from error
+        if self._core is not None:
+            with contextlib.suppress(OSError):  # it has ended, or the core was taken from this run
+                os.sched_setaffinity(self._process.pid, [self._core])  # it has no threads yet; later ones follow it
 
     def ask(self, job: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> object:
         """The result of a job, or the error that it ended with. Raises WorkerError where the process ends."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
+        process = self._process
+        if process is None or process.stdin is None or process.stdout is None:
+            raise WorkerError(LOST)
         try:
-            pickle.dump((job, arguments, named), self._process.stdin, pickle.HIGHEST_PROTOCOL)
-            self._process.stdin.flush()
-            return pickle.load(self._process.stdout)  # noqa: S301 - from a process of this run
+            pickle.dump((job, arguments, named), process.stdin, pickle.HIGHEST_PROTOCOL)
+            process.stdin.flush()
+            return pickle.load(process.stdout)  # noqa: S301 - from a process of this run
         except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise WorkerError(LOST) from error
 
     def end(self) -> None:
         """End the process, whatever it does."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
             try:
                 assert stream is not None
                 stream.close()
