@@ -19,8 +19,9 @@ import pyarrow.parquet as pq
 from etl.errors import LakeError, first_line
 from etl.partitions import DATE_COLUMN
 
-# Below so many rows a compressed column is no smaller than a plain one, and takes ten times as long.
-COMPRESSED_ROWS = 8
+# Below so many rows a compressed file is hardly smaller (the disk gives it whole blocks anyway), and takes half as long
+# again.
+COMPRESSED_ROWS = 32
 # Below so many rows dictionaries of the values save no bytes, and take a quarter of the time.
 DICTIONARY_ROWS = 1000
 # In files of several reports: whether a class is among them (the first and the last say little of the others).
