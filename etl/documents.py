@@ -282,7 +282,7 @@ def read_whole(file: int, source: str, most: int) -> bytes | Reject:
     before = os.fstat(file)
     if before.st_size > most:
         return too_large_to_read(source, before.st_size, _read(file, KIND_BYTES), most)
-    content = _read(file, most + 1)
+    content = _read(file, before.st_size + 1)
     after = os.fstat(file)
     if (before.st_size, before.st_mtime_ns, before.st_size) != (after.st_size, after.st_mtime_ns, len(content)):
         return changed(source, before.st_size, after.st_size)

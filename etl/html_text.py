@@ -85,6 +85,8 @@ class _Block:
 def is_html(content: bytes) -> bool:
     """Whether a document is HTML, and not text with a few tags for pages and columns."""
     head = content[:_HEAD_BYTES]
+    if b"<" not in head:  # the expressions would take long to find that out
+        return False
     if _IS_KEPT.match(head):
         return True
     return _IS_PAGE.search(head) is not None or len(_IS_MARKUP.findall(head)) >= _MARKUP_TAGS
