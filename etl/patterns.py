@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import polars as pl
 
@@ -355,7 +356,10 @@ def _optional_blanks(expression: str) -> str:
     return expression.replace(r"\s+?", r"\s*")
 
 
+@lru_cache(maxsize=4096)
 def _check(expression: str) -> None:
+    """Raise PatternError where an expression does not compile. Layouts are loaded again and again, their expressions
+    compiled for it once."""
     try:
         pl.Series([""]).str.contains(expression)
     except pl.exceptions.ComputeError as error:
