@@ -35,7 +35,7 @@ from etl.partitions import (
     partition_files,
     rejected_file,
 )
-from etl.schema import TABLES, arrow_schema
+from etl.schema import TABLES
 from etl.sources import compressed, source_file
 from etl.versions import CURRENT, SUPERSEDED, Version, standings, version_of
 
@@ -275,7 +275,7 @@ def _by_report(data: pa.Table, folder: str, partition_by: PartitionBy) -> Iterat
 
 def _dated(report: ReportRows, name: str, partition_by: PartitionBy) -> pa.Table:
     """The rows of a report as its file has them."""
-    rows = report.tables[name].select(arrow_schema(name).names)
+    rows = report.tables[name]
     if not partition_by.dates_in_files:
         return rows
     date = file_schema(name, partition_by).field(DATE_COLUMN)
