@@ -262,6 +262,17 @@ def test_the_views_stand_below_the_lake_and_harm_no_reader(lakes: dict[str, Path
     assert _asked(copy, "SELECT count(*) FROM reports") == [(2 * MONTHS,)]
 
 
+@pytest.mark.parametrize("below", ["classes", "classes/deal=a", "_manifest", "."])
+def test_views_are_not_written_among_the_files_of_the_lake(lakes: dict[str, Path], tmp_path: Path, below: str) -> None:
+    """Readers of a table take each file below it for a part of it."""
+    copy = shutil.copytree(lakes["deal,date"], tmp_path / "lake")
+    before = sorted(copy.rglob("*"))
+    with pytest.raises(UsageError, match="stands in the lake"):
+        write_views(copy, copy / below)
+    assert sorted(copy.rglob("*")) == before
+    assert write_views(copy, copy / "_views") == write_views(copy)
+
+
 def test_a_file_in_the_way_of_the_views_is_an_error(lakes: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("in the way")
     with pytest.raises(OutputError, match=r"taken/duckdb\.sql: cannot be written: .*--to"):
