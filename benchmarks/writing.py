@@ -11,6 +11,7 @@ that all writers wrote the same rows. Before each measurement the disk is told t
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 import resource
@@ -31,6 +32,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
+import etl
 from benchmarks.extraction import DifferentValuesError, Measured
 from benchmarks.inbox import write_inbox
 from benchmarks.page import PAGE, publish
@@ -338,6 +340,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, help="where to write; by default the system's temporary folder")
     parser.add_argument("--write", action="store_true", help="rewrite the tables in docs/benchmarks.md")
     given = parser.parse_args(arguments)
+    compileall.compile_dir(Path(etl.__file__).parent, quiet=1)  # as an installation has it
     with TemporaryDirectory(dir=given.folder, prefix="etl-writing-") as place:
         text = compare(Path(place), given.reports, given.written, given.repeat, given.growth, given.inbox)
     return publish(text, PAGE, BEGIN, END, writes=given.write)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,13 @@ REPOSITORY = Path(__file__).parent.parent
 
 settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=40, database=None)
 settings.load_profile("repeatable")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package as an installation has it: the processes that tests start would each do so where Python is
+    told to write no bytecode."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(REPOSITORY / "etl", quiet=1)
 
 
 @pytest.fixture(scope="session")
