@@ -19,11 +19,14 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 # Of a worker: one thread of polars, and one arena of memory, which goes back to the system after a second: at once
-# would cost a tenth of a run's time, for pages that the next query needs again.
+# would cost a tenth of a run's time, for pages that the next query needs again. The Parquet library asks glibc for some
+# thousand small pieces of memory for each file: kept at hand, they save a tenth of its time.
+_PIECES_AT_HAND = "glibc.malloc.tcache_count=2000"
 ENVIRONMENT = {
     "POLARS_MAX_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0",
+    "GLIBC_TUNABLES": ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), _PIECES_AT_HAND])),
 }
 
 # What is said where a process ends in the middle of a job.
