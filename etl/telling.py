@@ -105,7 +105,7 @@ class Teller:
             add_bounded(summary.rejects, [said])
         if outcome.standing == CONFLICT and outcome.deal and outcome.distribution_date:
             self._keys.add((outcome.deal, outcome.distribution_date))
-        self._told.write(json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+        self._told.write(json.dumps(vars(outcome), ensure_ascii=False) + "\n")
 
     def tell_conflicts(self, manifest: Manifest) -> None:
         """Add the deals and days of which this run saw reports in conflict."""
