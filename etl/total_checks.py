@@ -18,7 +18,7 @@ set: it would leave out whatever there is. Else nothing is explained, and the br
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import cache
 from itertools import combinations
 
 import polars as pl
@@ -47,71 +47,129 @@ _MAX_CLASSES = 60
 _OTHERS_TOLD = 3
 # Reports that are looked at more closely at a time, to bound memory.
 _CHUNK = 20
-_CELL = ["document", "column"]
+_CELL = ["check", "document", "column"]
 
 
 def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFrame:
     """The outcome of each printed total: the columns of `outcomes.SCHEMA`."""
-    return pl.concat([_checked(figures, total) for total in totals], how="diagonal")
+    cells = _cells(figures, totals)
+    rows, printed = cells.filter("is_added"), _printed(cells)
+    compared = _summed(rows, printed)
+    found = [
+        _left_out_of(rows, compared, figures, number) for number, total in enumerate(totals) if total.may_leave_out
+    ]
+    both = _with_covered(compared, rows, printed, pl.concat([pl.DataFrame(schema=_SETS_OF_CHECKS), *found]))
+    # Buckets and statuses are added up wherever a report prints their total too.
+    over = pl.col("check").is_in([number for number, total in enumerate(totals) if total.over is not None])
+    told = _told(_judged(both.filter(~over | pl.col("total").is_not_null())).rechunk())
+    broken = pl.col("check").is_in([number for number, total in enumerate(totals) if total.may_leave_out])
+    alone = _without_rows(printed.filter(~over), rows, broken)
+    checks = pl.concat([told, alone], how="diagonal").sort("check", maintain_order=True)
+    names = pl.Series([total.name for total in totals], dtype=pl.String)
+    return checks.with_columns(check=pl.lit(names).gather(pl.col("check")))
 
 
 def left_out(figures: ReportFigures, total: Total) -> pl.DataFrame:
     """`document`, `family` (behind the section of its classes) and `keys` of the rows that a printed total leaves out
     in the columns of a family; no row where it leaves out none."""
-    sets = _compared(figures, total)[3] if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
-    return sets.select("document", "family", "keys")
+    if not total.may_leave_out:
+        return pl.DataFrame(schema=_LEFT_OUT).select("document", "family", "keys")
+    cells = _cells(figures, [total])
+    rows = cells.filter("is_added")
+    return _left_out(rows, _summed(rows, _printed(cells)), figures.kinds).select("document", "family", "keys")
 
 
-def _checked(figures: ReportFigures, total: Total) -> pl.DataFrame:
-    if total.over is not None:
-        return _checked_over(figures, total, total.over)
-    rows, printed, compared, sets = _compared(figures, total)
+# --- what is added up ---------------------------------------------------------------------------------------------
+
+
+def _cells(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFrame:
+    """The figures of each total, one total after the other: `check` (its number), `document`, `column` (what
+    `identities.total_subjects` says of a cell), `family` (of classes, behind their section), `key`, `raw`, `value`,
+    `error`, `line`, and whether it `is_added` up or `is_total`."""
+    tables = dict.fromkeys(total.table for total in totals)
+    by_table = {table: figures.first.filter(pl.col("table") == table).rechunk() for table in tables}
+    if "delinquencies" in by_table:
+        by_table["delinquencies"] = _with_parts(by_table["delinquencies"])
+    return pl.concat(
+        by_table[total.table]
+        .filter(pl.col("field").is_in(total.columns))
+        .select(
+            "document",
+            **(_of_loans(total.over) if total.table == "delinquencies" else _of_rows(total)),
+            check=pl.lit(number, pl.UInt32),
+            key="key",
+            raw="raw",
+            value="value",
+            error="error",
+            line="line",
+        )
+        for number, total in enumerate(totals)
+    ).rechunk()  # joins of texts panic over empty chunks, see rejections
+
+
+def _of_rows(total: Total) -> dict[str, pl.Expr]:
+    families = {column: family for family, columns in total.families.items() for column in columns}
+    family = pl.col("field").replace_strict(families)
+    of_all = is_total(pl.col("key"))
+    return {
+        "column": pl.concat_str("section", "field", separator=" ", ignore_nulls=True),
+        "family": pl.concat_str("section", family, separator=" ", ignore_nulls=True),
+        "is_added": ~of_all,
+        "is_total": of_all,
+    }
+
+
+def _with_parts(loans: pl.DataFrame) -> pl.DataFrame:
+    """Figures of loans with the `group`, `status` and `bucket` of their keys, and what stands behind the group
+    (`rest`). Of many thousand cells a few dozen keys are taken apart."""
+    key = pl.col("key")
+    parts = {name: key.str.extract(LOANS, part) for part, name in enumerate(("group", "status", "bucket"), 1)}
+    keys = loans.select(key.unique()).with_columns(**parts, rest=key.str.extract(LOANS_OF_A_GROUP))
+    return loans.join(keys, on="key", how="left", maintain_order="left").rechunk()
+
+
+def _of_loans(over: str | None) -> dict[str, pl.Expr]:
+    if over is None:
+        of_all = pl.col("key").str.starts_with(f"{TOTAL} ")
+        column = pl.format("{} {}", "rest", "field")
+        return {"column": column, "family": pl.lit(""), "is_added": ~of_all, "is_total": of_all}
+    by_bucket = over == "buckets"
+    common = ("group", "status", "field") if by_bucket else ("group", "bucket", "field")
+    return {
+        "column": pl.concat_str(common, separator=" ", ignore_nulls=True),
+        "family": pl.lit(""),
+        "is_added": pl.col("bucket").is_not_null() if by_bucket else pl.col("status").is_in(ADDED_STATUSES),
+        "is_total": pl.col("bucket").is_null() if by_bucket else pl.col("status") == "total",
+    }
+
+
+def _printed(cells: pl.DataFrame) -> pl.DataFrame:
+    return cells.filter("is_total").select(*_CELL, "raw", "line", total="value", total_error="error")
+
+
+def _left_out_of(rows: pl.DataFrame, compared: pl.DataFrame, figures: ReportFigures, number: int) -> pl.DataFrame:
+    """What the totals of one check leave out."""
+    own = pl.col("check") == number
+    sets = _left_out(rows.filter(own), compared.filter(own), figures.kinds)
+    return sets.with_columns(check=pl.lit(number, pl.UInt32)).select(_SETS_OF_CHECKS.names())
+
+
+def _with_covered(
+    compared: pl.DataFrame, rows: pl.DataFrame, printed: pl.DataFrame, sets: pl.DataFrame
+) -> pl.DataFrame:
+    """`compared` with the `label` of what a total leaves out, and how far the rows that it covers are from it."""
+    family = ["check", "document", "family"]
     omitted = sets.explode("keys").rename({"keys": "key"})
-    covered = _summed(rows.join(omitted, on=["document", "family", "key"], how="anti", maintain_order="left"), printed)
+    concerned = rows.join(sets, on=family, how="semi", maintain_order="left")
+    covered = _summed(concerned.join(omitted, on=[*family, "key"], how="anti", maintain_order="left"), printed)
     both = compared.join(
         covered.select(*_CELL, "gap", "tolerance"), on=_CELL, how="left", suffix="_covered", maintain_order="left"
-    ).join(sets.drop("keys"), on=["document", "family"], how="left", maintain_order="left")
-    checks = [_told(_judged(both).rechunk()), _without_rows(printed, rows, must_have_rows=total.may_leave_out)]
-    return pl.concat(checks, how="diagonal").with_columns(check=pl.lit(total.name))
-
-
-def _compared(figures: ReportFigures, total: Total) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    """The rows and the printed totals, the sums of all rows beside their totals, and the rows that a total leaves
-    out."""
-    families = {column: family for family, columns in total.families.items() for column in columns}
-    cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(list(families)))
-    cells = cells.rechunk().with_columns(  # joins of texts panic over empty chunks, see rejections
-        column=_subject(total.table),
-        family=pl.concat_str("section", pl.col("field").replace_strict(families), separator=" ", ignore_nulls=True),
+    ).join(sets.drop("keys"), on=family, how="left", maintain_order="left")
+    whole = pl.col("label").is_null()
+    return both.with_columns(
+        gap_covered=pl.when(whole).then("gap").otherwise("gap_covered"),
+        tolerance_covered=pl.when(whole).then("tolerance").otherwise("tolerance_covered"),
     )
-    of_loans = total.table == "delinquencies"  # their keys go on with status and bucket
-    of_all = pl.col("key").str.starts_with(f"{TOTAL} ") if of_loans else is_total(pl.col("key"))
-    rows = cells.filter(~of_all)
-    printed = cells.filter(of_all).select(*_CELL, "raw", "line", total="value", total_error="error")
-    compared = _summed(rows, printed)
-    sets = _left_out(rows, compared, figures.kinds) if total.may_leave_out else pl.DataFrame(schema=_LEFT_OUT)
-    return rows, printed, compared, sets
-
-
-def _checked_over(figures: ReportFigures, total: Total, over: str) -> pl.DataFrame:
-    """Buckets, or statuses, against the total over them, wherever a report prints both."""
-    cells = figures.first.filter((pl.col("table") == total.table) & pl.col("field").is_in(total.columns))
-    group, status, bucket = (pl.col(part) for part in ("group", "status", "bucket"))
-    keys = cells.select(pl.col("key").unique())  # of many thousand cells a few dozen
-    parts = {name: pl.col("key").str.extract(LOANS, part) for part, name in enumerate(("group", "status", "bucket"), 1)}
-    cells = cells.join(keys.with_columns(**parts), on="key", how="left", maintain_order="left").rechunk()
-    of_all = bucket.is_null() if over == "buckets" else status == "total"
-    added = ~of_all if over == "buckets" else status.is_in(ADDED_STATUSES)
-    common = [group, status, pl.col("field")] if over == "buckets" else [group, bucket, pl.col("field")]
-    cells = cells.with_columns(column=pl.concat_str(common, separator=" ", ignore_nulls=True), family=pl.lit(""))
-    rows, printed = (
-        cells.filter(added),
-        cells.filter(of_all).select(*_CELL, "raw", "line", total="value", total_error="error"),
-    )
-    both = _summed(rows.join(printed, on=_CELL, how="semi", maintain_order="left"), printed)
-    nothing = pl.lit(None, pl.String).alias("label")
-    judged = _judged(both.with_columns("gap", "tolerance", nothing, gap_covered="gap", tolerance_covered="tolerance"))
-    return _told(judged.rechunk()).with_columns(check=pl.lit(total.name))
 
 
 def _judged(compared: pl.DataFrame) -> pl.DataFrame:
@@ -139,6 +197,7 @@ def _told(judged: pl.DataFrame) -> pl.DataFrame:
     nothing = pl.when(outcome == "not_applicable").then(pl.lit("no total is printed"))
     return rows.join(told, on="row", how="left", maintain_order="left").select(
         "document",
+        "check",
         subject="column",
         outcome="outcome",
         expected="expected",
@@ -166,15 +225,19 @@ def _words() -> dict[str, pl.Expr]:
     }
 
 
-def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame, *, must_have_rows: bool) -> pl.DataFrame:
+def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame, must_have_rows: pl.Expr) -> pl.DataFrame:
     """Totals of columns in which no row has a figure. Of classes they break where they are not zero and the table has
     rows; figures of loans may be printed for the whole deal alone."""
     alone = printed.join(rows, on=_CELL, how="anti", maintain_order="left").join(
-        rows.select("document", has_rows=pl.lit(value=True)).unique(), on="document", how="left", maintain_order="left"
+        rows.select("check", "document", has_rows=pl.lit(value=True)).unique(),
+        on=["check", "document"],
+        how="left",
+        maintain_order="left",
     )
-    broken = pl.col("has_rows").is_not_null() & (pl.col("total") != 0) & pl.lit(must_have_rows)
+    broken = pl.col("has_rows").is_not_null() & (pl.col("total") != 0) & must_have_rows
     return alone.rechunk().select(
         "document",
+        "check",
         subject="column",
         outcome=pl.when(broken).then(pl.lit("fail")).otherwise(pl.lit("not_applicable")),
         expected=pl.when(broken).then(pl.lit(0).cast(VALUE)),
@@ -184,13 +247,6 @@ def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame, *, must_have_rows: 
         explanation=pl.format("no row has a figure, printed: {} (line {})", "raw", "line"),
         lines=pl.when(broken).then(pl.concat_list("line")),
     )
-
-
-def _subject(table: str) -> pl.Expr:
-    """What `identities.total_subjects` says of a cell."""
-    if table == "delinquencies":
-        return pl.format("{} {}", pl.col("key").str.extract(LOANS_OF_A_GROUP), "field")
-    return pl.concat_str("section", "field", separator=" ", ignore_nulls=True)
 
 
 def _summed(rows: pl.DataFrame, printed: pl.DataFrame) -> pl.DataFrame:
@@ -229,6 +285,11 @@ _LEFT_OUT = pl.Schema(
 )
 
 
+_SETS_OF_CHECKS = pl.Schema(
+    {"check": pl.UInt32(), **{name: _LEFT_OUT[name] for name in ("document", "family", "label", "keys")}}
+)
+
+
 def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
     """`document`, `family`, `label` and `keys` of the rows that the totals of a family leave out."""
     open_families = (
@@ -241,7 +302,7 @@ def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -
     columns = compared.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
     members = rows.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
     members = members.join(kinds, on=["document", "key"], how="left", maintain_order="left").select(
-        *_CELL, "family", "key", "kind", "value", "error"
+        "document", "column", "family", "key", "kind", "value", "error"
     )
     found = _best(columns, members, _kind_sets(members), _single_sets(members))
     # Sets that do not fit all columns may be a part of what is left out.
@@ -315,7 +376,7 @@ def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -
         )
     )
     asked = columns.select(
-        *_CELL, "family", "gap", "tolerance", "total", "total_error", "errors", "largest", "uncertain"
+        "document", "column", "family", "gap", "tolerance", "total", "total_error", "errors", "largest", "uncertain"
     )
     both = tried.drop("keys").join(asked, on=["document", "family"], how="inner", maintain_order="left")
     both = both.join(sums, on=["set", "column"], how="left", maintain_order="left")
@@ -396,19 +457,25 @@ def _classes(members: pl.DataFrame) -> pl.DataFrame:
 
 def _kind_sets(members: pl.DataFrame) -> pl.DataFrame:
     """All classes of one kind, of two, ..."""
-    grouped = _classes(members).group_by("document", "family", "kind", maintain_order=True)
-    kinds = grouped.agg(names=pl.col("key").str.join(", "), keys=pl.col("key").sort()).rechunk()
-    by_kind = [
-        kinds.filter(pl.col("kind") == kind)
-        .rechunk()
-        .select("document", "family", "keys", label=pl.format("{} ({})", "names", pl.lit(_KIND_NAMES[kind])))
-        for kind in _KINDS
-    ]
-    there = [sets for sets in by_kind if not sets.is_empty()]
-    found = [pl.DataFrame(schema=_SETS)]
-    for count in range(1, len(there) + 1):
-        found += [_ranked(reduce(_joined, chosen), count) for chosen in combinations(there, count)]
-    return pl.concat(found)
+    family = ["document", "family"]
+    there = _classes(members).filter(pl.col("kind").is_in(_KINDS))
+    if there.is_empty():
+        return pl.DataFrame(schema=_SETS)
+    kinds = there.group_by(*family, "kind", maintain_order=True).agg(names=pl.col("key").str.join(", "), keys="key")
+    named = pl.format("{} ({})", "names", pl.col("kind").replace_strict(_KIND_NAMES))
+    sets = _kinds_together().join(kinds, on="kind", how="inner", maintain_order="left_right").rechunk()
+    whole = sets.group_by(*family, "together", maintain_order=True).agg(
+        pl.col("rank").first(), label=named.str.join(" and "), keys=pl.col("keys").explode().sort(), kinds=pl.len()
+    )
+    return whole.filter(pl.col("kinds") == pl.col("rank")).select(_SETS.names())
+
+
+@cache
+def _kinds_together() -> pl.DataFrame:
+    """Each choice of kinds (`together`), those of one kind first: a row for each `kind` of it; `rank`: how many."""
+    chosen = [kinds for count in range(1, len(_KINDS) + 1) for kinds in combinations(_KINDS, count)]
+    rows = [(number, len(kinds), kind) for number, kinds in enumerate(chosen) for kind in kinds]
+    return pl.DataFrame(rows, {"together": pl.UInt32, "rank": pl.Int32, "kind": pl.String}, orient="row")
 
 
 _SETS = pl.Schema(
