@@ -71,24 +71,44 @@ def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
 
     `known` as `figures` gives them. A field that no report prints is null.
     """
-    fields = number_fields(name)
-    cells = known.filter((pl.col("table") == name) & pl.col("field").is_in(fields))
-    place = cells.select("document", "key", "field", cell=pl.int_range(pl.len(), dtype=pl.UInt32)).pivot(
-        on="field",
-        on_columns=fields,
-        index=["document", "key"],
-        values="cell",
-        aggregate_function="first",
-        maintain_order=True,
+    return all_wide(known, (name,))[name]
+
+
+def all_wide(known: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[str, pl.DataFrame]:
+    """The figures of each table, as `wide` gives them.
+
+    Each column of each table is a stretch of one column of cells, into which every figure is put at its place.
+    """
+    fields = {name: number_fields(name) for name in names}
+    columns = [(name, field) for name, of_table in fields.items() for field in of_table]
+    declared = pl.DataFrame(columns, {"table": pl.String, "field": pl.String}, orient="row").with_row_index("column")
+    cells = known.select("document", "table", "key", "field", "value", "error").join(
+        declared, on=["table", "field"], how="inner", maintain_order="left"
     )
-    # Numbers of cells are moved about, not wide decimals.
-    value, error = pl.lit(cells["value"]), pl.lit(cells["error"])
-    return place.select(
-        "document",
-        "key",
-        *(value.gather(pl.col(field)).alias(field) for field in fields),
-        *(error.gather(pl.col(field)).fill_null(0).alias(error_column(field)) for field in fields),
-    )
+    rows = cells.select("table", "document", "key").unique(maintain_order=True)
+    rows = rows.with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32).over("table")).rechunk()
+    tables = {name: rows.filter(pl.col("table") == name) for name in names}
+    heights = pl.Series([tables[name].height for name, _ in columns], dtype=pl.UInt32)
+    start = pl.lit(heights.cum_sum() - heights).gather(pl.col("column"))
+    at = cells.join(rows, on=["table", "document", "key"], how="left", maintain_order="left")
+    places = at.select(place=start + pl.col("row"), cell=pl.int_range(pl.len(), dtype=pl.UInt32))
+    places = places.filter(pl.col("place").is_first_distinct())  # of a figure that is printed twice the first counts
+    cell = pl.repeat(None, heights.sum(), dtype=pl.UInt32, eager=True).scatter(places["place"], places["cell"])
+    values, errors = cells["value"].gather(cell), cells["error"].gather(cell).fill_null(0)
+    found, place = {}, 0
+    for name, of_table in fields.items():
+        height = tables[name].height
+        stretches = [(field, place + number * height) for number, field in enumerate(of_table)]
+        place += height * len(of_table)
+        found[name] = (
+            tables[name]
+            .select("document", "key")
+            .with_columns(
+                *(values.slice(begin, height).alias(field) for field, begin in stretches),
+                *(errors.slice(begin, height).alias(error_column(field)) for field, begin in stretches),
+            )
+        )
+    return found
 
 
 def number_fields(name: str) -> list[str]:

@@ -9,7 +9,7 @@ from itertools import count, groupby
 
 import polars as pl
 
-from etl.figures import FIGURE_TABLES, first_of_each, is_total, wide
+from etl.figures import all_wide, first_of_each, is_total
 from etl.formulas import SIDES, Figure, Formula, beyond, error_column, held, lacking, outcome, sides
 from etl.identities import REPORT, TOTAL_ROW, Identity
 from etl.outcomes import MAX_LINES
@@ -38,7 +38,7 @@ class ReportFigures:
     @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Each table wide, with the kind of its rows in `kind of row`."""
-        frames = {name: wide(self.known, name) for name in FIGURE_TABLES}
+        frames = all_wide(self.known)
         # A class that prints no figure at all is a row too.
         kinds = self.kinds.select("document", "key", pl.col("kind").alias(KIND))
         frames["classes"] = kinds.join(frames["classes"], on=["document", "key"], how="left", maintain_order="left")
@@ -405,38 +405,36 @@ def with_printed_figures(
     `compared` has for each check the table that it is over, and its figures. A figure of the distribution
     before is looked for in `previous_document`.
     """
-    told = checks.with_row_index("row").filter(pl.col("outcome").is_in(["rounding", "explained", "fail"]))
+    numbered = checks.with_row_index("row")
+    told = numbered.filter(pl.col("outcome").is_in(["rounding", "explained", "fail"]))
     if told.is_empty():
-        return checks.with_columns(lines=pl.lit(None, pl.List(pl.Int32)))
+        return checks
     off = set(told["check"].unique())
     places = _places(told, {check: what for check, what in compared.items() if check in off}, figures)
-    # Only figures of these reports are looked up.
-    near = figures.first.join(places.select("document").unique(), on="document", how="semi")
+    asked = figures.first.filter(pl.col("field").is_in(places["field"].unique().implode()))
     printed = places.join(
-        near.select("document", "table", "key", "field", "raw", "line"),
+        asked.select("document", "table", "key", "field", "raw", "line"),
         on=["document", "table", "key", "field"],
         how="inner",
         maintain_order="left",
     ).rechunk()  # joins of texts panic over empty chunks, see rejections
     whose = pl.when(pl.col("whose") != "").then(pl.format("{} ", "whose")).otherwise(pl.lit(""))
     texts = (
-        printed.sort("row", "place", maintain_order=True)
+        printed.with_columns(text=pl.format("{}{} {} (line {})", whose, "field", "raw", "line"))
+        .sort("row", "place", maintain_order=True)
         .group_by("row", maintain_order=True)
         .agg(
-            text=pl.format("{}{} {} (line {})", whose, "field", "raw", "line").head(MAX_LINES).str.join(", "),
+            text=pl.col("text").head(MAX_LINES).str.join(", "),
             more=pl.len().cast(pl.Int64) - MAX_LINES,
             lines=pl.col("line").filter(~pl.col("earlier")).unique().sort().head(MAX_LINES),
         )
     )
-    joined = checks.with_row_index("row").join(texts, on="row", how="left", maintain_order="left")
     more = pl.when(pl.col("more") > 0).then(pl.format(" and {} more", "more")).otherwise(pl.lit(""))
     printed_text = pl.format("printed: {}{}", "text", more)
     said = pl.concat_str(["explanation", printed_text], separator="; ", ignore_nulls=True)
-    return (
-        joined.rechunk()
-        .with_columns(explanation=pl.when(pl.col("text").is_null()).then("explanation").otherwise(said))
-        .drop("row", "text", "more")
-    )
+    with_text = told.select("row", "explanation").join(texts, on="row", how="inner", maintain_order="left").rechunk()
+    joined = numbered.join(with_text.select("row", "lines", said=said), on="row", how="left", maintain_order="left")
+    return joined.rechunk().with_columns(explanation=pl.coalesce("said", "explanation")).drop("row", "said")
 
 
 def plain(value: pl.Expr) -> pl.Expr:
