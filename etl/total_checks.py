@@ -63,7 +63,7 @@ def check_totals(figures: ReportFigures, totals: Sequence[Total]) -> pl.DataFram
     over = pl.col("check").is_in([number for number, total in enumerate(totals) if total.over is not None])
     told = _told(_judged(both.filter(~over | pl.col("total").is_not_null())).rechunk())
     broken = pl.col("check").is_in([number for number, total in enumerate(totals) if total.may_leave_out])
-    alone = _without_rows(printed.filter(~over), rows, broken)
+    alone = _without_rows(printed.filter(~over), compared, broken)
     checks = pl.concat([told, alone], how="diagonal").sort("check", maintain_order=True)
     names = pl.Series([total.name for total in totals], dtype=pl.String)
     return checks.with_columns(check=pl.lit(names).gather(pl.col("check")))
@@ -192,7 +192,8 @@ def _judged(compared: pl.DataFrame) -> pl.DataFrame:
 def _told(judged: pl.DataFrame) -> pl.DataFrame:
     """The columns of `outcomes.SCHEMA`; where it is to be told, what was added up and left out in words."""
     rows = judged.with_row_index("row")
-    told = rows.filter(pl.col("outcome").is_in(["rounding", "explained", "fail"])).rechunk().select("row", **_words())
+    told = rows.filter(pl.col("outcome").is_in(["rounding", "explained", "fail"])).rechunk()
+    told = told.lazy().select("row", **_words()).collect()  # which computes once what the texts have in common
     outcome = pl.col("outcome")
     nothing = pl.when(outcome == "not_applicable").then(pl.lit("no total is printed"))
     return rows.join(told, on="row", how="left", maintain_order="left").select(
@@ -225,11 +226,11 @@ def _words() -> dict[str, pl.Expr]:
     }
 
 
-def _without_rows(printed: pl.DataFrame, rows: pl.DataFrame, must_have_rows: pl.Expr) -> pl.DataFrame:
+def _without_rows(printed: pl.DataFrame, compared: pl.DataFrame, must_have_rows: pl.Expr) -> pl.DataFrame:
     """Totals of columns in which no row has a figure. Of classes they break where they are not zero and the table has
     rows; figures of loans may be printed for the whole deal alone."""
-    alone = printed.join(rows, on=_CELL, how="anti", maintain_order="left").join(
-        rows.select("check", "document", has_rows=pl.lit(value=True)).unique(),
+    alone = printed.join(compared, on=_CELL, how="anti", maintain_order="left").join(
+        compared.select("check", "document", has_rows=pl.lit(value=True)).unique(),
         on=["check", "document"],
         how="left",
         maintain_order="left",
@@ -274,52 +275,53 @@ def _outcome(gap: str, tolerance: str) -> pl.Expr:
 # --- rows that a total leaves out --------------------------------------------------------------------------------
 
 _LEFT_OUT = pl.Schema(
-    {
-        "document": pl.UInt32(),
-        "family": pl.String(),
-        "label": pl.String(),
-        "keys": pl.List(pl.String()),
-        "witnesses": pl.UInt32(),
-        "rank": pl.Int32(),
-    }
+    {"document": pl.UInt32(), "family": pl.String(), "label": pl.String(), "keys": pl.List(pl.String())}
 )
-
-
-_SETS_OF_CHECKS = pl.Schema(
-    {"check": pl.UInt32(), **{name: _LEFT_OUT[name] for name in ("document", "family", "label", "keys")}}
-)
+_SETS_OF_CHECKS = pl.Schema({"check": pl.UInt32(), **_LEFT_OUT})
 
 
 def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `family`, `label` and `keys` of the rows that the totals of a family leave out."""
-    open_families = (
-        compared.filter(pl.col("gap").abs() > pl.col("tolerance"))
-        .select("document", "family")
-        .unique(maintain_order=True)
-    )
-    if open_families.is_empty():
+    """`document`, `family`, `label` and `keys` of the rows that the totals of a family leave out.
+
+    Below, a family of a document is known by its number `of`, a column by `at`, and a row of a family by `member`.
+    """
+    family = ["document", "family"]
+    is_open = pl.col("gap").abs() > pl.col("tolerance")
+    families = compared.filter(is_open).select(family).unique(maintain_order=True).with_row_index("of")
+    if families.is_empty():
         return pl.DataFrame(schema=_LEFT_OUT)
-    columns = compared.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
-    members = rows.join(open_families, on=["document", "family"], how="semi", maintain_order="left")
-    members = members.join(kinds, on=["document", "key"], how="left", maintain_order="left").select(
-        "document", "column", "family", "key", "kind", "value", "error"
-    )
-    found = _best(columns, members, _kind_sets(members), _single_sets(members))
+    columns = compared.join(families, on=family, how="inner", maintain_order="left").with_row_index("at")
+    numbers = columns.select("document", "column", "of", "at")
+    cells = rows.join(numbers, on=["document", "column"], how="inner", maintain_order="left")
+    cells = cells.join(kinds, on=["document", "key"], how="left", maintain_order="left")
+    members = cells.select("of", "key", "document", "kind").unique(["of", "key"], keep="first", maintain_order=True)
+    members = members.with_row_index("member").rechunk()
+    cells = cells.join(members.select("of", "key", "member"), on=["of", "key"], how="left", maintain_order="left")
+    cells = cells.select("member", "at", "value", "error")
+    columns = columns.select("of", "at", "gap", "tolerance", "total", "total_error", "errors", "largest", "uncertain")
+    found = _best(columns, cells, members, [_kind_sets(members), _single_sets(members)])
     # Sets that do not fit all columns may be a part of what is left out.
-    missed = open_families.join(found.filter("fits_all"), on=["document", "family"], how="anti", maintain_order="left")
+    missed = families.join(found.filter("fits_all"), on="of", how="anti", maintain_order="left")
     small = members.group_by("document").agg(classes=pl.col("key").n_unique()).filter(pl.col("classes") <= _MAX_CLASSES)
     missed = missed.join(small, on="document", how="semi", maintain_order="left")
-    parts = [pl.DataFrame(schema=_LEFT_OUT)]
+    parts = [pl.DataFrame(schema=found.schema)]
     documents = missed["document"].unique(maintain_order=True)
-    for at in range(0, documents.len(), _CHUNK):
-        here = missed.filter(pl.col("document").is_in(documents[at : at + _CHUNK].implode()))
-        some = members.join(here, on=["document", "family"], how="semi", maintain_order="left")
-        theirs = columns.join(here, on=["document", "family"], how="semi", maintain_order="left")
+    for begin in range(0, documents.len(), _CHUNK):
+        here = missed.filter(pl.col("document").is_in(documents[begin : begin + _CHUNK].implode()))
+        some, theirs = (part.filter(pl.col("of").is_in(here["of"].implode())) for part in (members, columns))
         wanted = [_kind_sets(some), _single_sets(some), _kinds_and_one(some), _pairs(some)]
-        parts.append(_best(theirs, some, *wanted).select(*_LEFT_OUT))
+        parts.append(_best(theirs, cells, some, wanted))
     larger = pl.concat(parts)
-    smaller = found.select(*_LEFT_OUT).join(larger, on=["document", "family"], how="anti", maintain_order="left")
-    return _confirmed(pl.concat([smaller, larger])).select("document", "family", "label", "keys")
+    sets = pl.concat([found.join(larger, on="of", how="anti", maintain_order="left"), larger])
+    named = sets.join(families, on="of", how="left", maintain_order="left").with_columns(keys=_keys(sets, members))
+    return _confirmed(named).select(*family, "label", "keys")
+
+
+def _keys(sets: pl.DataFrame, members: pl.DataFrame) -> pl.Series:
+    """The keys of the members of each set, in their order."""
+    exploded = sets.select("members").with_row_index("set").explode("members")
+    keys = exploded.with_columns(keys=members["key"].gather(exploded["members"]))
+    return keys.group_by("set", maintain_order=True).agg(pl.col("keys").sort())["keys"]
 
 
 def _confirmed(sets: pl.DataFrame) -> pl.DataFrame:
@@ -335,19 +337,20 @@ def _confirmed(sets: pl.DataFrame) -> pl.DataFrame:
     return both.filter(firm | known).drop("proven")
 
 
-def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `family`, `label` and `keys` of the set that a family leaves out, where that is no accident, how many
+def _best(
+    columns: pl.DataFrame, cells: pl.DataFrame, members: pl.DataFrame, sets: Sequence[pl.DataFrame]
+) -> pl.DataFrame:
+    """`of`, `label` and `members` of the set that a family leaves out, where that is no accident, its `rank`, how many
     columns need it (`witnesses`), and whether all columns of the family agree (`fits_all`).
 
-    A set is a row of `sets`: `document`, `family`, `rank` (the plainer the lower), `label`, `keys`.
+    A set is a row of `sets`: `of` (which family), `rank` (the plainer the lower), `label`, `members`.
     """
-    family = ["document", "family"]
-    tried = pl.concat(sets).unique([*family, "keys"], keep="first", maintain_order=True).with_row_index("set")
-    fitted = _fitted(columns, members, tried)
+    tried = pl.concat(sets).unique(["of", "members"], keep="first", maintain_order=True).with_row_index("set")
+    fitted = _fitted(columns, cells, tried)
     ranked = _ranked_by_fit(fitted)
-    ranked = ranked.join(_frail(ranked, tried, members, fitted), on="set", how="anti", maintain_order="left")
-    first = pl.struct("agreeing", "rank").first().over(family)
-    alike = ranked.filter(pl.struct("agreeing", "rank") == first).group_by(family, maintain_order=True)
+    ranked = ranked.join(_frail(ranked, tried, cells, members, fitted), on="set", how="anti", maintain_order="left")
+    first = pl.struct("agreeing", "rank").first().over("of")
+    alike = ranked.filter(pl.struct("agreeing", "rank") == first).group_by("of", maintain_order=True)
     chosen = alike.agg(
         pl.col("set", "rank", "witnesses", "surprising", "label", "fits_all").first(),
         others=pl.col("label").slice(1, _OTHERS_TOLD),
@@ -355,31 +358,29 @@ def _best(columns: pl.DataFrame, members: pl.DataFrame, *sets: pl.DataFrame) -> 
     chosen = chosen.filter((pl.col("witnesses") >= _WITNESSES) | pl.col("surprising")).rechunk()
     others = pl.format("{}, where {} would fit as well", "label", pl.col("others").list.join(" or "))
     label = pl.when(pl.col("others").list.len() > 0).then(others).otherwise("label")
-    with_keys = chosen.join(tried.select("set", "keys"), on="set", how="left", maintain_order="left")
-    return with_keys.select(*family, label, "keys", pl.col("witnesses").cast(pl.UInt32), "rank", "fits_all")
+    with_members = chosen.join(tried.select("set", "members"), on="set", how="left", maintain_order="left")
+    return with_members.select("of", label, "members", pl.col("witnesses").cast(pl.UInt32), "rank", "fits_all")
 
 
-def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:
+def _fitted(columns: pl.DataFrame, cells: pl.DataFrame, tried: pl.DataFrame) -> pl.DataFrame:
     """Each set with each column of its family: what it would leave out, whether the column needs to leave out
     something, whether this set fits, how many columns it fits (`agreeing`), and how many sets were tried.
 
     `tolerance` is that of the rows which the total then covers: what it leaves out brings no error into it.
     """
-    exploded = tried.explode("keys").rename({"keys": "key"}).select("set", "document", "family", "key")
     sums = (
-        exploded.join(members, on=["document", "family", "key"], how="inner")
-        .group_by("set", "column")
+        tried.select("set", member="members")
+        .explode("member")
+        .join(cells, on="member", how="inner")
+        .group_by("set", "at")
         .agg(
             omitted=pl.col("value").sum(),
             omitted_errors=pl.col("error").sum(),
             omitted_uncertain=(pl.col("error") > 0).sum().cast(pl.Int32),
         )
     )
-    asked = columns.select(
-        "document", "column", "family", "gap", "tolerance", "total", "total_error", "errors", "largest", "uncertain"
-    )
-    both = tried.drop("keys").join(asked, on=["document", "family"], how="inner", maintain_order="left")
-    both = both.join(sums, on=["set", "column"], how="left", maintain_order="left")
+    both = tried.drop("members").join(columns, on="of", how="inner", maintain_order="left")
+    both = both.join(sums, on=["set", "at"], how="left", maintain_order="left")
     needed = pl.col("gap").abs() > pl.col("tolerance")
     errors = pl.col("errors") - pl.col("omitted_errors")
     uncertain = pl.col("uncertain") - pl.col("omitted_uncertain") + (pl.col("total_error") > 0).cast(pl.Int32)
@@ -389,7 +390,7 @@ def _fitted(columns: pl.DataFrame, members: pl.DataFrame, tried: pl.DataFrame) -
     return (
         both.with_columns(
             pl.col("omitted", "omitted_errors", "omitted_uncertain").fill_null(0),
-            tries=pl.col("set").n_unique().over("document", "family"),
+            tries=pl.col("set").n_unique().over("of"),
             needed=needed,
         )
         .with_columns(tolerance=tolerance_of(uncertain, errors + pl.col("total_error"), largest))
@@ -402,15 +403,16 @@ def _ranked_by_fit(fitted: pl.DataFrame) -> pl.DataFrame:
     """The sets that some column needs and that no fewer columns agree with than with leaving out nothing; for each
     family the best first."""
     left_over = (pl.col("gap") - pl.col("omitted")).abs().cast(pl.Float64)
-    witnesses = fitted.filter("fits", "needed").group_by("set").agg(witnesses=pl.len(), surprising=_surprising().any())
+    asking = fitted.filter("fits", "needed").with_columns(surprising=_surprising())
+    witnesses = asking.group_by("set").agg(pl.col("surprising").any(), witnesses=pl.len())
     asked_for = fitted.join(witnesses, on="set", how="inner", maintain_order="left")
     counted = asked_for.group_by("set", maintain_order=True).agg(
-        pl.col("document", "family", "rank", "label", "witnesses", "surprising", "agreeing").first(),
+        pl.col("of", "rank", "label", "witnesses", "surprising", "agreeing").first(),
         plain=(~pl.col("needed")).sum(),
         fits_all=pl.col("fits").all(),
         left_over=left_over.filter(pl.col("fits")).sum(),
     )
-    order = ["document", "family", "agreeing", "rank", "left_over", "set"]
+    order = ["of", "agreeing", "rank", "left_over", "set"]
     usable = counted.filter(pl.col("agreeing") >= pl.col("plain"))
     return usable.sort(order, descending=[name == "agreeing" for name in order])
 
@@ -419,55 +421,55 @@ def _surprising() -> pl.Expr:
     """Whether it is no accident that `omitted` is the gap of one column: a wrong total hardly falls on it."""
     window = (pl.col("tolerance") * 2).cast(pl.Float64) + 1
     chance = pl.col("tries") * window / pl.col("omitted").abs().cast(pl.Float64)
-    digits = plain(pl.col("omitted").abs()).str.replace_all("[.,0]", "")
+    digits = pl.col("omitted").abs().cast(pl.String).str.replace_all("[.0]", "")
     # Original balances are round; those of a kind that has run off are left out where its other balances are nothing.
     run_off = (pl.col("rank") <= len(_KINDS)) & (pl.col("agreeing") > _WITNESSES)
     return (chance < _CHANCE) & ((digits.str.len_bytes() > 1) | run_off)
 
 
-def _frail(ranked: pl.DataFrame, tried: pl.DataFrame, members: pl.DataFrame, fitted: pl.DataFrame) -> pl.DataFrame:
+def _frail(
+    ranked: pl.DataFrame, tried: pl.DataFrame, cells: pl.DataFrame, members: pl.DataFrame, fitted: pl.DataFrame
+) -> pl.DataFrame:
     """`set` of those with a part that a single column asks for, by a figure that may be an accident.
 
     That a single column leaves out an ordinary class is always taken for one: totals are there to cover those.
     """
-    classes = _classes(members).with_columns(of_kind=pl.len().over("document", "family", "kind"))
+    of_kinds = members.select("member", "key", "kind", of_kind=pl.len().over("of", "kind"))
     held = tried.join(ranked.select("set"), on="set", how="semi", maintain_order="left")
-    held = held.select("set", "document", "family", key="keys").explode("key")
-    held = held.join(classes, on=["document", "family", "key"], how="inner", maintain_order="left")
-    whole_kind = pl.col("kind").is_in(_KINDS) & (pl.len().over("set", "kind") == pl.col("of_kind"))
+    held = held.select("set", member="members").explode("member")
+    held = held.join(of_kinds, on="member", how="inner", maintain_order="left")
+    known = pl.col("kind").is_in(_KINDS).fill_null(value=False)
+    whole_kind = known & (pl.len().over("set", "kind") == pl.col("of_kind"))
     asking = (
-        held.with_columns(part=pl.when(whole_kind).then("kind").otherwise("key"))
-        .join(members, on=["document", "family", "key"], how="inner", maintain_order="left")
-        .group_by("set", "part", "column", maintain_order=True)
-        .agg(omitted=pl.col("value").sum(), ordinary=(~pl.col("kind").is_in(_KINDS)).fill_null(value=True).any())
+        held.select("set", "member", part=pl.when(whole_kind).then("kind").otherwise("key"), ordinary=~known)
+        .join(cells, on="member", how="inner", maintain_order="left")
+        .group_by("set", "part", "at", maintain_order=True)
+        .agg(pl.col("ordinary").any(), omitted=pl.col("value").sum())
         .filter(pl.col("omitted") != 0)
-        .join(fitted.filter("fits", "needed").drop("omitted"), on=["set", "column"], how="inner", maintain_order="left")
+        .join(fitted.filter("fits", "needed").drop("omitted"), on=["set", "at"], how="inner", maintain_order="left")
     )
-    support = asking.group_by("set", "part").agg(
-        columns=pl.len(), no_accident=(_surprising() & ~pl.col("ordinary")).any()
-    )
+    accident = asking.with_columns(no_accident=_surprising() & ~pl.col("ordinary"))
+    support = accident.group_by("set", "part").agg(pl.col("no_accident").any(), columns=pl.len())
     return support.filter((pl.col("columns") < _WITNESSES) & ~pl.col("no_accident")).select("set").unique()
-
-
-def _classes(members: pl.DataFrame) -> pl.DataFrame:
-    """`document`, `family`, `key`, `kind` of each row, once."""
-    keys = ["document", "family", "key"]
-    return members.select(*keys, "kind").unique(keys, keep="first", maintain_order=True).rechunk()
 
 
 def _kind_sets(members: pl.DataFrame) -> pl.DataFrame:
     """All classes of one kind, of two, ..."""
-    family = ["document", "family"]
-    there = _classes(members).filter(pl.col("kind").is_in(_KINDS))
+    there = members.filter(pl.col("kind").is_in(_KINDS))
     if there.is_empty():
         return pl.DataFrame(schema=_SETS)
-    kinds = there.group_by(*family, "kind", maintain_order=True).agg(names=pl.col("key").str.join(", "), keys="key")
-    named = pl.format("{} ({})", "names", pl.col("kind").replace_strict(_KIND_NAMES))
-    sets = _kinds_together().join(kinds, on="kind", how="inner", maintain_order="left_right").rechunk()
-    whole = sets.group_by(*family, "together", maintain_order=True).agg(
-        pl.col("rank").first(), label=named.str.join(" and "), keys=pl.col("keys").explode().sort(), kinds=pl.len()
+    kinds = there.group_by("of", "kind", maintain_order=True).agg(names=pl.col("key").str.join(", "), members="member")
+    name = pl.format("{} ({})", "names", pl.col("kind").replace_strict(_KIND_NAMES))
+    kinds = kinds.rechunk().select("of", "kind", "members", name=name)
+    sets = _kinds_together().join(kinds, on="kind", how="inner", maintain_order="left_right")
+    whole = sets.group_by("of", "together", maintain_order=True).agg(
+        pl.col("rank").first(),
+        label=pl.col("name").str.join(" and "),
+        members=pl.col("members").explode(),
+        kinds=pl.len(),
     )
-    return whole.filter(pl.col("kinds") == pl.col("rank")).select(_SETS.names())
+    whole = whole.filter(pl.col("kinds") == pl.col("rank")).with_columns(pl.col("members").list.sort())
+    return whole.select(_SETS.names())
 
 
 @cache
@@ -480,26 +482,24 @@ def _kinds_together() -> pl.DataFrame:
 
 _SETS = pl.Schema(
     {
-        "document": pl.UInt32(),
-        "family": pl.String(),
+        "of": pl.UInt32(),
         "rank": pl.Int32(),
         "label": pl.String(),
-        "keys": pl.List(pl.String()),
+        "members": pl.List(pl.UInt32()),
     }
 )
 _SINGLE, _KINDS_AND_ONE, _PAIR = len(_KINDS) + 1, len(_KINDS) + 2, len(_KINDS) + 3
 
 
 def _ranked(sets: pl.DataFrame, rank: int) -> pl.DataFrame:
-    return sets.select("document", "family", rank=pl.lit(rank, pl.Int32), label="label", keys="keys")
+    return sets.select("of", rank=pl.lit(rank, pl.Int32), label="label", members="members")
 
 
 def _single_sets(members: pl.DataFrame) -> pl.DataFrame:
     """Each class by itself."""
-    classes = _classes(members)
     kind = pl.col("kind").replace_strict(_KIND_NAMES, default=None, return_dtype=pl.String)
     label = pl.when(kind.is_not_null()).then(pl.format("{} ({})", "key", kind)).otherwise("key")
-    return _ranked(classes.select("document", "family", label=label, keys=pl.concat_list("key")), _SINGLE)
+    return _ranked(members.select("of", label=label, members=pl.concat_list("member")), _SINGLE)
 
 
 def _kinds_and_one(members: pl.DataFrame) -> pl.DataFrame:
@@ -515,11 +515,10 @@ def _pairs(members: pl.DataFrame) -> pl.DataFrame:
 
 def _joined(left: pl.DataFrame, right: pl.DataFrame) -> pl.DataFrame:
     """Each set of `left` with each of `right` that has other classes."""
-    both = left.join(right, on=["document", "family"], how="inner", suffix="_more", maintain_order="left_right")
-    apart = both.filter(pl.col("keys").list.set_intersection("keys_more").list.len() == 0)
+    both = left.join(right, on="of", how="inner", suffix="_more", maintain_order="left_right")
+    apart = both.filter(pl.col("members").list.set_intersection("members_more").list.len() == 0)
     return apart.rechunk().select(
-        "document",
-        "family",
+        "of",
         label=pl.format("{} and {}", "label", "label_more"),
-        keys=pl.concat_list("keys", "keys_more").list.sort(),
+        members=pl.concat_list("members", "members_more").list.sort(),
     )
