@@ -69,18 +69,18 @@ def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
 
     `known` as `figures` gives them. A field that no report prints is null.
     """
-    return all_wide(known, (name,))[name]
+    return all_wide(first_of_each(known), (name,))[name]
 
 
-def all_wide(known: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[str, pl.DataFrame]:
-    """The figures of each table, as `wide` gives them.
+def all_wide(first: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[str, pl.DataFrame]:
+    """The figures of each table, as `wide` gives them. `first`: none is printed twice, as `first_of_each` gives them.
 
     Each column of each table is a stretch of one column of cells, into which every figure is put at its place.
     """
     fields = {name: number_fields(name) for name in names}
     columns = [(name, field) for name, of_table in fields.items() for field in of_table]
     declared = pl.DataFrame(columns, {"table": pl.String, "field": pl.String}, orient="row").with_row_index("column")
-    cells = known.select("document", "table", "key", "field", "value", "error").join(
+    cells = first.select("document", "table", "key", "field", "value", "error").join(
         declared, on=["table", "field"], how="inner", maintain_order="left"
     )
     rows = cells.select("table", "document", "key").unique(maintain_order=True)
@@ -89,10 +89,9 @@ def all_wide(known: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[
     *starts, total = accumulate((tables[name].height for name, _ in columns), initial=0)
     start = pl.lit(pl.Series(starts, dtype=pl.UInt32)).gather(pl.col("column"))
     at = cells.join(rows, on=["table", "document", "key"], how="left", maintain_order="left")
-    places = at.select(place=start + pl.col("row"), cell=pl.int_range(pl.len(), dtype=pl.UInt32))
-    places = places.filter(pl.col("place").is_first_distinct())  # of a figure that is printed twice the first counts
+    places = at.select(start + pl.col("row")).to_series()
     nothing = pl.Series([None], dtype=pl.UInt32).new_from_index(0, total)
-    cell = nothing.scatter(places["place"], places["cell"])
+    cell = nothing.scatter(places, pl.int_range(cells.height, dtype=pl.UInt32, eager=True))
     values, errors = cells["value"].gather(cell), cells["error"].gather(cell).fill_null(0)
     start_of = dict(zip(columns, starts, strict=True))
 

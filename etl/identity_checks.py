@@ -38,7 +38,7 @@ class ReportFigures:
     @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Each table wide, with the kind of its rows in `kind of row`."""
-        frames = all_wide(self.known)
+        frames = all_wide(self.first)
         # A class that prints no figure at all is a row too.
         kinds = self.kinds.select("document", "key", pl.col("kind").alias(KIND))
         frames["classes"] = kinds.join(frames["classes"], on=["document", "key"], how="left", maintain_order="left")
@@ -302,7 +302,7 @@ def _judged(claims: Sequence[_Claim], rows: Mapping[str, pl.DataFrame]) -> pl.Da
 def _sides(claims: Sequence[_Claim], rows: pl.DataFrame) -> pl.DataFrame:
     """What `_judged` judges. Sides for which no row has all that is needed are not computed."""
     height = rows.height
-    nulls = {column.name: column.null_count() for column in rows.get_columns()}
+    nulls = {name: rows[name].null_count() for name in {name for claim in claims for name in claim.needed}}
     wanted: list[pl.Expr] = []
     said: dict[str, pl.Series] = {}
     for claim in claims:
