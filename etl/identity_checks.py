@@ -310,22 +310,25 @@ def _sides(claims: Sequence[_Claim], rows: pl.DataFrame) -> pl.DataFrame:
         nowhere = [name for name in missing if nulls[name] == height]
         wanted += claim.of_kinds
         wanted += claim.sides if height and not nowhere else []
-        if missing == nowhere:
-            said[claim.column("lacking")] = pl.Series([", ".join(missing)]).new_from_index(0, height)
-        else:
+        if missing != nowhere:
             wanted.append(claim.lacking)
+        elif missing:
+            said[claim.column("lacking")] = pl.Series([", ".join(missing)]).new_from_index(0, height)
+    # Lazily: columns that several claims need are computed once.
     said |= {column.name: column for column in rows.lazy().select(wanted).collect().get_columns()}
-    parts = []
-    for name, (kind, value) in _PARTS.items():
-        nothing = pl.Series([value], dtype=kind)
-        own = [said.get(claim.column(name)) for claim in claims]
-        if any(column is not None for column in own):
-            nothing = nothing.new_from_index(0, height)
-            part = pl.concat([nothing if column is None else column for column in own])
-        else:
-            part = nothing.new_from_index(0, height * len(claims))
-        parts.append(part.alias(name))
+    parts = [
+        _end_to_end([said.get(claim.column(part)) for claim in claims], pl.Series(part, [value], kind), height)
+        for part, (kind, value) in _PARTS.items()
+    ]
     return pl.concat([rows.select("row", "document", "key")] * len(claims)).with_columns(parts)
+
+
+def _end_to_end(columns: Sequence[pl.Series | None], otherwise: pl.Series, height: int) -> pl.Series:
+    """Columns of one height one after the other; `otherwise` holds the value of those that are not there."""
+    if all(column is None for column in columns):
+        return otherwise.new_from_index(0, height * len(columns))
+    missing = otherwise.new_from_index(0, height)
+    return pl.concat([missing if column is None else column for column in columns]).alias(otherwise.name)
 
 
 # What there is of a claim for each row, and what holds of all rows where nothing else is computed.
@@ -359,7 +362,11 @@ def _with_other_readings(mains: pl.DataFrame, declared: _Declared, rows: Mapping
     asked = [claim for claim in declared.others if claim.identity in identities]
     if not asked:
         return mains.with_columns(because=pl.lit(None, pl.String))
-    judged = _judged(asked, rows).join(broken, on=_PLACE, how="semi", maintain_order="left").rechunk()
+    broken_rows = {}
+    for table in {claim.table for claim in asked}:
+        own = pl.col("identity").is_in([claim.identity for claim in asked if claim.table == table])
+        broken_rows[table] = rows[table].join(broken.filter(own), on="row", how="semi", maintain_order="left").rechunk()
+    judged = _judged(asked, broken_rows).join(broken, on=_PLACE, how="semi", maintain_order="left").rechunk()
     constant = declared.have(claim.number for claim in asked if claim.formula.is_constant)
     not_zero = declared.have(claim.number for claim in asked if claim.not_zero)
     gives = pl.format("{}, which gives {}", declared.words, plain(pl.col("expected")))
