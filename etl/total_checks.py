@@ -158,6 +158,9 @@ def _with_covered(
     compared: pl.DataFrame, rows: pl.DataFrame, printed: pl.DataFrame, sets: pl.DataFrame
 ) -> pl.DataFrame:
     """`compared` with the `label` of what a total leaves out, and how far the rows that it covers are from it."""
+    if sets.is_empty():
+        nothing = pl.lit(None, pl.String)
+        return compared.with_columns(label=nothing, gap_covered="gap", tolerance_covered="tolerance")
     family = ["check", "document", "family"]
     omitted = sets.explode("keys").rename({"keys": "key"})
     concerned = rows.join(sets, on=family, how="semi", maintain_order="left")
