@@ -101,9 +101,11 @@ def all_wide(first: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[
     return {
         name: tables[name]
         .select("document", "key")
-        .with_columns(
-            *(stretch(values, name, field).alias(field) for field in of_table),
-            *(stretch(errors, name, field).alias(error_column(field)) for field in of_table),
+        .hstack(
+            [
+                *(stretch(values, name, field).alias(field) for field in of_table),
+                *(stretch(errors, name, field).alias(error_column(field)) for field in of_table),
+            ]
         )
         for name, of_table in fields.items()
     }

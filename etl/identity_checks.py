@@ -291,9 +291,8 @@ def _judged(claims: Sequence[_Claim], rows: Mapping[str, pl.DataFrame]) -> pl.Da
         "identity": pl.Series([claim.identity for claim in claims], dtype=pl.UInt32),
         "relation": pl.Series([claim.formula.relation for claim in claims], dtype=pl.String),
     }
-    place = pl.int_range(len(claims), dtype=pl.UInt32).repeat_by(pl.Series(heights, dtype=pl.UInt32)).explode()
-    at = pl.select(place=place)["place"]
-    found = pl.concat(both).rechunk().with_columns(**{name: values.gather(at) for name, values in said.items()})
+    at = pl.select(pl.int_range(len(claims)).repeat_by(pl.Series(heights, dtype=pl.UInt32)).explode()).to_series()
+    found = pl.concat(both).rechunk().hstack([values.gather(at).alias(name) for name, values in said.items()])
     found = found.filter("speaks").with_columns(**held({part: pl.col(part) for part in SIDES}))
     found = found.with_columns(missed=beyond(pl.col("actual"), pl.col("relation"), pl.col("expected")))
     return found.select(*_JUDGED, outcome=outcome(*(pl.col(name) for name in ("missed", "exact", "tolerance"))))
@@ -320,7 +319,7 @@ def _sides(claims: Sequence[_Claim], rows: pl.DataFrame) -> pl.DataFrame:
         _end_to_end([said.get(claim.column(part)) for claim in claims], pl.Series(part, [value], kind), height)
         for part, (kind, value) in _PARTS.items()
     ]
-    return pl.concat([rows.select("row", "document", "key")] * len(claims)).with_columns(parts)
+    return pl.concat([rows.select("row", "document", "key")] * len(claims)).hstack(parts)
 
 
 def _end_to_end(columns: Sequence[pl.Series | None], otherwise: pl.Series, height: int) -> pl.Series:
