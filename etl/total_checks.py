@@ -302,22 +302,28 @@ def _left_out(rows: pl.DataFrame, compared: pl.DataFrame, kinds: pl.DataFrame) -
     cells = cells.join(members.select("of", "key", "member"), on=["of", "key"], how="left", maintain_order="left")
     cells = cells.select("member", "at", "value", "error")
     columns = columns.select("of", "at", "gap", "tolerance", "total", "total_error", "errors", "largest", "uncertain")
-    found = _best(columns, cells, members, [_kind_sets(members), _single_sets(members)])
+    sets = _best(columns, cells, members, [_kind_sets(members), _single_sets(members)])
     # Sets that do not fit all columns may be a part of what is left out.
-    missed = families.join(found.filter("fits_all"), on="of", how="anti", maintain_order="left")
+    missed = families.join(sets.filter("fits_all"), on="of", how="anti", maintain_order="left")
+    if not missed.is_empty():
+        larger = _larger(columns, cells, members, missed)
+        sets = pl.concat([sets.join(larger, on="of", how="anti", maintain_order="left"), larger])
+    named = sets.join(families, on="of", how="left", maintain_order="left").with_columns(keys=_keys(sets, members))
+    return _confirmed(named).select(*family, "label", "keys")
+
+
+def _larger(columns: pl.DataFrame, cells: pl.DataFrame, members: pl.DataFrame, missed: pl.DataFrame) -> pl.DataFrame:
+    """What `_best` finds where kinds and one class, or two classes, are tried too."""
     small = members.group_by("document").agg(classes=pl.col("key").n_unique()).filter(pl.col("classes") <= _MAX_CLASSES)
     missed = missed.join(small, on="document", how="semi", maintain_order="left")
-    parts = [pl.DataFrame(schema=found.schema)]
     documents = missed["document"].unique(maintain_order=True)
+    found = [pl.DataFrame(schema=_FOUND)]
     for begin in range(0, documents.len(), _CHUNK):
         here = missed.filter(pl.col("document").is_in(documents[begin : begin + _CHUNK].implode()))
         some, theirs = (part.filter(pl.col("of").is_in(here["of"].implode())) for part in (members, columns))
         wanted = [_kind_sets(some), _single_sets(some), _kinds_and_one(some), _pairs(some)]
-        parts.append(_best(theirs, cells, some, wanted))
-    larger = pl.concat(parts)
-    sets = pl.concat([found.join(larger, on="of", how="anti", maintain_order="left"), larger])
-    named = sets.join(families, on="of", how="left", maintain_order="left").with_columns(keys=_keys(sets, members))
-    return _confirmed(named).select(*family, "label", "keys")
+        found.append(_best(theirs, cells, some, wanted))
+    return pl.concat(found)
 
 
 def _keys(sets: pl.DataFrame, members: pl.DataFrame) -> pl.Series:
@@ -334,6 +340,8 @@ def _confirmed(sets: pl.DataFrame) -> pl.DataFrame:
     figure that is wrongly there, where the kind has none, would be left out as well.
     """
     firm = (pl.col("witnesses") >= _WITNESSES) | (pl.col("rank") <= len(_KINDS))
+    if sets.filter(~firm).is_empty():
+        return sets
     proven = sets.filter(firm).explode("keys").group_by("document").agg(proven=pl.col("keys").unique())
     both = sets.join(proven, on="document", how="left", maintain_order="left")
     known = pl.col("keys").list.set_difference(pl.col("proven").fill_null([])).list.len() == 0
@@ -489,6 +497,16 @@ _SETS = pl.Schema(
         "rank": pl.Int32(),
         "label": pl.String(),
         "members": pl.List(pl.UInt32()),
+    }
+)
+_FOUND = pl.Schema(
+    {
+        "of": pl.UInt32(),
+        "label": pl.String(),
+        "members": pl.List(pl.UInt32()),
+        "witnesses": pl.UInt32(),
+        "rank": pl.Int32(),
+        "fits_all": pl.Boolean(),
     }
 )
 _SINGLE, _KINDS_AND_ONE, _PAIR = len(_KINDS) + 1, len(_KINDS) + 2, len(_KINDS) + 3
