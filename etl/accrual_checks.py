@@ -12,6 +12,7 @@ three decimals that is so of classes of any size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import polars as pl
 
@@ -55,15 +56,21 @@ def _checked(figures: ReportFigures, accrual: Accrual, identity: pl.DataFrame) -
     rows = rows.join(_parts(rows, accrual), on="document", how="left", maintain_order="left")
     days = _days(rows, accrual)
     judged = _judged(rows.join(days, on="document", how="left", maintain_order="left").rechunk(), accrual)
+    return [_with_figures(judged, figures, accrual), _inferred(judged, accrual)]
+
+
+def _with_figures(judged: pl.DataFrame, figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
+    """The outcomes with the printed figures: those of classes that accrue on another balance with that too."""
     names = (accrual.interest, accrual.balance, accrual.rate, accrual.shortfall, accrual.deferred)
-    named = [Figure(None, None, name) for name in names]
-    placed = judged.drop("method", "method_days", "accrues").with_row_index("place")
-    told = []
-    for other, figured in ((False, named), (True, [*named, accrual.other_balance])):
-        checks = placed.filter(pl.col("on_other_balance") == other)
-        told.append(with_printed_figures(checks, figures, {accrual.name: (accrual.table, tuple(figured))}))
-    classes = pl.concat(told).sort("place").drop("place", "on_other_balance")
-    return [classes, _inferred(judged, accrual)]
+    named = tuple(Figure(None, None, name) for name in names)
+    on_other = f"{accrual.name} on another balance"
+    compared = {
+        accrual.name: (accrual.table, named),
+        on_other: (accrual.table, (*named, accrual.other_balance)),
+    }
+    checks = judged.with_columns(check=pl.when("on_other_balance").then(pl.lit(on_other)).otherwise("check"))
+    checks = checks.drop("method", "method_days", "accrues", "on_other_balance")
+    return with_printed_figures(checks, figures, compared).with_columns(check=pl.lit(accrual.name))
 
 
 def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
@@ -75,6 +82,12 @@ def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
     halves = cells.select("document", "key", "half_unit")
     rows = rows.join(halves, on=["document", "key"], how="left", maintain_order="left").rechunk()  # see rejections
 
+    rows = rows.select(_in_floats(accrual))
+    return rows.with_columns(accrues=(pl.col("lacking") == "") & ~pl.col("excluded") & (pl.col("yearly") != 0))
+
+
+@cache
+def _in_floats(accrual: Accrual) -> list[pl.Expr]:
     def as_float(name: str) -> pl.Expr:
         return pl.col(name).cast(pl.Float64)
 
@@ -86,23 +99,22 @@ def _rows(figures: ReportFigures, accrual: Accrual) -> pl.DataFrame:
     other_yearly, other_error = _product(as_float(other), as_float(error_column(other)), rate, rate_error)
     needed = (accrual.interest, accrual.balance, accrual.rate)
     missing = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in needed]
-    excluded = pl.col("kind").is_in(list(accrual.not_for)).fill_null(value=False)
-    return rows.select(
-        "document",
-        "key",
-        pl.col(KIND).alias("kind"),
-        interest=as_float(accrual.interest) + as_float(accrual.deferred).fill_null(0),
-        printed=pl.col(accrual.interest) + pl.col(accrual.deferred).fill_null(0),
-        half_unit=as_float("half_unit") + as_float(error_column(accrual.deferred)).fill_null(0),
-        issued=(pl.col(accrual.issued) != 0).fill_null(value=True),
-        yearly=yearly,
-        yearly_error=yearly_error,
-        other_yearly=other_yearly,
-        other_error=other_error,
-        shortfall=as_float(accrual.shortfall).fill_null(0),
-        shortfall_error=as_float(error_column(accrual.shortfall)).fill_null(0),
-        lacking=pl.concat_str(missing, separator=", ", ignore_nulls=True),
-    ).with_columns(accrues=(pl.col("lacking") == "") & ~excluded & (pl.col("yearly") != 0))
+    columns = {
+        "kind": pl.col(KIND),
+        "interest": as_float(accrual.interest) + as_float(accrual.deferred).fill_null(0),
+        "printed": pl.col(accrual.interest) + pl.col(accrual.deferred).fill_null(0),
+        "half_unit": as_float("half_unit") + as_float(error_column(accrual.deferred)).fill_null(0),
+        "issued": (pl.col(accrual.issued) != 0).fill_null(value=True),
+        "yearly": yearly,
+        "yearly_error": yearly_error,
+        "other_yearly": other_yearly,
+        "other_error": other_error,
+        "shortfall": as_float(accrual.shortfall).fill_null(0),
+        "shortfall_error": as_float(error_column(accrual.shortfall)).fill_null(0),
+        "lacking": pl.concat_str(missing, separator=", ", ignore_nulls=True),
+        "excluded": pl.col(KIND).is_in(list(accrual.not_for)).fill_null(value=False),
+    }
+    return [pl.col("document", "key"), *(column.alias(name) for name, column in columns.items())]
 
 
 def _product(left: pl.Expr, left_error: pl.Expr, right: pl.Expr, right_error: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -142,16 +154,24 @@ def _agrees(years: float | pl.Expr) -> pl.Expr:
 
 def _periods(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """`document` and `nominal`: the years that fixed classes accrue over, by the period that most classes fit."""
-    asked = rows.filter("accrues")
+    fitting, nominal = _by_months(accrual)
+    counted = rows.filter("accrues").group_by("document", maintain_order=True).agg(fitting)
+    return counted.select("document", nominal=nominal)
+
+
+@cache
+def _by_months(accrual: Accrual) -> tuple[list[pl.Expr], pl.Expr]:
+    """How many classes fit each period, and the years of the one that most fit."""
     years = {months: months * accrual.nominal_days / accrual.nominal_basis for months in accrual.months}
-    counted = asked.group_by("document", maintain_order=True).agg(
-        _agrees(nominal).sum().alias(str(months)) for months, nominal in years.items()
-    )
+    fitting = [_agrees(nominal).sum().alias(str(months)) for months, nominal in years.items()]
     most = pl.max_horizontal([str(months) for months in years])
     # A single class is no proof of a longer period.
     known = [(pl.col(str(months)) == most) & ((most > 1) | (months == 1)) for months in years]
     nominal = pl.coalesce([pl.when(is_so).then(nominal) for is_so, nominal in zip(known, years.values(), strict=True)])
-    return counted.select("document", nominal=nominal)
+    return fitting, nominal
+
+
+_PARTS = pl.Schema({"document": pl.UInt32(), "part": pl.Float64(), "part_error": pl.Float64(), "alike": pl.UInt32()})
 
 
 def _parts(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
@@ -163,6 +183,8 @@ def _parts(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     part = pl.col("interest") / pl.col("due")
     less = accrued.filter(~pl.col("whole") & (part >= accrual.alike_least) & (part < 1))
     less = less.select("document", "interest", "due", "allowed")
+    if less.is_empty():
+        return pl.DataFrame(schema=_PARTS)
     proposals = less.sort("document", "due", descending=[False, True], maintain_order=True)
     proposals = proposals.group_by("document", maintain_order=True).head(_MAX_PROPOSALS)
     proposals = proposals.select(
@@ -196,25 +218,20 @@ def _days(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     `rows` has `nominal` too. Each class that does not fit it proposes the days that its interest is for.
     """
     asking = rows.filter(pl.col("accrues") & ~_agrees(pl.col("nominal")))
-    for_a_year = [due / pl.col("yearly") for due in (pl.col("interest"), pl.col("interest") + pl.col("shortfall"))]
-    proposed = pl.concat_list([(years * basis).round() for years in for_a_year for basis in accrual.calendar_bases])
-    counts = asking.select(*_REPORT, days=proposed).explode("days").group_by(*_REPORT, "days").len()
-    spans = counts.filter(pl.col("days").is_between(accrual.shortest_days, accrual.longest_days)).sort(
+    if asking.is_empty():
+        return pl.DataFrame(schema={"document": pl.UInt32, "days": pl.Int32})
+    days = pl.col("days")
+    counts = asking.select(*_REPORT, days=_proposed(accrual)).explode("days").group_by(*_REPORT, "days").len()
+    spans = counts.filter(days.is_between(accrual.shortest_days, accrual.longest_days)).sort(
         "document", "len", "days", descending=[False, True, False]
     )
     spans = spans.group_by("document", maintain_order=True).head(_MAX_PROPOSALS)
-    days = pl.col("days")
-    possible = spans.with_columns(days.cast(pl.Int32)).select(
-        "document",
-        "days",
-        put_off=pl.min_horizontal([(days - length).abs() for length in _whole_months(accrual)]),
-        weekday=_from_a_weekday(days),
-    )
-    agreeing = _agrees_by_calendar(days, accrual)
+    possible = spans.with_columns(days.cast(pl.Int32)).select("document", "days", *_of_days(accrual))
     counted = (
         possible.join(asking.select("document", *_NEEDED), on="document", how="inner", maintain_order="left")
+        .with_columns(_agreeing(accrual))
         .group_by("document", "days", maintain_order=True)
-        .agg(pl.col("put_off", "weekday").first(), agreeing=agreeing.sum(), sure=(agreeing & _tells(days)).any())
+        .agg(pl.col("put_off", "weekday").first(), pl.col("agreeing").sum(), pl.col("sure").any())
     )
     alone = (pl.col("agreeing") == 1) & (pl.col("put_off") <= _DAYS_PUT_OFF) & pl.col("weekday") & pl.col("sure")
     order = ["document", "agreeing", "weekday", "put_off", "days"]
@@ -222,6 +239,28 @@ def _days(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
         order, descending=[name in ("agreeing", "weekday") for name in order]
     )
     return best.unique("document", keep="first", maintain_order=True).select("document", "days")
+
+
+@cache
+def _proposed(accrual: Accrual) -> pl.Expr:
+    """The days that the interest of a class is for, with a shortfall and without, on each basis."""
+    for_a_year = [due / pl.col("yearly") for due in (pl.col("interest"), pl.col("interest") + pl.col("shortfall"))]
+    return pl.concat_list([(years * basis).round() for years in for_a_year for basis in accrual.calendar_bases])
+
+
+@cache
+def _of_days(accrual: Accrual) -> list[pl.Expr]:
+    """How far days are from whole months, and whether they lead back to a weekday."""
+    days = pl.col("days")
+    put_off = pl.min_horizontal([(days - length).abs() for length in _whole_months(accrual)])
+    return [put_off.alias("put_off"), _from_a_weekday(days).alias("weekday")]
+
+
+@cache
+def _agreeing(accrual: Accrual) -> list[pl.Expr]:
+    """Whether a class agrees with days by the calendar, and whether by no accident."""
+    agreeing = _agrees_by_calendar(pl.col("days"), accrual)
+    return [agreeing.alias("agreeing"), (agreeing & _tells(pl.col("days"))).alias("sure")]
 
 
 def _whole_months(accrual: Accrual) -> list[pl.Expr]:
@@ -266,49 +305,75 @@ def _untold(near: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
 
 def _judged(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """The outcome for each class, with the `method` that it agrees with and the `method_days`."""
-    rows = rows.with_columns(pl.col("nominal").fill_null(accrual.nominal_days / accrual.nominal_basis))
-    near = _with_nearest_method(rows, accrual).with_columns(reason=_reason(accrual))
-    near = near.with_columns(because=_other_reading(accrual))
-    fits = pl.col("off") <= pl.col("allowed")
-    outcome = (
-        pl.when(pl.col("reason").is_not_null()).then(pl.lit("not_applicable"))
-        .when(pl.col("off") <= pl.col("half_unit")).then(pl.lit("pass"))
-        .when(fits).then(pl.lit("rounding"))
-        .when(pl.col("because").is_not_null()).then(pl.lit("explained"))
-        .otherwise(pl.lit("fail"))
-    )  # fmt: skip
-    judged = near.with_columns(outcome=outcome).with_row_index("place")
-    judged = judged.join(_untold(judged, accrual), on="place", how="left", maintain_order="left").rechunk()
-    untold = pl.col("untold").is_not_null()
-    judged = judged.with_columns(
-        outcome=pl.when(untold).then(pl.lit("not_applicable")).otherwise("outcome"),
-        reason=pl.when(untold).then(pl.format(_UNTOLD, "untold")).otherwise("reason"),
-    )
+    near = _with_nearest_method(rows, accrual).with_columns(_readings(accrual)).with_columns(_outcome())
+    judged = near.with_row_index("place")
+    untold = _untold(judged, accrual)
+    if not untold.is_empty():
+        judged = judged.join(untold, on="place", how="left", maintain_order="left").rechunk()
+        known = pl.col("untold").is_null()
+        judged = judged.with_columns(
+            outcome=pl.when(known).then("outcome").otherwise(pl.lit("not_applicable")),
+            reason=pl.when(known).then("reason").otherwise(pl.format(_UNTOLD, "untold")),
+        )
     # A break is measured against the reading that comes nearest.
     by_other = (pl.col("outcome") == "fail") & pl.col("on_other_balance") & (pl.col("other_off") < pl.col("off"))
-    due = pl.when(by_other).then("other_due").otherwise(pl.col("yearly") * pl.col("years"))
-    error = pl.when(by_other).then("other_allowed").otherwise("allowed")
-    applies = pl.col("reason").is_null()
-    expected = _decimal(due)
-    explained = pl.col("outcome") == "explained"
+    return judged.with_columns(by_other=by_other).with_columns(_measured()).select(_told(accrual))
+
+
+@cache
+def _readings(accrual: Accrual) -> list[pl.Expr]:
+    """Why the identity does not speak of a class, which other reading holds, and whether the class is paid the same
+    part of its interest as most."""
+    fits = pl.col("off") <= pl.col("allowed")
     alike = ~fits & ~pl.col("unpaid") & ~pl.col("on_other_balance") & _is_alike()
-    return judged.select(
-        "document",
-        "accrues",
-        "on_other_balance",
-        check=pl.lit(accrual.name),
-        subject="key",
-        outcome="outcome",
-        expected=pl.when(applies).then(expected),
-        actual=pl.when(applies).then("printed"),
-        difference=pl.when(applies).then(pl.col("printed") - expected),
-        tolerance=pl.when(applies).then(_decimal(error)),
-        explanation=_explanation(accrual, by_other),
-        method=pl.when((fits | explained & (pl.col("unpaid") | alike)) & pl.col("accrues")).then(
-            pl.when(alike).then(_nominal_name(accrual)).otherwise("method")
-        ),
-        method_days=pl.when(alike).then(_nominal_days(accrual)).otherwise("method_days"),
-    )
+    return [
+        _reason(accrual).alias("reason"),
+        _other_reading(accrual).alias("because"),
+        fits.alias("fits"),
+        alike.alias("paid alike"),
+    ]
+
+
+@cache
+def _outcome() -> pl.Expr:
+    return (
+        pl.when(pl.col("reason").is_not_null()).then(pl.lit("not_applicable"))
+        .when(pl.col("off") <= pl.col("half_unit")).then(pl.lit("pass"))
+        .when("fits").then(pl.lit("rounding"))
+        .when(pl.col("because").is_not_null()).then(pl.lit("explained"))
+        .otherwise(pl.lit("fail"))
+    ).alias("outcome")  # fmt: skip
+
+
+@cache
+def _measured() -> list[pl.Expr]:
+    """What a class is held against, and how far it may be off."""
+    applies = pl.col("reason").is_null()
+    due = pl.when("by_other").then("other_due").otherwise(pl.col("yearly") * pl.col("years"))
+    error = pl.when("by_other").then("other_allowed").otherwise("allowed")
+    return [
+        pl.when(applies).then(_decimal(due)).alias("expected"),
+        pl.when(applies).then(_decimal(error)).alias("tolerance"),
+        pl.when(applies).then("printed").alias("actual"),
+    ]
+
+
+@cache
+def _told(accrual: Accrual) -> list[pl.Expr]:
+    alike = pl.col("paid alike")
+    by_method = (pl.col("outcome") == "explained") & (pl.col("unpaid") | alike)
+    method = pl.when(alike).then(_nominal_name(accrual)).otherwise("method")
+    return [
+        *map(pl.col, ("document", "accrues", "on_other_balance")),
+        pl.lit(accrual.name).alias("check"),
+        pl.col("key").alias("subject"),
+        *map(pl.col, ("outcome", "expected", "actual")),
+        (pl.col("actual") - pl.col("expected")).alias("difference"),
+        pl.col("tolerance"),
+        _explanation(accrual).alias("explanation"),
+        pl.when((pl.col("fits") | by_method) & pl.col("accrues")).then(method).alias("method"),
+        pl.when(alike).then(_nominal_days(accrual)).otherwise("method_days").alias("method_days"),
+    ]
 
 
 def _nominal_name(accrual: Accrual) -> pl.Expr:
@@ -323,36 +388,47 @@ def _with_nearest_method(rows: pl.DataFrame, accrual: Accrual) -> pl.DataFrame:
     """The rows with the method that comes nearest (`years`, `method`, `method_days`, `off`, `allowed`), whether it
     pays a printed shortfall less (`unpaid`), and what the other balance gives (`other_due`, `other_off`,
     `other_allowed`) where the class is of a kind for which that counts (`on_other_balance`)."""
+    rows = rows.with_columns(pl.col("nominal").fill_null(accrual.nominal_days / accrual.nominal_basis))
+    for step in _steps_to_nearest(accrual):
+        rows = rows.with_columns(step)
+    return rows
+
+
+@cache
+def _steps_to_nearest(accrual: Accrual) -> list[list[pl.Expr]]:
     nominal_days = _nominal_days(accrual)
     methods = [(pl.col("nominal"), _nominal_name(accrual), nominal_days)]
     methods += [(pl.col("days") / basis, pl.lit(f"ACT/{basis}"), pl.col("days")) for basis in accrual.calendar_bases]
-    # Methods that no class of the report agrees with are no measure for those that agree with none.
-    used = [(_agrees(method[0]) & pl.col("accrues")).any().over("document") for method in methods]
-    offs = [
-        pl.when(is_used | ~pl.any_horizontal(used)).then(_off_at_best(method[0]))
-        for is_used, method in zip(used, methods, strict=True)
-    ]
-    rows = rows.with_columns(off.alias(f"off {number}") for number, off in enumerate(offs))
     numbers = range(len(methods))
+    # Methods that no class of the report agrees with are no measure for those that agree with none.
+    agrees = [_agrees(years) & pl.col("accrues") for years, _, _ in methods]
+    none_used = ~pl.any_horizontal([f"used {number}" for number in numbers])
+    offs = [
+        pl.when(pl.col(f"used {number}") | none_used).then(_off_at_best(methods[number][0])).alias(f"off {number}")
+        for number in numbers
+    ]
     nearest = pl.min_horizontal([f"off {number}" for number in numbers])
     years, name, days = (  # the plainest first
         pl.coalesce([pl.when(pl.col(f"off {number}") == nearest).then(methods[number][part]) for number in numbers])
         for part in range(3)
     )
-    near = rows.with_columns(
-        years=years,
-        method=name,
-        method_days=days,
-        on_other_balance=pl.col("kind").is_in(list(accrual.other_kinds)).fill_null(value=False),
-        other_due=pl.col("other_yearly") * pl.col("nominal"),
-        other_allowed=pl.col("half_unit") + pl.col("other_error") * pl.col("nominal"),
-    )
-    return near.with_columns(
-        off=_off(pl.col("years")),
-        allowed=_allowed(pl.col("years")),
-        unpaid=_fits_unpaid(pl.col("years")),
-        other_off=(pl.col("interest") - pl.col("other_due")).abs(),
-    )
+    return [
+        [agrees[number].any().over("document").alias(f"used {number}") for number in numbers],
+        [*offs, (pl.col("other_yearly") * pl.col("nominal")).alias("other_due")],
+        [
+            years.alias("years"),
+            name.alias("method"),
+            days.alias("method_days"),
+            pl.col("kind").is_in(list(accrual.other_kinds)).fill_null(value=False).alias("on_other_balance"),
+            (pl.col("half_unit") + pl.col("other_error") * pl.col("nominal")).alias("other_allowed"),
+            (pl.col("interest") - pl.col("other_due")).abs().alias("other_off"),
+        ],
+        [
+            _off(pl.col("years")).alias("off"),
+            _allowed(pl.col("years")).alias("allowed"),
+            _fits_unpaid(pl.col("years")).alias("unpaid"),
+        ],
+    ]
 
 
 def _reason(accrual: Accrual) -> pl.Expr:
@@ -387,12 +463,12 @@ def _other_reading(accrual: Accrual) -> pl.Expr:
     )  # fmt: skip
 
 
-def _explanation(accrual: Accrual, by_other: pl.Expr) -> pl.Expr:
+def _explanation(accrual: Accrual) -> pl.Expr:
     named = pl.format("{}, {} days", "method", "method_days")
     implied = pl.col("interest") * accrual.nominal_basis / pl.col("yearly")
     for_days = pl.format(f"interest for {{}} days of {accrual.nominal_basis}; nearest is {{}}", implied.round(3), named)
     failed = (
-        pl.when(by_other).then(pl.format("nearest is: {}", pl.lit(accrual.other_because)))
+        pl.when("by_other").then(pl.format("nearest is: {}", pl.lit(accrual.other_because)))
         .when(implied.is_finite()).then(for_days)
         .otherwise(pl.lit("interest without balance or rate"))
     )  # fmt: skip

@@ -43,7 +43,7 @@ def evaluate(
             check_accruals(printed, declared.accruals, identity),
             check_totals(printed, declared.totals),
             check_digits(tables["classes"], extraction.records, declared.check_digits),
-            check_reading(extraction, said, tables["reports"], layout),
+            *check_reading(extraction, said, tables["reports"], layout),
         ]
     )
     return checks.sort("document", maintain_order=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from itertools import accumulate
 
 import polars as pl
 
@@ -37,33 +38,30 @@ def figures(records: pl.DataFrame) -> pl.DataFrame:
     `value`, `line`, `half_unit` (of the last printed digit) and `error`: the same, but 0 for counts and for amounts
     printed as zero. `(0)` is a small negative amount, so it has its error.
     """
-    names = ("table", "field", "section", "class_key", "group_id", "loan_status", "bucket", "unit")
     cells = (
         records.select("document", *RECORD_COLUMNS)
-        .filter(pl.col("table").cast(pl.String).is_in(FIGURE_TABLES) & pl.col("value").is_not_null())
-        .with_columns(pl.col(names).cast(pl.String))
+        .filter(pl.col("table").is_in(FIGURE_TABLES) & pl.col("value").is_not_null())
+        .with_columns(pl.col("section", "class_key", "group_id", "loan_status", "bucket").cast(pl.String))
         .rechunk()  # joins of texts panic over empty chunks, see rejections
     )
-    places = (
-        cells["printed_decimals"]
-        + pl.select(pl.when(cells["unit"] == "fraction").then(_PERCENT_PLACES).otherwise(0)).to_series()
-    )
-    exact = (pl.col("unit") == "count") | (
-        pl.col("unit").is_in(_AMOUNTS) & (pl.col("value") == 0) & ~pl.col("raw").str.contains("[(-]")
-    )
-    half_unit = _HALVES.gather(places.clip(0, _HALVES.len() - 1))
-    return cells.select(
+    unit, value = pl.col("unit"), pl.col("value")
+    places = pl.col("printed_decimals") + pl.when(unit == "fraction").then(_PERCENT_PLACES).otherwise(0)
+    half_unit = pl.lit(_HALVES).gather(places.clip(0, _HALVES.len() - 1))
+    printed_as_nothing = unit.is_in(_AMOUNTS) & (value == 0) & ~pl.col("raw").str.contains("[(-]")
+    exact = (unit == "count") | printed_as_nothing
+    found = cells.with_columns(half_unit=half_unit, key=record_key()).select(
         "document",
-        "table",
-        record_key().alias("key"),
+        pl.col("table").cast(pl.String),
+        "key",
         "section",
-        "field",
+        pl.col("field").cast(pl.String),
         "raw",
         "value",
         "line",
-        half_unit=half_unit,
-        error=pl.when(exact).then(pl.lit(0).cast(VALUE)).otherwise(half_unit),
-    ).filter(pl.col("key").is_not_null())
+        "half_unit",
+        error=pl.when(exact).then(pl.lit(0).cast(VALUE)).otherwise("half_unit"),
+    )
+    return found.filter(pl.col("key").is_not_null()) if found["key"].null_count() else found
 
 
 def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -71,24 +69,46 @@ def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
 
     `known` as `figures` gives them. A field that no report prints is null.
     """
-    fields = number_fields(name)
-    cells = known.filter((pl.col("table") == name) & pl.col("field").is_in(fields))
-    place = cells.select("document", "key", "field", cell=pl.int_range(pl.len(), dtype=pl.UInt32)).pivot(
-        on="field",
-        on_columns=fields,
-        index=["document", "key"],
-        values="cell",
-        aggregate_function="first",
-        maintain_order=True,
+    return all_wide(first_of_each(known), (name,))[name]
+
+
+def all_wide(first: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[str, pl.DataFrame]:
+    """The figures of each table, as `wide` gives them. `first`: none is printed twice, as `first_of_each` gives them.
+
+    Each column of each table is a stretch of one column of cells, into which every figure is put at its place.
+    """
+    fields = {name: number_fields(name) for name in names}
+    columns = [(name, field) for name, of_table in fields.items() for field in of_table]
+    declared = pl.DataFrame(columns, {"table": pl.String, "field": pl.String}, orient="row").with_row_index("column")
+    cells = first.select("document", "table", "key", "field", "value", "error").join(
+        declared, on=["table", "field"], how="inner", maintain_order="left"
     )
-    # Numbers of cells are moved about, not wide decimals.
-    value, error = pl.lit(cells["value"]), pl.lit(cells["error"])
-    return place.select(
-        "document",
-        "key",
-        *(value.gather(pl.col(field)).alias(field) for field in fields),
-        *(error.gather(pl.col(field)).fill_null(0).alias(error_column(field)) for field in fields),
-    )
+    rows = cells.select("table", "document", "key").unique(maintain_order=True)
+    rows = rows.with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32).over("table")).rechunk()
+    tables = {name: rows.filter(pl.col("table") == name) for name in names}
+    *starts, total = accumulate((tables[name].height for name, _ in columns), initial=0)
+    start = pl.lit(pl.Series(starts, dtype=pl.UInt32)).gather(pl.col("column"))
+    at = cells.join(rows, on=["table", "document", "key"], how="left", maintain_order="left")
+    places = at.select(start + pl.col("row")).to_series()
+    nothing = pl.Series([None], dtype=pl.UInt32).new_from_index(0, total)
+    cell = nothing.scatter(places, pl.int_range(cells.height, dtype=pl.UInt32, eager=True))
+    values, errors = cells["value"].gather(cell), cells["error"].gather(cell).fill_null(0)
+    start_of = dict(zip(columns, starts, strict=True))
+
+    def stretch(cells: pl.Series, name: str, field: str) -> pl.Series:
+        return cells.slice(start_of[name, field], tables[name].height)
+
+    return {
+        name: tables[name]
+        .select("document", "key")
+        .hstack(
+            [
+                *(stretch(values, name, field).alias(field) for field in of_table),
+                *(stretch(errors, name, field).alias(error_column(field)) for field in of_table),
+            ]
+        )
+        for name, of_table in fields.items()
+    }
 
 
 def number_fields(name: str) -> list[str]:

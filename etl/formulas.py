@@ -20,9 +20,9 @@ quotients propagate them. No tolerance is a constant.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache, reduce
+from functools import cache
 from typing import Literal
 
 import polars as pl
@@ -130,7 +130,7 @@ class Comparison:
     @property
     def outcome(self) -> pl.Expr:
         """How both sides compare."""
-        return outcome(beyond(self.actual, self.relation, self.expected), self.exact, self.tolerance)
+        return outcome(beyond(self.actual, pl.lit(self.relation), self.expected), self.exact, self.tolerance)
 
 
 def error_column(name: str) -> str:
@@ -150,28 +150,80 @@ def parse(text: str) -> Formula:
     raise FormulaError(f"{text!r} has no =, <= or >=")
 
 
+# What `sides` gives, as columns of a frame.
+SIDES = pl.Schema(
+    {
+        "actual": VALUE,
+        "expected": VALUE,
+        "computed": pl.Float64(),
+        "computed_error": pl.Float64(),
+        "errors": VALUE,
+        "largest": VALUE,
+        "uncertain": pl.Int32(),
+    }
+)
+
+
+def sides(formula: Formula) -> dict[str, pl.Expr]:
+    """Both sides of a formula, over a frame with the columns `figure.name` and their errors: the `actual` figure and
+
+    - of a sum what is `expected`, the `errors` of all its figures, the `largest` of them, how many are `uncertain`;
+    - of any other formula what is `computed` and the `computed_error` of both sides, in floats, and the `errors` of
+      the figure alone.
+    """
+    actual, expected = _evaluate(formula.actual), _evaluate(formula.expected)
+    if not formula.is_sum:
+        error = _float(actual.error) + _float(expected.error)
+        computed = _float(expected.value)
+        return {"actual": actual.value, "computed": computed, "computed_error": error, "errors": actual.error}
+    named = [figure for figure in (formula.actual, *_figures(formula.expected)) if not figure.exact]
+    errors = [pl.col(error_column(figure.name)) for figure in named]  # one that is not known counts as nothing
+    return {
+        "actual": actual.value,
+        "expected": expected.value,
+        "errors": pl.sum_horizontal(pl.lit(0).cast(VALUE), *errors),
+        "largest": pl.max_horizontal(pl.lit(0).cast(VALUE), *errors),
+        "uncertain": pl.sum_horizontal(pl.lit(value=False), *(error > 0 for error in errors)).cast(pl.Int32),
+    }
+
+
+def held(parts: Mapping[str, pl.Expr]) -> dict[str, pl.Expr]:
+    """What is `expected`, how far it may be off to be the same (`exact`), and the largest difference that printed
+    rounding explains (`tolerance`).
+
+    `parts`: what `sides` gives of a sum or of another formula; or of both, as columns that are null where a formula
+    does not give them.
+    """
+    held_sum, computed = {}, {}
+    if "uncertain" in parts:
+        held_sum = {
+            "expected": parts["expected"],
+            "exact": pl.lit(0).cast(VALUE),
+            "tolerance": tolerance_of(parts["uncertain"], parts["errors"], parts["largest"]),
+        }
+    if "computed" in parts:
+        computed = {
+            "expected": _decimal(parts["computed"]),
+            "exact": parts["errors"],  # what is computed has digits that are not printed
+            "tolerance": _decimal(parts["computed_error"]),
+        }
+    if not (held_sum and computed):
+        return held_sum or computed
+    is_sum = parts["uncertain"].is_not_null()
+    return {part: pl.when(is_sum).then(held_sum[part]).otherwise(computed[part]) for part in held_sum}
+
+
 def compare(formula: Formula) -> Comparison:
     """The comparison of both sides, over a frame with the columns `figure.name` and their errors."""
-    actual, expected = _evaluate(formula.actual), _evaluate(formula.expected)
+    parts = sides(formula)
+    return Comparison(actual=parts["actual"], **held(parts), lacking=lacking(formula), relation=formula.relation)
+
+
+def lacking(formula: Formula) -> pl.Expr:
+    """The names of the figures that must be there and are not printed, an empty text where all are."""
     needed = [figure.name for figure in formula.figures if not figure.optional]
     missing = [pl.when(pl.col(name).is_null()).then(pl.lit(name)) for name in needed]
-    lacking = pl.concat_str([pl.lit(None, pl.String), *missing], separator=", ", ignore_nulls=True)
-    if formula.is_sum:
-        errors = [_error(figure) for figure in (formula.actual, *_figures(formula.expected))]
-        tolerance = rounding_tolerance(errors)
-        exact = pl.lit(0).cast(VALUE)
-    else:
-        tolerance = _decimal(_float(actual.error) + _float(expected.error))
-        exact = actual.error  # what is computed has digits that are not printed
-    right = expected.value if formula.is_sum else _decimal(expected.value)
-    return Comparison(
-        actual=actual.value,
-        expected=right,
-        exact=exact,
-        tolerance=tolerance,
-        lacking=lacking,
-        relation=formula.relation,
-    )
+    return pl.concat_str([pl.lit(None, pl.String), *missing], separator=", ", ignore_nulls=True)
 
 
 @cache
@@ -181,20 +233,18 @@ def compared(formula: Formula, name: str) -> tuple[list[pl.Expr], list[pl.Expr]]
 
     Each side is computed once; an expression that only refers to others would be computed each time.
     """
-    sides = compare(formula)
+    both = compare(formula)
     parts = ("actual", "expected", "exact", "tolerance", "lacking")
-    actual, expected, exact, tolerance, lacking = (pl.col(f"{name} {part}") for part in parts)
-    known = Comparison(actual, expected, exact, tolerance, lacking, sides.relation)
-    return [getattr(sides, part).alias(f"{name} {part}") for part in parts], [known.outcome.alias(f"{name} outcome")]
+    actual, expected, exact, tolerance, missing = (pl.col(f"{name} {part}") for part in parts)
+    known = Comparison(actual, expected, exact, tolerance, missing, both.relation)
+    return [getattr(both, part).alias(f"{name} {part}") for part in parts], [known.outcome.alias(f"{name} outcome")]
 
 
-def beyond(actual: pl.Expr, relation: Relation, expected: pl.Expr) -> pl.Expr:
+def beyond(actual: pl.Expr, relation: pl.Expr, expected: pl.Expr) -> pl.Expr:
     """How far the relation is missed; 0 where it holds, null where a side is not known."""
-    difference = actual - expected
-    if relation == "=":
-        return difference.abs()
-    missed = difference if relation == "<=" else -difference
-    return pl.when(missed > 0).then(missed).when(missed <= 0).then(pl.lit(0).cast(VALUE))
+    off = actual - expected
+    off = pl.when(relation == "=").then(off.abs()).when(relation == "<=").then(off).otherwise(-off)
+    return pl.when(off > 0).then(off).when(off <= 0).then(pl.lit(0).cast(VALUE))
 
 
 def outcome(missed: pl.Expr, exact: pl.Expr, tolerance: pl.Expr) -> pl.Expr:
@@ -210,14 +260,9 @@ def outcome(missed: pl.Expr, exact: pl.Expr, tolerance: pl.Expr) -> pl.Expr:
     )
 
 
-def rounding_tolerance(errors: list[pl.Expr]) -> pl.Expr:
-    """The largest difference that the rounding of a sum's figures explains."""
-    count = pl.sum_horizontal([(error > 0).cast(pl.Int32) for error in errors])
-    return tolerance_of(count, reduce(lambda left, right: left + right, errors), pl.max_horizontal(errors))
-
-
 def tolerance_of(count: pl.Expr, total: pl.Expr, largest: pl.Expr) -> pl.Expr:
-    """The same from the number of uncertain figures, the sum of their errors and the largest of them.
+    """The largest difference that the rounding of a sum's figures explains: from the number of those that are not
+    exact, the sum of their errors and the largest of them.
 
     Where only two figures are not exact, one must be the other: equal amounts are printed alike, unless
     one of them has fewer decimals.

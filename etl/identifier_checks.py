@@ -10,19 +10,22 @@ from etl.cells import is_not_applicable
 from etl.figures import class_row
 from etl.identifiers import LENGTHS, check_digit
 from etl.identities import CheckDigit
+from etl.outcomes import SCHEMA
 from etl.rules import TOTAL
 
 
 def check_digits(classes: pl.DataFrame, records: pl.DataFrame, declared: Sequence[CheckDigit]) -> pl.DataFrame:
     """The outcome for each class that prints an identifier. `classes` and `records` have `document` and the
     columns of their tables. Columns as `outcomes.SCHEMA`."""
-    checks = pl.concat([_checked(classes, check) for check in declared], how="diagonal")
-    columns = {check.column: check.name for check in declared}
-    cells = records.select("document", "field", "section", "class_key", "line").with_columns(
-        pl.col("field").cast(pl.String)
-    )
-    cells = cells.filter(pl.col("field").is_in(list(columns))).select(
-        "document", check=pl.col("field").replace_strict(columns), subject=class_row(), line="line"
+    columns = {check.column: check.name for check in declared if classes[check.column].null_count() < classes.height}
+    if not columns:
+        return pl.DataFrame(schema=SCHEMA)
+    checks = pl.concat([_checked(classes, check) for check in declared if check.column in columns])
+    cells = records.filter(pl.col("field").is_in(list(columns))).select(
+        "document",
+        check=pl.col("field").cast(pl.String).replace_strict(columns),
+        subject=class_row(),
+        line="line",
     )
     keys = ["document", "check", "subject"]
     placed = checks.join(cells.unique(keys, keep="first"), on=keys, how="left", maintain_order="left")

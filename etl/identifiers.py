@@ -7,6 +7,9 @@ import string
 
 # ANSI X9.6: digits count as themselves, letters from 10 on, then these three.
 _VALUES = {character: value for value, character in enumerate(string.digits + string.ascii_uppercase + "*@#")}
+# What a character adds to the sum of digits, and where its value is doubled.
+_SINGLE = {character: value // 10 + value % 10 for character, value in _VALUES.items()}
+_DOUBLED = {character: 2 * value // 10 + 2 * value % 10 for character, value in _VALUES.items()}
 LENGTHS = {"cusip": 9, "isin": 12}
 # As trustees print them; the three other characters are those of private placements.
 _PLAIN_CUSIP = re.compile("[0-9A-Z]{8}[0-9]")
@@ -23,11 +26,13 @@ def check_digit(code: str, method: str) -> str:
     >>> check_digit("US0378331005", "isin")
     '5'
     """
-    values = [_VALUES[character] for character in code[:-1]]
+    body = code[:-1]
     if method == "isin":
-        values = [0, *map(int, reversed("".join(map(str, values))))]  # the zero makes the last digit a second one
-    doubled = [value * (1 + place % 2) for place, value in enumerate(values)]
-    return str(-sum(number // 10 + number % 10 for number in doubled) % 10)
+        # Reversed, so that the zero makes the last digit a second one.
+        body = "0" + "".join([str(_VALUES[character]) for character in body])[::-1]
+    singles = sum([_SINGLE[character] for character in body[::2]])
+    doubled = sum([_DOUBLED[character] for character in body[1::2]])
+    return str(-(singles + doubled) % 10)
 
 
 def is_cusip(text: str) -> bool:

@@ -85,7 +85,7 @@ class Total(Check):
         return tuple(column for family in self.families.values() for column in family)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Accrual(Check):
     """Interest = balance x rate x days / basis, with the days inferred."""
 

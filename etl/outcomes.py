@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -38,18 +38,24 @@ def shaped(frames: Iterable[pl.DataFrame], document: pl.DataType | None = None) 
     schema = dict(SCHEMA)
     if document is not None:
         schema["document"] = document
-    empty = pl.DataFrame(schema=schema)
-    columns = [
-        frame.select(
-            (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
-            for name, kind in schema.items()
-        )
-        for frame in frames
-    ]
-    whole = pl.concat([empty, *columns])
-    too_long = pl.col("explanation").str.len_chars() > MAX_EXPLANATION
-    cut = pl.col("explanation").str.head(MAX_EXPLANATION) + "..."
-    return whole.rechunk().with_columns(explanation=pl.when(too_long).then(cut).otherwise("explanation"))
+    whole = pl.concat([pl.DataFrame(schema=schema), *(_with_columns_of(frame, schema) for frame in frames)]).rechunk()
+    explanation = pl.col("explanation")
+    if (whole.select(explanation.str.len_bytes().max()).item() or 0) <= MAX_EXPLANATION:
+        return whole
+    cut = pl.when(explanation.str.len_chars() > MAX_EXPLANATION).then(explanation.str.head(MAX_EXPLANATION) + "...")
+    return whole.with_columns(explanation=pl.coalesce(cut, explanation))
+
+
+def _with_columns_of(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    there = frame.schema
+    return frame.select(
+        pl.lit(None, kind).alias(name)
+        if name not in there
+        else name
+        if there[name] == kind
+        else pl.col(name).cast(kind)
+        for name, kind in schema.items()
+    )
 
 
 def counted(checks: pl.DataFrame) -> pl.DataFrame:

@@ -8,7 +8,7 @@ import polars as pl
 
 from etl.cells import date
 from etl.layout import Layout
-from etl.outcomes import MAX_LINES, SCHEMA, shaped
+from etl.outcomes import MAX_LINES, SCHEMA
 from etl.records import Extraction
 from etl.rules import TOTAL
 from etl.schema import find_field
@@ -18,20 +18,20 @@ _DATES = ("distribution_date", "report_date", "record_date", "determination_date
 _SAME_WORDS = r"[\s,]+"
 
 
-def check_reading(extraction: Extraction, said: pl.DataFrame, reports: pl.DataFrame, layout: Layout) -> pl.DataFrame:
-    """The checks of the reading: the columns of `outcomes.SCHEMA`.
+def check_reading(
+    extraction: Extraction, said: pl.DataFrame, reports: pl.DataFrame, layout: Layout
+) -> list[pl.DataFrame]:
+    """The checks of the reading, a frame for each, as `outcomes.shaped` takes them.
 
     `said` as `tables.field_values`, `reports` with `document` and the columns of its table.
     """
-    return shaped(
-        [
-            _joined_blocks(extraction.joins),
-            _every_number_claimed(extraction),
-            _repeated_fields(said),
-            _without_cover(_expected_lines(extraction, layout), reports, layout),
-            _same_groups(extraction.records, layout),
-        ]
-    )
+    return [
+        _joined_blocks(extraction.joins),
+        _every_number_claimed(extraction),
+        _repeated_fields(said),
+        _without_cover(_expected_lines(extraction, layout), reports, layout),
+        _same_groups(extraction.records, layout),
+    ]
 
 
 def _compared(frame: pl.DataFrame, check: str, explanation: pl.Expr) -> pl.DataFrame:
@@ -74,21 +74,19 @@ def _every_number_claimed(extraction: Extraction) -> pl.DataFrame:
 
 def _repeated_fields(said: pl.DataFrame) -> pl.DataFrame:
     """What the report says of itself in several places is the same everywhere."""
-    several = said.filter(pl.col("field") != "items").with_columns(
-        same=pl.col("text").str.replace_all(_SAME_WORDS, " ").str.to_lowercase()
-    )
+    twice = said.filter(pl.struct("document", "field").is_duplicated() & (pl.col("field") != "items"))
+    if twice.is_empty():
+        return pl.DataFrame(schema=SCHEMA)
+    several = twice.with_columns(same=pl.col("text").str.replace_all(_SAME_WORDS, " ").str.to_lowercase())
     days = several.filter(pl.col("field").is_in(_DATES)).with_columns(same=date(pl.col("text")).cast(pl.String))
     several = pl.concat(
         [several.filter(~pl.col("field").is_in(_DATES)), days.with_columns(pl.col("same").fill_null("?"))]
     )
     fields = several.group_by("document", "field", maintain_order=True).agg(
-        times=pl.len(),
         texts=pl.col("same").n_unique(),
         explanation=pl.format("line {}: {}", "line", "text").str.join("; "),
     )
-    frame = fields.filter(pl.col("times") > 1).with_columns(
-        subject="field", expected=pl.lit(1), actual=pl.col("texts").cast(pl.Int64)
-    )
+    frame = fields.with_columns(subject="field", expected=pl.lit(1), actual=pl.col("texts").cast(pl.Int64))
     return _compared(frame, "repeated_fields_agree", pl.col("explanation"))
 
 
@@ -129,6 +127,8 @@ def _expected_lines(extraction: Extraction, layout: Layout) -> pl.DataFrame:
 
 def _without_cover(checks: pl.DataFrame, reports: pl.DataFrame, layout: Layout) -> pl.DataFrame:
     """What a document of a submission lacks of its cover is none of its lines: the cover is a document of its own."""
+    if checks.is_empty():
+        return checks
     covers = [block.name for block in layout.blocks if block.table == "reports"]
     covers += [find.name for find in layout.finds if all(_is_said_of_a_report(name) for name in find.pattern.fields)]
     exhibits = reports.filter(pl.col("accession_number").is_not_null())["document"]
