@@ -16,8 +16,9 @@ cell stands on its line, for a whole column of lines at once.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import polars as pl
 
@@ -91,6 +92,14 @@ class PatternError(ValueError):
 
 
 @dataclass(frozen=True)
+class Place:
+    """A place where a pattern fits: where it begins, and the first character and the text of each cell."""
+
+    start: int
+    cells: tuple[tuple[int, str], ...]
+
+
+@dataclass(frozen=True)
 class Pattern:
     """A compiled pattern.
 
@@ -126,6 +135,23 @@ class Pattern:
             cell_text = pl.col(_GROUPS).struct.field(str(2 * index + 3))
             parts += [cell_text.alias(f"{index}"), pl.sum_horizontal(before).alias(f"{index}_start")]
         return groups.with_columns(parts).drop(_GROUPS, _TEXT, _BEFORE)
+
+    def places(self, texts: Sequence[str]) -> Iterator[Place | None]:
+        """The first place in each text where the pattern fits; None where it fits nowhere.
+
+        For a handful of texts this is many times cheaper than the expressions of `capture`.
+        """
+        start = pl.col(_TEXT).str.find(self.search)
+        found = pl.col(_TEXT).cast(pl.Binary).bin.slice(start).cast(pl.String).str.extract_groups(self.expression)
+        read = pl.DataFrame({_TEXT: texts}, schema={_TEXT: pl.String}).select(start.alias(_BEFORE), found.alias(_GROUPS))
+        for text, (before, captured) in zip(texts, read.iter_rows(), strict=True):
+            if captured is None or captured["1"] is None:
+                yield None
+            else:
+                groups = list(captured.values())
+                first = len(text.encode()[:before].decode())
+                ends = list(accumulate((len(group) for group in groups), initial=first))
+                yield Place(ends[1], tuple(zip(ends[2:-1:2], groups[2::2], strict=True)))
 
     def _at_match(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
         """`frame` with the text from where the match begins, and how many characters stand before it.
