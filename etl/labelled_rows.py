@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
 from etl.cells import Cells
 from etl.layout import Block, Layout
-from etl.patterns import ANY_CELL, CELLS, compile_row
+from etl.patterns import ANY_CELL, CELLS, Pattern, compile_row, groups_of
 from etl.rejections import reject
 from etl.rules import TOTAL, RuleBook
 
@@ -76,10 +77,8 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
     )
     for (number, count), part in located.partition_by("block", "count", as_dict=True, maintain_order=True).items():
         block = layout.blocks[number]
-        title = " ".join(re.escape(word) for word in (block.title or "").split())
-        beside = f"(?:{'(?i)' if layout.any_case else ''}{title})? ?"  # it may stand left of the groups
-        labels_of = " ".join(f"(?P<group_{n}>{block.groups})" for n in range(count))
-        pattern = compile_row(f"{beside}{labels_of}", lambda _field: "text")
+        assert block.groups is not None
+        pattern = _head_of_groups(block.title or "", block.groups, count, any_case=layout.any_case)
         rows = pattern.capture(part.lazy().select("position", "text"), "text").collect()
         for column in range(count):
             label = pl.col(str(column))
@@ -91,6 +90,15 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
             )
             cells.append(Cells(labels, "text"))
     return cells
+
+
+@lru_cache(1000)
+def _head_of_groups(title: str, groups: str, count: int, *, any_case: bool) -> Pattern:
+    """The line of a head that has so many groups; the title may stand left of them."""
+    words = " ".join(re.escape(word) for word in title.split())
+    beside = f"(?:{'(?i)' if any_case else ''}{words})? ?"
+    labels = " ".join(f"(?P<group_{number}>{groups})" for number in range(count))
+    return compile_row(f"{beside}{labels}", lambda _field: "text")
 
 
 def _group_rules(block: Block, layout: Layout, labels: pl.Series, book: RuleBook) -> dict[str, int]:
@@ -239,7 +247,7 @@ def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int, book
         rf"(?:(\s+)({kind}))?" if name in blank else rf"(\s+)({kind})"
         for name, kind in zip(names[1:], kinds[1:], strict=True)
     )
-    captured = region.with_columns(parts=pl.col("text").str.extract_groups(rf"{expression}(\s*)$"))
+    captured = region.with_columns(parts=groups_of("text", rf"{expression}(\s*)$"))
     part = pl.col("parts").struct.field
     lengths = [part(str(number)).str.len_chars().fill_null(0).cast(pl.Int32) for number in range(1, 2 * len(kinds) + 1)]
     total = pl.col("text").str.len_chars().cast(pl.Int32)
@@ -262,7 +270,7 @@ def _with_known_labels(block: Block, layout: Layout, rows: pl.DataFrame) -> pl.D
     if block.row_groups:
         known = "|".join(r"\s+".join(re.escape(word) for word in label.split()) for label in block.labels)
         case = "(?i)" if layout.any_case else ""
-        parts = pl.col("label").str.extract_groups(rf"^\s*(?:({block.row_groups})\s+)?({case}{known})\s*$").struct
+        parts = groups_of("label", rf"^\s*(?:({block.row_groups})\s+)?({case}{known})\s*$").struct
         group, printed = parts.field("1"), _collapsed(parts.field("2"))
     spelled = {layout.folded(label): label for label in block.labels}
     first = pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()

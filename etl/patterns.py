@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 
 import polars as pl
@@ -75,6 +76,8 @@ TEXT_CELLS = {
 ANY_CELL = rf"(?:{_DATE}|{_number(_DECIMAL, f'(?:{_PERCENT})?')}|YES|NO|Yes|No|{_NOT_APPLICABLE})"
 
 
+# So many expressions are kept; layouts that are made for one document come and go.
+_KEPT = 2000
 # What a pattern may be at the most: its length, how deep its groups stand in each other, its share of the 10 MiB that
 # the engine allows a compiled expression.
 MAX_LENGTH = 4000
@@ -126,7 +129,7 @@ class Pattern:
         for cell i, `<i>` (its text; null where it is missing) and `<i>_start` (its first character)."""
         groups = (
             self._at_match(frame, column)
-            .with_columns(pl.col(_TEXT).str.extract_groups(self.expression).alias(_GROUPS))
+            .with_columns(groups_of(_TEXT, self.expression).alias(_GROUPS))
             .filter(pl.col(_GROUPS).struct.field("1").is_not_null())
         )
         parts = [(pl.col(_BEFORE) + self._length(1)).alias("match_start")]
@@ -141,9 +144,7 @@ class Pattern:
 
         For a handful of texts this is many times cheaper than the expressions of `capture`.
         """
-        start = pl.col(_TEXT).str.find(self.search)
-        found = pl.col(_TEXT).cast(pl.Binary).bin.slice(start).cast(pl.String).str.extract_groups(self.expression)
-        read = pl.DataFrame({_TEXT: texts}, schema={_TEXT: pl.String}).select(start.alias(_BEFORE), found.alias(_GROUPS))
+        read = pl.DataFrame({_TEXT: texts}, schema={_TEXT: pl.String}).select(*_first_place(self.search, self.expression))
         for text, (before, captured) in zip(texts, read.iter_rows(), strict=True):
             if captured is None or captured["1"] is None:
                 yield None
@@ -174,6 +175,20 @@ class Pattern:
 
 
 _GROUPS, _TEXT, _BEFORE = "captured groups", "text from the match on", "characters before the match"
+
+
+@lru_cache(_KEPT)
+def groups_of(column: str, expression: str) -> pl.Expr:
+    """What each group of the expression captures in a column. To build this compiles the expression, so it is kept."""
+    return pl.col(column).str.extract_groups(expression)
+
+
+@lru_cache(_KEPT)
+def _first_place(search: str, expression: str) -> tuple[pl.Expr, pl.Expr]:
+    """Where a match begins, in bytes, and what is captured from there on."""
+    start = pl.col(_TEXT).str.find(search)
+    content = pl.col(_TEXT).cast(pl.Binary).bin.slice(start).cast(pl.String)
+    return start.alias(_BEFORE), content.str.extract_groups(expression).alias(_GROUPS)
 
 
 def cell(field: str, unit: str | None) -> str:
