@@ -48,6 +48,11 @@ class Cells:
     unit: str | None = None
 
 
+def cells_of(rows: pl.DataFrame, start: pl.Series, raw: pl.Series, rules: pl.Series) -> pl.DataFrame:
+    """The cells of a column of `rows`, as `Cells` has them. A frame of given columns costs a fifth of a query."""
+    return pl.DataFrame([rows["position"], start.alias("start"), raw.alias("raw"), rules.alias("rule")])
+
+
 def typed(cells: pl.LazyFrame, unit: str | None, *, seen: bool) -> pl.LazyFrame:
     """`cells` with `value`, `status` and `printed_decimals` of their `raw`, all of one unit.
 

@@ -144,7 +144,9 @@ class Pattern:
 
         For a handful of texts this is many times cheaper than the expressions of `capture`.
         """
-        read = pl.DataFrame({_TEXT: texts}, schema={_TEXT: pl.String}).select(*_first_place(self.search, self.expression))
+        read = pl.DataFrame({_TEXT: texts}, schema={_TEXT: pl.String}).select(
+            *_first_place(self.search, self.expression)
+        )
         for text, (before, captured) in zip(texts, read.iter_rows(), strict=True):
             if captured is None or captured["1"] is None:
                 yield None

@@ -109,7 +109,7 @@ def _claim(pattern: Pattern, texts: pl.Series, rests: dict[int, str], rules: Seq
     """
     cells: list[_TextCell] = []
     fitting = texts.str.contains(pattern.search).arg_true()
-    pending = dict(zip(fitting.to_list(), texts.gather(fitting).to_list(), strict=True))
+    pending: dict[int, str] = dict(zip(fitting, texts.gather(fitting), strict=True))
     for repeat in range(1, MAX_REPEATS + 1):
         if not pending:
             break

@@ -10,7 +10,7 @@ import polars as pl
 
 from etl.blocks import find_heads, label_lines
 from etl.cells import FITTING_LENGTH, NUMBER, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
-from etl.class_rows import JOINS, read_class_blocks, read_sections
+from etl.class_rows import read_class_blocks, read_sections
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
 from etl.prose import line_spacing, read_prose
@@ -85,19 +85,17 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     book = RuleBook(layout.unsigned_percentages, others=layout.other_figures)
     heads = find_heads(lines, layout)
     labelled = label_lines(lines, heads)
-    class_blocks = read_class_blocks(labelled, layout, book)
+    class_rows = read_class_blocks(labelled, layout, book)
     group_blocks = read_group_blocks(labelled, heads, layout, book)
     group_heads = read_group_heads(labelled, heads, layout, book)
     section_cells, section_keys = read_sections(labelled, layout, book)
-    class_keys = [block.keys.drop("document", "line", "ordinal") for block in class_blocks]
-    keys = [*class_keys, *section_keys, *group_blocks.keys]
+    keys = [*class_rows.keys, *section_keys, *group_blocks.keys]
     rest = _unread(labelled, [*keys, _grouped_head_lines(heads)])
     singles = read_single_lines(rest.filter(~pl.col("is_head")), layout, book)
     keys += singles.keys
     rest = _unread(rest, singles.keys)
     prose = read_prose(rest, line_spacing(lines), heads, layout, book)
-    class_cells = [cell for block in class_blocks for cell in block.cells]
-    cells = [*class_cells, *section_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
+    cells = [*class_rows.cells, *section_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
     rules = book.frame()
     looks = pl.Series([book.look(number) for number in range(len(book.rules))], dtype=pl.String)
     records = _records(cells, keys, lines, rules, looks)
@@ -105,12 +103,12 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     passed_over = _passed_over(records, lines, numbers)
     if passed_over is not None:
         records = _records([*cells, passed_over], keys, lines, rules, looks)
-    rejections = [*(frame for block in class_blocks for frame in block.rejections), *group_blocks.rejections]
+    rejections = [class_rows.rejections, *group_blocks.rejections]
     return Extraction(
         records=records,
         rules=rules,
         numbers=numbers.drop("numbers_recorded"),
-        joins=pl.concat([pl.DataFrame(schema=JOINS), *(block.joins for block in class_blocks)]),
+        joins=class_rows.joins,
         rejections=pl.concat([*rejections, _misfits(records, book), _conflicts(records)]),
     )
 
