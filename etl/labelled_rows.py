@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import polars as pl
 
-from etl.cells import Cells
+from etl.cells import Cells, cells_of
 from etl.layout import Block, Layout
 from etl.patterns import ANY_CELL, CELLS, Pattern, compile_row, groups_of
 from etl.rejections import reject
@@ -42,14 +42,19 @@ class LabelledRows:
 def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> LabelledRows:
     """All blocks with a head and labelled rows. `lines` and `heads` as `blocks` gives them."""
     result = LabelledRows([], [], [])
+    labelled = [index for index, block in enumerate(layout.blocks) if block.labels and block.has_head]
+    inside = lines.filter(pl.col("block").is_in(labelled) & ~pl.col("is_head"))
+    regions = inside.partition_by("block", as_dict=True, include_key=False, maintain_order=True)
+    head_lines = lines.filter(pl.col("is_head")).select("document", head="position", head_line="line")
     groups = heads.select(head="position", head_block="block", groups="groups")
-    for index, block in enumerate(layout.blocks):
-        if not block.labels or not block.has_head:
+    groups = groups.join(head_lines, on="head", how="inner", maintain_order="left")
+    wanted, read = [], []
+    for index in labelled:
+        if (index,) not in regions:
             continue
-        region = lines.filter((pl.col("block") == index) & ~pl.col("is_head"))
-        region = region.join(
-            _columns(index, block, layout, lines, groups), on="head", how="inner", maintain_order="left"
-        )
+        block = layout.blocks[index]
+        columns = _columns(index, block, layout, groups)
+        region = regions[index,].join(columns, on="head", how="inner", maintain_order="left")
         rows = [
             _rows(block, layout, part, count, book)
             for (count,), part in region.partition_by("columns", as_dict=True, maintain_order=True).items()
@@ -61,7 +66,10 @@ def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, 
         if block.row_groups:
             printed = [frame.select("document", "head", "row_group") for frame in rows]
             occurrences = pl.concat([occurrences.clear(), *printed]).unique(maintain_order=True)
-        result.rejections.extend(_missing_or_doubled(block, occurrences, rows, lines))
+        wanted.append(occurrences.select(pl.lit(index, pl.Int32).alias("block"), pl.all()))
+        read += [_read_rows(index, block, frame) for frame in rows]
+    if read:
+        result.rejections.append(_missing_or_doubled(layout, pl.concat(wanted), pl.concat(read), head_lines))
     return result
 
 
@@ -145,49 +153,48 @@ def _with_meanings(pending: pl.DataFrame, meanings: pl.DataFrame, layout: Layout
     return named.join(known, on="folded", how="inner", maintain_order="left").drop("folded")
 
 
-def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
-    """For each head of the block: the groups of its columns and how many there are."""
-    own = groups.filter(pl.col("head_block") == index).select("head", "groups")
+def _columns(index: int, block: Block, layout: Layout, groups: pl.DataFrame) -> pl.DataFrame:
+    """For each head of the block: the groups of its columns and how many there are. `groups` has `head`, `document`,
+    `head_block` and `groups` of all heads."""
+    own = groups.filter(pl.col("head_block") == index)
     if block.buckets:
-        return _bucket_columns(block, layout, lines, groups, own)
+        return _bucket_columns(block, layout, groups, own)
+    printed = pl.col("groups")
     if block.columns_of is not None:
-        other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
-        heads = lines.filter(pl.col("is_head")).select(head="position", document="document")
-        located = groups.join(heads, on="head", how="inner", maintain_order="left")
-        theirs = located.filter(pl.col("head_block") == other).select("head", "document", theirs="groups")
+        theirs = groups.filter(pl.col("head_block") == _number_of(block.columns_of, layout))
+        theirs = theirs.select("head", "document", theirs="groups")
         alone = theirs.filter(pl.len().over("document") == 1).select("document", alone="theirs")
-        mine = own.join(heads, on="head", how="inner", maintain_order="left").sort("head")
-        mine = mine.join_asof(
+        own = own.sort("head").join_asof(
             theirs.sort("head"), on="head", by="document", strategy="backward", check_sortedness=False
         )
-        mine = mine.join(alone, on="document", how="left", maintain_order="left")
+        own = own.join(alone, on="document", how="left", maintain_order="left")
         # The nearest such head above, or the only one of the report.
-        printed = pl.when(pl.col("groups").list.len() > 0).then("groups").otherwise(pl.coalesce("theirs", "alone"))
-        own = mine.select("head", printed.alias("groups")).drop_nulls()
+        printed = pl.when(printed.list.len() > 0).then(printed).otherwise(pl.coalesce("theirs", "alone"))
     elif block.groups is None:
-        own = own.with_columns(groups=pl.lit([NO_GROUP]))
+        printed = pl.lit([NO_GROUP])
     if block.may_lack_groups:  # then the only column is that of the total
-        alone_column = pl.col("groups").list.len() == 0
-        own = own.with_columns(groups=pl.when(alone_column).then(pl.lit([NO_GROUP])).otherwise("groups"))
+        printed = pl.when(printed.list.len() == 0).then(pl.lit([NO_GROUP])).otherwise(printed)
+    own = own.select("head", groups=printed)
+    if block.columns_of is not None:
+        own = own.drop_nulls()
     return own.with_columns(columns=pl.col("groups").list.len())
 
 
-def _bucket_columns(
-    block: Block, layout: Layout, lines: pl.DataFrame, groups: pl.DataFrame, own: pl.DataFrame
-) -> pl.DataFrame:
+def _bucket_columns(block: Block, layout: Layout, groups: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     """For each head of a block whose columns are buckets: their heads in place of groups. Where they stand above
     another block, only heads below such a one count."""
     heads = _bucket_heads(block, layout)
     if block.columns_of is not None:
-        other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
-        documents = lines.filter(pl.col("is_head")).select(head="position", document="document")
-        located = groups.join(documents, on="head", how="inner", maintain_order="left")
-        theirs = located.filter(pl.col("head_block") == other).group_by("document").agg(first=pl.col("head").min())
-        mine = own.join(documents, on="head", how="inner", maintain_order="left")
-        own = mine.join(theirs, on="document", how="inner", maintain_order="left").filter(
+        theirs = groups.filter(pl.col("head_block") == _number_of(block.columns_of, layout))
+        first = theirs.group_by("document").agg(first=pl.col("head").min())
+        own = own.join(first, on="document", how="inner", maintain_order="left").filter(
             pl.col("first") < pl.col("head")
         )
     return own.select("head", groups=pl.lit(heads), columns=pl.lit(len(heads), pl.UInt32))
+
+
+def _number_of(name: str, layout: Layout) -> int:
+    return next(number for number, known in enumerate(layout.blocks) if known.name == name)
 
 
 def _bucket_heads(block: Block, layout: Layout) -> list[str]:
@@ -265,19 +272,20 @@ def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int, book
 
 def _with_known_labels(block: Block, layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with `row_label`, `known` and `row_group`, and where the group is printed `own_group`, `group_start`."""
-    printed = _collapsed(pl.col("label"))
-    group = pl.lit(None, pl.String)
-    if block.row_groups:
-        known = "|".join(r"\s+".join(re.escape(word) for word in label.split()) for label in block.labels)
-        case = "(?i)" if layout.any_case else ""
-        parts = groups_of("label", rf"^\s*(?:({block.row_groups})\s+)?({case}{known})\s*$").struct
-        group, printed = parts.field("1"), _collapsed(parts.field("2"))
     spelled = {layout.folded(label): label for label in block.labels}
+    known = _folded("row_label", layout).replace_strict(spelled, default=None, return_dtype=pl.String)
+    if block.row_groups is None:
+        named = rows.with_columns(row_label=_collapsed(pl.col("label")))
+        return named.with_columns(known=known, row_group=pl.lit(NO_GROUP))
+    labels = "|".join(r"\s+".join(re.escape(word) for word in label.split()) for label in block.labels)
+    case = "(?i)" if layout.any_case else ""
+    parts = groups_of("label", rf"^\s*(?:({block.row_groups})\s+)?({case}{labels})\s*$").struct
     first = pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()
-    return rows.with_columns(row_label=printed, own_group=group, group_start=first.cast(pl.Int32)).with_columns(
-        known=_folded("row_label", layout).replace_strict(spelled, default=None, return_dtype=pl.String),
-        row_group=_collapsed(pl.col("own_group")).forward_fill().over("head").fill_null(NO_GROUP),
+    named = rows.with_columns(
+        row_label=_collapsed(parts.field("2")), own_group=parts.field("1"), group_start=first.cast(pl.Int32)
     )
+    row_group = _collapsed(pl.col("own_group")).forward_fill().over("head").fill_null(NO_GROUP)
+    return named.with_columns(known=known, row_group=row_group)
 
 
 def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
@@ -285,13 +293,17 @@ def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
 
     So a cell that is blank by mistake does not take the value of its neighbour.
     """
-    fitting = pl.lit(value=False)
+    by_blank: dict[tuple[str, ...], list[str]] = {}
     for label, meaning in block.labels.items():
+        by_blank.setdefault(meaning.blank, []).append(label)
+    fitting = pl.lit(value=False)
+    for blank, labels in by_blank.items():
         printed = [
-            pl.col(str(index)).is_null() if name in meaning.blank else pl.col(str(index)).is_not_null()
+            pl.col(str(index)).is_null() if name in blank else pl.col(str(index)).is_not_null()
             for index, name in enumerate(names)
         ]
-        fitting |= (pl.col("known") == label) & pl.all_horizontal(printed)
+        known = pl.col("known").is_in(labels) if len(by_blank) > 1 else pl.col("known").is_not_null()
+        fitting |= known & pl.all_horizontal(printed)
     return fitting
 
 
@@ -324,8 +336,7 @@ def _common_look(looks: Sequence[str]) -> str | None:
 
 def _group_cells(block: Block, layout: Layout, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """The cells of the rows, and the labels where they are keys or have digits."""
-    count = _columns_of(block)
-    cells = [Cells(_label_cells(block, rows, book), "text")]
+    cells = _label_cells(block, rows, book)
     if block.row_groups:
         printed = rows.filter(pl.col("own_group").is_not_null()).rechunk()
         rules = _group_rules(block, layout, printed["own_group"], book)
@@ -334,23 +345,24 @@ def _group_cells(block: Block, layout: Layout, rows: pl.DataFrame, book: RuleBoo
         )
         cells.append(Cells(own, "text"))
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
-    for group in range(rows["groups"].list.len().max() or 0):  # type: ignore[arg-type]
-        label = pl.col("groups").list.get(group, null_on_oob=True)
-        labels = [
-            text for text in rows.select(label.unique(maintain_order=True)).to_series().to_list() if text is not None
-        ]
+    if rows.is_empty():
+        return cells
+    count = _columns_of(block)
+    heads = [pl.col("groups").list.get(group, null_on_oob=True) for group in range(len(rows["groups"][0]))]
+    printed_heads = rows.select(
+        head.unique(maintain_order=True).drop_nulls().implode().alias(str(group)) for group, head in enumerate(heads)
+    )
+    for group, (head, labels) in enumerate(zip(heads, printed_heads.row(0), strict=True)):
         for column in range(count):
             index = group * count + column
-            looks = _looks(block, column, book)
-            frame = rows.select(
-                "position",
-                start=pl.col(f"{index}_start"),
-                raw=pl.col(str(index)) if block.sparse else pl.col(str(index)).fill_null(""),
-                rule=_bucket_rule(block, layout, rows, group, labels, book)
+            rule = (
+                _bucket_rule(block, layout, rows, group, labels, book)
                 if block.buckets
-                else _rule(block, layout, label, labels, column, book),
+                else _rule(block, layout, head, labels, column, book)
             )
-            cells.append(Cells(frame.drop_nulls("raw"), _common_look(looks)))
+            raw = rows[str(index)] if block.sparse else rows[str(index)].fill_null("")
+            frame = cells_of(rows, rows[f"{index}_start"], raw, rows.select(rule).to_series())
+            cells.append(Cells(frame.drop_nulls("raw"), _common_look(_looks(block, column, book))))
     return cells
 
 
@@ -390,14 +402,17 @@ def _by_group(label: pl.Expr, rules: Mapping[str, int]) -> pl.Expr:
 
 def _keys(block: Block, rows: pl.DataFrame) -> pl.DataFrame:
     """What the labels of the rows mean."""
-    schema = {"row_label": pl.String, "loan_status": pl.String, "bucket": pl.String}
-    meanings = [(label, meaning.status, meaning.bucket) for label, meaning in block.labels.items()]
-    known = pl.DataFrame(meanings, schema=schema, orient="row")
-    read = rows.select("position", "row_label", "known")
-    return read.join(known.rename({"row_label": "known"}), on="known", how="left", maintain_order="left").drop("known")
+    statuses = {label: meaning.status for label, meaning in block.labels.items() if meaning.status}
+    buckets = {label: meaning.bucket for label, meaning in block.labels.items() if meaning.bucket}
+    meant = {
+        name: pl.col("known").replace_strict(known, default=None, return_dtype=pl.String)
+        for name, known in (("loan_status", statuses), ("bucket", buckets))
+        if known
+    }
+    return rows.select("position", "row_label", **meant)
 
 
-def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
+def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """Labels that say status or bucket, and any label with digits, are cells too."""
     rules = {}
     for text, meaning in block.labels.items():
@@ -405,46 +420,77 @@ def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> pl.DataFra
             rules[text] = book.of_block(block, "bucket" if meaning.bucket else "status")
         elif any(character.isdigit() for character in text):
             rules[text] = book.of_block(block, "row_label")
+    if not rules:
+        return []
     stripped = pl.col("label").str.strip_chars_start()
-    return rows.filter(pl.col("known").is_in(list(rules))).select(
+    cells = rows.filter(pl.col("known").is_in(list(rules))).select(
         "position",
         start=(pl.col("label").str.len_chars() - stripped.str.len_chars()).cast(pl.Int32),
         raw=pl.col("label").str.strip_chars(),
         rule=_by_group(pl.col("known"), rules),
     )
+    return [Cells(cells, "text")]
+
+
+def _meanings(block: Block) -> dict[str, int]:
+    """A number for what each label means, the same where two mean the same."""
+    numbers: dict[object, int] = {}
+    return {
+        label: numbers.setdefault(replace(meaning, blank=()), len(numbers)) for label, meaning in block.labels.items()
+    }
+
+
+# A row of a block: rows with the same values here are one that is printed twice.
+_ROW = ["block", "document", "head", "row_group", "meaning"]
+
+
+def _read_rows(index: int, block: Block, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that were read of a block, with what they mean: `_ROW`, `line` and `row_label`."""
+    meaning = pl.col("known").replace_strict(_meanings(block), default=None, return_dtype=pl.Int32)
+    number = pl.lit(index, pl.Int32)
+    return rows.select("document", "head", "row_group", "line", block=number, meaning=meaning, row_label="known")
 
 
 def _missing_or_doubled(
-    block: Block, occurrences: pl.DataFrame, rows: Sequence[pl.DataFrame], lines: pl.DataFrame
-) -> list[pl.DataFrame]:
-    """Heads under which a row of the block is missing, or stands twice."""
-    meanings = [
-        (label, str((meaning.table, meaning.field, meaning.fields, meaning.status, meaning.bucket)))
-        for label, meaning in block.labels.items()
+    layout: Layout, tables: pl.DataFrame, read: pl.DataFrame, head_lines: pl.DataFrame
+) -> pl.DataFrame:
+    """Heads under which a row of their block is missing, or stands twice. `tables` has `block`, `document`, `head` and
+    `row_group`, `read` the rows as `_read_rows` gives them."""
+    rows = [
+        (index, layout.blocks[index].name, label, meaning)
+        for index in tables["block"].unique(maintain_order=True)
+        for label, meaning in _required(layout.blocks[index]).items()
     ]
-    known = pl.DataFrame(meanings, schema={"row_label": pl.String, "meaning": pl.String}, orient="row")
-    columns = ["document", "head", "row_group", "line", "known"]
-    read = pl.concat([frame.select(columns) for frame in rows] or [_no_rows()]).rename({"known": "row_label"})
-    read = read.join(known, on="row_label", how="left", maintain_order="left")
-    wanted = occurrences.join(known.unique("meaning", keep="first", maintain_order=True), how="cross")
-    if block.may_omit is not None:
-        wanted = wanted.filter(~pl.col("row_label").str.contains(block.may_omit))
-    head_line = lines.filter(pl.col("is_head")).select(head="position", head_line="line")
-    row = ["document", "head", "row_group", "meaning"]
-    missing = wanted.join(read, on=row, how="anti", maintain_order="left")
-    missing = missing.join(head_line, on="head", how="left", maintain_order="left")
-    doubled = read.filter(~pl.struct(row).is_first_distinct())
+    schema = {"block": pl.Int32, "name": pl.String, "row_label": pl.String, "meaning": pl.Int32}
+    required = pl.DataFrame(rows, schema=schema, orient="row")
+    wanted = tables.join(required, on="block", how="inner", maintain_order="left_right")
+    missing = wanted.join(read, on=_ROW, how="anti", maintain_order="left")
+    missing = missing.join(head_lines.drop("document"), on="head", how="left", maintain_order="left")
+    doubled = read.filter(~pl.struct(_ROW).is_first_distinct())
+    names = {index: block.name for index, block in enumerate(layout.blocks)}
+    name = pl.col("block").replace_strict(names, return_dtype=pl.String)
     label = pl.when(pl.col("row_label") == "").then(pl.lit("without a label")).otherwise(pl.format("'{}'", "row_label"))
-    lost = pl.format("block {} below line {} has no row {}", pl.lit(block.name), "head_line", label)
-    twice = pl.format("block {} has a second row {} in line {}", pl.lit(block.name), label, "line")
+    lost = pl.format("block {} below line {} has no row {}", name, "head_line", label)
+    twice = pl.format("block {} has a second row {} in line {}", name, label, "line")
     hint = "compare the block with the filed report; if the family prints it so, change its labels in the layout"
     unread = f"{hint}; if the row is there, one of its cells is no number that can be read"
-    return [reject(missing, "missing_row", lost, unread), reject(doubled, "doubled_row", twice, hint)]
+    told = [
+        reject(missing, "missing_row", lost, unread).with_columns(missing["block"]),
+        reject(doubled, "doubled_row", twice, hint).with_columns(doubled["block"]),
+    ]
+    return pl.concat(told).sort("block", maintain_order=True).drop("block")
 
 
-def _no_rows() -> pl.DataFrame:
-    kinds = {"document": pl.UInt32, "head": pl.UInt32, "row_group": pl.String, "line": pl.Int32, "known": pl.String}
-    return pl.DataFrame(schema=kinds)
+def _required(block: Block) -> dict[str, int]:
+    """The labels of which a block must have one for each meaning, with these: of each meaning the first."""
+    first: dict[int, str] = {}
+    for label, meaning in _meanings(block).items():
+        first.setdefault(meaning, label)
+    required = {label: meaning for meaning, label in first.items()}
+    if block.may_omit is None:
+        return required
+    omitted = pl.Series(list(required)).str.contains(block.may_omit)
+    return {label: required[label] for label, may in zip(required, omitted, strict=True) if not may}
 
 
 def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate
 
 import polars as pl
@@ -132,12 +132,7 @@ class Pattern:
             .with_columns(groups_of(_TEXT, self.expression).alias(_GROUPS))
             .filter(pl.col(_GROUPS).struct.field("1").is_not_null())
         )
-        parts = [(pl.col(_BEFORE) + self._length(1)).alias("match_start")]
-        for index in range(len(self.fields)):
-            before = [pl.col(_BEFORE), *(self._length(group) for group in range(1, 2 * index + 3))]
-            cell_text = pl.col(_GROUPS).struct.field(str(2 * index + 3))
-            parts += [cell_text.alias(f"{index}"), pl.sum_horizontal(before).alias(f"{index}_start")]
-        return groups.with_columns(parts).drop(_GROUPS, _TEXT, _BEFORE)
+        return groups.with_columns(_captured_cells(len(self.fields))).drop(_GROUPS, _TEXT, _BEFORE)
 
     def places(self, texts: Sequence[str]) -> Iterator[Place | None]:
         """The first place in each text where the pattern fits; None where it fits nowhere.
@@ -171,10 +166,6 @@ class Pattern:
             content.bin.slice(0, start).cast(pl.String).str.len_chars().cast(pl.Int32).alias(_BEFORE),
         )
 
-    @staticmethod
-    def _length(group: int) -> pl.Expr:
-        return pl.col(_GROUPS).struct.field(str(group)).str.len_chars().cast(pl.Int32)
-
 
 _GROUPS, _TEXT, _BEFORE = "captured groups", "text from the match on", "characters before the match"
 
@@ -183,6 +174,21 @@ _GROUPS, _TEXT, _BEFORE = "captured groups", "text from the match on", "characte
 def groups_of(column: str, expression: str) -> pl.Expr:
     """What each group of the expression captures in a column. To build this compiles the expression, so it is kept."""
     return pl.col(column).str.extract_groups(expression)
+
+
+@cache
+def _captured_cells(count: int) -> list[pl.Expr]:
+    """Where the match begins, and the text and the first character of each cell, from the groups of an expression."""
+
+    def length(group: int) -> pl.Expr:
+        return pl.col(_GROUPS).struct.field(str(group)).str.len_chars().cast(pl.Int32)
+
+    parts = [(pl.col(_BEFORE) + length(1)).alias("match_start")]
+    for index in range(count):
+        before = [pl.col(_BEFORE), *(length(group) for group in range(1, 2 * index + 3))]
+        cell_text = pl.col(_GROUPS).struct.field(str(2 * index + 3))
+        parts += [cell_text.alias(f"{index}"), pl.sum_horizontal(before).alias(f"{index}_start")]
+    return parts
 
 
 @lru_cache(_KEPT)
