@@ -48,9 +48,13 @@ class Cells:
     unit: str | None = None
 
 
-def cells_of(rows: pl.DataFrame, start: pl.Series, raw: pl.Series, rules: pl.Series) -> pl.DataFrame:
-    """The cells of a column of `rows`, as `Cells` has them. A frame of given columns costs a fifth of a query."""
-    return pl.DataFrame([rows["position"], start.alias("start"), raw.alias("raw"), rules.alias("rule")])
+def cells_of(rows: pl.DataFrame, start: pl.Series, raw: pl.Series, rule: pl.Series) -> pl.DataFrame:
+    """The cells of a column of `rows`, as `Cells` has them, of the rows that have one.
+
+    A frame of given columns costs a fifth of a query.
+    """
+    cells = pl.DataFrame([rows["position"], start.alias("start"), raw.alias("raw"), rule.alias("rule")])
+    return cells.drop_nulls("raw") if raw.null_count() else cells
 
 
 def typed(cells: pl.LazyFrame, unit: str | None, *, seen: bool) -> pl.LazyFrame:

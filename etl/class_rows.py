@@ -325,10 +325,7 @@ def _cells(block: Block, pattern: Pattern, rows: pl.DataFrame, book: RuleBook) -
     for index, name in enumerate(pattern.fields):
         rule = book.of_block(block, name, block.columns[index - unheaded] if index >= unheaded else None)
         rules = pl.Series([rule], dtype=pl.Int32).new_from_index(0, rows.height)
-        column = cells_of(rows, rows[f"{index}_start"], rows[str(index)], rules)
-        if name in pattern.optional:
-            column = column.drop_nulls("raw")
-        cells.append(Cells(column, book.look(rule)))
+        cells.append(Cells(cells_of(rows, rows[f"{index}_start"], rows[str(index)], rules), book.look(rule)))
     return cells
 
 

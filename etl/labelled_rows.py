@@ -8,7 +8,7 @@ buckets of loans, the group stands left of the label, for the rows below it too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -54,13 +54,14 @@ def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, 
             continue
         block = layout.blocks[index]
         columns = _columns(index, block, layout, groups)
-        region = regions[index,].join(columns, on="head", how="inner", maintain_order="left")
+        groups_of_head = dict(columns.select("head", "groups").iter_rows())
+        region = regions[index,].join(columns.drop("groups"), on="head", how="inner", maintain_order="left")
         rows = [
             _rows(block, layout, part, count, book)
             for (count,), part in region.partition_by("columns", as_dict=True, maintain_order=True).items()
         ]
         for frame in rows:
-            result.cells.extend(_group_cells(block, layout, frame, book))
+            result.cells.extend(_group_cells(block, layout, frame, groups_of_head, book))
             result.keys.append(_keys(block, frame))
         occurrences = region.select("document", "head", row_group=pl.lit(NO_GROUP)).unique(maintain_order=True)
         if block.row_groups:
@@ -254,20 +255,27 @@ def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int, book
         rf"(?:(\s+)({kind}))?" if name in blank else rf"(\s+)({kind})"
         for name, kind in zip(names[1:], kinds[1:], strict=True)
     )
-    captured = region.with_columns(parts=groups_of("text", rf"{expression}(\s*)$"))
-    part = pl.col("parts").struct.field
-    lengths = [part(str(number)).str.len_chars().fill_null(0).cast(pl.Int32) for number in range(1, 2 * len(kinds) + 1)]
-    total = pl.col("text").str.len_chars().cast(pl.Int32)
-    columns = []
-    for index in range(len(kinds)):
-        columns.append(part(str(2 * index + 1)).alias(str(index)))
-        columns.append((total - pl.sum_horizontal(lengths[2 * index :])).alias(f"{index}_start"))
-    rows = captured.filter(part("1").is_not_null()).select(
-        "document", "line", "position", "head", "text", "groups", *columns
+    captured = region.select(
+        "document", "line", "position", "head", "text", parts=groups_of("text", rf"{expression}(\s*)$")
     )
+    captured = captured.filter(pl.col("parts").struct.field("1").is_not_null())
+    rows = captured.drop("parts").hstack(_cells_at_end(captured, len(kinds)))
     rows = rows.with_columns(label=pl.col("text").str.head(pl.col("0_start")))
     rows = _with_known_labels(block, layout, rows.drop("text"))
     return rows.filter(_prints_what_it_must(block, names))
+
+
+def _cells_at_end(captured: pl.DataFrame, count: int) -> pl.DataFrame:
+    """`<i>` and `<i>_start` of each of the cells at the end of a text, from its `parts`: cell, gap, ..., cell, gap."""
+    parts = captured["parts"].struct.unnest()
+    lengths = parts.select(pl.all().str.len_chars().fill_null(0).cast(pl.Int32))
+    total = captured["text"].str.len_chars().cast(pl.Int32)
+    ends = [f"{number}" for number in range(1, 2 * count + 1)]
+    starts = lengths.select(
+        (total - pl.sum_horizontal(ends[2 * index :])).alias(f"{index}_start") for index in range(count)
+    )
+    cells = [parts[f"{2 * index + 1}"].alias(f"{index}") for index in range(count)]
+    return pl.DataFrame(cells).hstack(starts)
 
 
 def _with_known_labels(block: Block, layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
@@ -334,8 +342,10 @@ def _common_look(looks: Sequence[str]) -> str | None:
     return "usd" if set(looks) <= {"usd", "per_1000", "months", "count"} else None
 
 
-def _group_cells(block: Block, layout: Layout, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
-    """The cells of the rows, and the labels where they are keys or have digits."""
+def _group_cells(
+    block: Block, layout: Layout, rows: pl.DataFrame, groups: Mapping[int, Sequence[str]], book: RuleBook
+) -> list[Cells]:
+    """The cells of the rows, and the labels where they are keys or have digits. `groups` has those of each head."""
     cells = _label_cells(block, rows, book)
     if block.row_groups:
         printed = rows.filter(pl.col("own_group").is_not_null()).rechunk()
@@ -348,52 +358,63 @@ def _group_cells(block: Block, layout: Layout, rows: pl.DataFrame, book: RuleBoo
     if rows.is_empty():
         return cells
     count = _columns_of(block)
-    heads = [pl.col("groups").list.get(group, null_on_oob=True) for group in range(len(rows["groups"][0]))]
-    printed_heads = rows.select(
-        head.unique(maintain_order=True).drop_nulls().implode().alias(str(group)) for group, head in enumerate(heads)
-    )
-    for group, (head, labels) in enumerate(zip(heads, printed_heads.row(0), strict=True)):
+    for group, (labels, place) in enumerate(_places(block, rows, groups)):
         for column in range(count):
             index = group * count + column
-            rule = (
-                _bucket_rule(block, layout, rows, group, labels, book)
-                if block.buckets
-                else _rule(block, layout, head, labels, column, book)
-            )
+            rule = pl.Series(_rules(block, layout, labels, index, book), dtype=pl.Int32).gather(place)
             raw = rows[str(index)] if block.sparse else rows[str(index)].fill_null("")
-            frame = cells_of(rows, rows[f"{index}_start"], raw, rows.select(rule).to_series())
-            cells.append(Cells(frame.drop_nulls("raw"), _common_look(_looks(block, column, book))))
+            frame = cells_of(rows, rows[f"{index}_start"], raw, rule)
+            cells.append(Cells(frame, _common_look(_looks(block, column, book))))
     return cells
 
 
-def _rule(block: Block, layout: Layout, label: pl.Expr, groups: Sequence[str], column: int, book: RuleBook) -> pl.Expr:
-    """Number of the rule of a cell: by its group and column, or by its group and what its row means."""
-    ids = {group: _group_id(group, layout) for group in groups}
+def _places(
+    block: Block, rows: pl.DataFrame, groups: Mapping[int, Sequence[str]]
+) -> Iterator[tuple[list[str], pl.Series]]:
+    """For each group of columns: the labels that are printed above it, or left of its rows where the columns are
+    buckets; and for each row which of these it has, times the number of the block's labels, plus that of its own."""
+    own = rows["known"].replace_strict(list(block.labels), range(len(block.labels)), return_dtype=pl.UInt32)
+    heads = rows["head"].unique(maintain_order=True)
+    table = rows["head"].rle_id()  # the rows below a head stand together
+    for labels in zip(*(groups[head] for head in heads), strict=True):
+        if block.buckets:
+            distinct = rows["row_group"].unique(maintain_order=True).to_list()
+            number = rows["row_group"].replace_strict(distinct, range(len(distinct)), return_dtype=pl.UInt32)
+        else:
+            distinct = list(dict.fromkeys(labels))
+            numbers = {label: number for number, label in enumerate(distinct)}
+            number = pl.Series([numbers[label] for label in labels], dtype=pl.UInt32).gather(table)
+        yield distinct, number * len(block.labels) + own
+
+
+def _rules(block: Block, layout: Layout, groups: Sequence[str], index: int, book: RuleBook) -> list[int | None]:
+    """Number of the rule of a cell, for each group and in it for each label of a row: by its group and column, or by
+    its group and what its row means."""
+    column = index % _columns_of(block)
+    fields = _fields_of(block, column)
+    bucket = block.buckets[index] or None if block.buckets else None
+    rules: list[int | None] = []
+    for group in groups:
+        printed, group_id = _column_label(block, layout, group, index), _group_id(group, layout)
+        if block.cells:
+            rules += [book.of_block(block, block.cells[column], printed, group_id)] * len(block.labels)
+            continue
+        for label in block.labels:
+            table, name = fields.get(label, (None, None))
+            number = book.of_block(block, name, printed, group_id, table=table, bucket=bucket) if name else None
+            rules.append(number)
+    return rules
+
+
+def _column_label(block: Block, layout: Layout, group: str, index: int) -> str | None:
+    """What is printed above a column of a group."""
+    if block.buckets:
+        return _bucket_heads(block, layout)[index]
+    column = block.label_heads + index % _columns_of(block)
     if block.cells:
-        name, head = block.cells[column], block.columns[block.label_heads + column]
-        return _by_group(
-            label, {group: book.of_block(block, name, f"{group} {head}".strip(), ids[group]) for group in groups}
-        )
-    over = block.columns[block.label_heads + column] if any(m.fields for m in block.labels.values()) else None
-    rules = {
-        f"{group} {text}": book.of_block(block, name, over or group or None, ids[group], table=table)
-        for group in groups
-        for text, (table, name) in _fields_of(block, column).items()
-    }
-    return _by_group(pl.format("{} {}", label, "known"), rules)
-
-
-def _bucket_rule(
-    block: Block, layout: Layout, rows: pl.DataFrame, column: int, heads: Sequence[str], book: RuleBook
-) -> pl.Expr:
-    """Number of the rule of a cell in a column of buckets: by the group of its row and what its label means."""
-    bucket = block.buckets[column] or None
-    rules = {
-        f"{group} {text}": book.of_block(block, name, heads[0], _group_id(group, layout), table=table, bucket=bucket)
-        for group in rows["row_group"].unique(maintain_order=True).to_list()
-        for text, (table, name) in _fields_of(block, 0).items()
-    }
-    return _by_group(pl.format("{} {}", "row_group", "known"), rules)
+        return f"{group} {block.columns[column]}".strip()
+    over = block.columns[column] if any(meaning.fields for meaning in block.labels.values()) else None
+    return over or group or None
 
 
 def _by_group(label: pl.Expr, rules: Mapping[str, int]) -> pl.Expr:
