@@ -245,7 +245,7 @@ def _under_heads(rows: pl.DataFrame, whole: pl.DataFrame, count: int, columns: i
 
 
 def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int, book: RuleBook) -> pl.DataFrame:
-    """The labelled rows of the region: `label`, `row_label`, `known` (the label as the layout writes it), `row_group`
+    """The labelled rows of the region: `label`, `row_label`, `known` (the number of the block's label), `row_group`
     (the label of the group that stands left of it, or above), and `<i>`, `<i>_start` of each cell."""
     blank = {name for meaning in block.labels.values() for name in meaning.blank}
     names = list(block.cells or [""] * _columns_of(block)) * groups
@@ -280,8 +280,8 @@ def _cells_at_end(captured: pl.DataFrame, count: int) -> pl.DataFrame:
 
 def _with_known_labels(block: Block, layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with `row_label`, `known` and `row_group`, and where the group is printed `own_group`, `group_start`."""
-    spelled = {layout.folded(label): label for label in block.labels}
-    known = _folded("row_label", layout).replace_strict(spelled, default=None, return_dtype=pl.String)
+    numbers = {layout.folded(label): number for number, label in enumerate(block.labels)}
+    known = _folded("row_label", layout).replace_strict(numbers, default=None, return_dtype=pl.UInt32)
     if block.row_groups is None:
         named = rows.with_columns(row_label=_collapsed(pl.col("label")))
         return named.with_columns(known=known, row_group=pl.lit(NO_GROUP))
@@ -301,16 +301,16 @@ def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
 
     So a cell that is blank by mistake does not take the value of its neighbour.
     """
-    by_blank: dict[tuple[str, ...], list[str]] = {}
-    for label, meaning in block.labels.items():
-        by_blank.setdefault(meaning.blank, []).append(label)
+    by_blank: dict[tuple[str, ...], list[int]] = {}
+    for number, meaning in enumerate(block.labels.values()):
+        by_blank.setdefault(meaning.blank, []).append(number)
     fitting = pl.lit(value=False)
-    for blank, labels in by_blank.items():
+    for blank, numbers in by_blank.items():
         printed = [
             pl.col(str(index)).is_null() if name in blank else pl.col(str(index)).is_not_null()
             for index, name in enumerate(names)
         ]
-        known = pl.col("known").is_in(labels) if len(by_blank) > 1 else pl.col("known").is_not_null()
+        known = pl.col("known").is_in(numbers) if len(by_blank) > 1 else pl.col("known").is_not_null()
         fitting |= known & pl.all_horizontal(printed)
     return fitting
 
@@ -373,7 +373,6 @@ def _places(
 ) -> Iterator[tuple[list[str], pl.Series]]:
     """For each group of columns: the labels that are printed above it, or left of its rows where the columns are
     buckets; and for each row which of these it has, times the number of the block's labels, plus that of its own."""
-    own = rows["known"].replace_strict(list(block.labels), range(len(block.labels)), return_dtype=pl.UInt32)
     heads = rows["head"].unique(maintain_order=True)
     table = rows["head"].rle_id()  # the rows below a head stand together
     for labels in zip(*(groups[head] for head in heads), strict=True):
@@ -384,7 +383,7 @@ def _places(
             distinct = list(dict.fromkeys(labels))
             numbers = {label: number for number, label in enumerate(distinct)}
             number = pl.Series([numbers[label] for label in labels], dtype=pl.UInt32).gather(table)
-        yield distinct, number * len(block.labels) + own
+        yield distinct, number * len(block.labels) + rows["known"]
 
 
 def _rules(block: Block, layout: Layout, groups: Sequence[str], index: int, book: RuleBook) -> list[int | None]:
@@ -423,42 +422,34 @@ def _by_group(label: pl.Expr, rules: Mapping[str, int]) -> pl.Expr:
 
 def _keys(block: Block, rows: pl.DataFrame) -> pl.DataFrame:
     """What the labels of the rows mean."""
-    statuses = {label: meaning.status for label, meaning in block.labels.items() if meaning.status}
-    buckets = {label: meaning.bucket for label, meaning in block.labels.items() if meaning.bucket}
-    meant = {
-        name: pl.col("known").replace_strict(known, default=None, return_dtype=pl.String)
-        for name, known in (("loan_status", statuses), ("bucket", buckets))
-        if known
-    }
-    return rows.select("position", "row_label", **meant)
+    meanings = block.labels.values()
+    statuses = pl.Series("loan_status", [meaning.status for meaning in meanings], dtype=pl.String)
+    buckets = pl.Series("bucket", [meaning.bucket for meaning in meanings], dtype=pl.String)
+    known = rows["known"]
+    return pl.DataFrame([rows["position"], rows["row_label"], statuses.gather(known), buckets.gather(known)])
 
 
 def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """Labels that say status or bucket, and any label with digits, are cells too."""
-    rules = {}
+    rules: list[int | None] = []
     for text, meaning in block.labels.items():
         if meaning.status is not None and meaning.field is None:
-            rules[text] = book.of_block(block, "bucket" if meaning.bucket else "status")
-        elif any(character.isdigit() for character in text):
-            rules[text] = book.of_block(block, "row_label")
-    if not rules:
+            rules.append(book.of_block(block, "bucket" if meaning.bucket else "status"))
+        else:
+            rules.append(_digits_rule(text, block, book))
+    rule = pl.Series(rules, dtype=pl.Int32).gather(rows["known"])
+    printed = rows.filter(rule.is_not_null())
+    if printed.is_empty():
         return []
-    stripped = pl.col("label").str.strip_chars_start()
-    cells = rows.filter(pl.col("known").is_in(list(rules))).select(
-        "position",
-        start=(pl.col("label").str.len_chars() - stripped.str.len_chars()).cast(pl.Int32),
-        raw=pl.col("label").str.strip_chars(),
-        rule=_by_group(pl.col("known"), rules),
-    )
-    return [Cells(cells, "text")]
+    stripped = printed["label"].str.strip_chars_start()
+    start = (printed["label"].str.len_chars() - stripped.str.len_chars()).cast(pl.Int32)
+    return [Cells(cells_of(printed, start, stripped.str.strip_chars_end(), rule.drop_nulls()), "text")]
 
 
-def _meanings(block: Block) -> dict[str, int]:
+def _meanings(block: Block) -> list[int]:
     """A number for what each label means, the same where two mean the same."""
     numbers: dict[object, int] = {}
-    return {
-        label: numbers.setdefault(replace(meaning, blank=()), len(numbers)) for label, meaning in block.labels.items()
-    }
+    return [numbers.setdefault(replace(meaning, blank=()), len(numbers)) for meaning in block.labels.values()]
 
 
 # A row of a block: rows with the same values here are one that is printed twice.
@@ -467,9 +458,11 @@ _ROW = ["block", "document", "head", "row_group", "meaning"]
 
 def _read_rows(index: int, block: Block, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows that were read of a block, with what they mean: `_ROW`, `line` and `row_label`."""
-    meaning = pl.col("known").replace_strict(_meanings(block), default=None, return_dtype=pl.Int32)
-    number = pl.lit(index, pl.Int32)
-    return rows.select("document", "head", "row_group", "line", block=number, meaning=meaning, row_label="known")
+    known = rows["known"]
+    label = pl.Series("row_label", list(block.labels)).gather(known)
+    meaning = pl.Series("meaning", _meanings(block), dtype=pl.Int32).gather(known)
+    number = pl.Series("block", [index], dtype=pl.Int32).new_from_index(0, rows.height)
+    return pl.DataFrame([*rows["document", "head", "row_group", "line"], number, meaning, label])
 
 
 def _missing_or_doubled(
@@ -505,7 +498,7 @@ def _missing_or_doubled(
 def _required(block: Block) -> dict[str, int]:
     """The labels of which a block must have one for each meaning, with these: of each meaning the first."""
     first: dict[int, str] = {}
-    for label, meaning in _meanings(block).items():
+    for label, meaning in zip(block.labels, _meanings(block), strict=True):
         first.setdefault(meaning, label)
     required = {label: meaning for meaning, label in first.items()}
     if block.may_omit is None:
