@@ -90,14 +90,9 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
         pattern = _head_of_groups(block.title or "", block.groups, count, any_case=layout.any_case)
         rows = pattern.capture(part.lazy().select("position", "text"), "text").collect()
         for column in range(count):
-            label = pl.col(str(column))
-            labels = rows.select(
-                "position",
-                start=pl.col(f"{column}_start"),
-                raw=label,
-                rule=_by_group(label, _group_rules(block, layout, rows[str(column)], book)),
-            )
-            cells.append(Cells(labels, "text"))
+            label = rows[str(column)]
+            rule = _by_group(label, _group_rules(block, layout, label, book))
+            cells.append(Cells(cells_of(rows, rows[f"{column}_start"], label, rule), "text"))
     return cells
 
 
@@ -349,11 +344,9 @@ def _group_cells(
     cells = _label_cells(block, rows, book)
     if block.row_groups:
         printed = rows.filter(pl.col("own_group").is_not_null()).rechunk()
-        rules = _group_rules(block, layout, printed["own_group"], book)
-        own = printed.select(
-            "position", start="group_start", raw="own_group", rule=_by_group(pl.col("own_group"), rules)
-        )
-        cells.append(Cells(own, "text"))
+        label = printed["own_group"]
+        rules = _group_rules(block, layout, label, book)
+        cells.append(Cells(cells_of(printed, printed["group_start"], label, _by_group(label, rules)), "text"))
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
     if rows.is_empty():
         return cells
@@ -416,7 +409,7 @@ def _column_label(block: Block, layout: Layout, group: str, index: int) -> str |
     return over or group or None
 
 
-def _by_group(label: pl.Expr, rules: Mapping[str, int]) -> pl.Expr:
+def _by_group(label: pl.Series, rules: Mapping[str, int]) -> pl.Series:
     return label.replace_strict(list(rules), list(rules.values()), default=None, return_dtype=pl.Int32)
 
 
