@@ -91,7 +91,7 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
         rows = pattern.capture(part.lazy().select("position", "text"), "text").collect()
         for column in range(count):
             label = rows[str(column)]
-            rule = _by_group(label, _group_rules(block, layout, label, book))
+            rule = _group_rules(block, layout, label, book)
             cells.append(Cells(cells_of(rows, rows[f"{column}_start"], label, rule), "text"))
     return cells
 
@@ -105,10 +105,11 @@ def _head_of_groups(title: str, groups: str, count: int, *, any_case: bool) -> P
     return compile_row(f"{beside}{labels}", lambda _field: "text")
 
 
-def _group_rules(block: Block, layout: Layout, labels: pl.Series, book: RuleBook) -> dict[str, int]:
+def _group_rules(block: Block, layout: Layout, labels: pl.Series, book: RuleBook) -> pl.Series:
     """The rule of each printed group label."""
-    printed = labels.drop_nulls().unique(maintain_order=True).to_list()
-    return {label: book.of_block(block, "group_id", None, _group_id(label, layout)) for label in printed}
+    distinct = labels.unique(maintain_order=True)
+    rules = {label: book.of_block(block, "group_id", None, _group_id(label, layout)) for label in distinct}
+    return pl.Series([rules[label] for label in labels], dtype=pl.Int32)
 
 
 def _group_id(label: str, layout: Layout) -> str:
@@ -345,8 +346,8 @@ def _group_cells(
     if block.row_groups:
         printed = rows.filter(pl.col("own_group").is_not_null()).rechunk()
         label = printed["own_group"]
-        rules = _group_rules(block, layout, label, book)
-        cells.append(Cells(cells_of(printed, printed["group_start"], label, _by_group(label, rules)), "text"))
+        rule = _group_rules(block, layout, label, book)
+        cells.append(Cells(cells_of(printed, printed["group_start"], label, rule), "text"))
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
     if rows.is_empty():
         return cells
@@ -407,10 +408,6 @@ def _column_label(block: Block, layout: Layout, group: str, index: int) -> str |
         return f"{group} {block.columns[column]}".strip()
     over = block.columns[column] if any(meaning.fields for meaning in block.labels.values()) else None
     return over or group or None
-
-
-def _by_group(label: pl.Series, rules: Mapping[str, int]) -> pl.Series:
-    return label.replace_strict(list(rules), list(rules.values()), default=None, return_dtype=pl.Int32)
 
 
 def _keys(block: Block, rows: pl.DataFrame) -> pl.DataFrame:

@@ -140,15 +140,15 @@ class Pattern:
         For a handful of texts this is many times cheaper than the expressions of `capture`.
         """
         read = pl.DataFrame({_TEXT: texts}, schema={_TEXT: pl.String}).select(
-            *_first_place(self.search, self.expression)
+            _first_place(self.search, self.expression)
         )
-        for text, (before, captured) in zip(texts, read.iter_rows(), strict=True):
-            if captured is None or captured["1"] is None:
+        groups_of_texts = read[_GROUPS].struct.unnest().iter_rows()
+        for text, before, groups in zip(texts, read[_BEFORE], groups_of_texts, strict=True):
+            if groups[0] is None:
                 yield None
             else:
-                groups = list(captured.values())
-                first = len(text.encode()[:before].decode())
-                ends = list(accumulate((len(group) for group in groups), initial=first))
+                first = before if text.isascii() else len(text.encode()[:before].decode())
+                ends = list(accumulate(map(len, groups), initial=first))
                 yield Place(ends[1], tuple(zip(ends[2:-1:2], groups[2::2], strict=True)))
 
     def _at_match(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:

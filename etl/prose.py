@@ -23,8 +23,8 @@ MAX_REPEATS = 20
 # Every look at a paragraph costs time for its whole length. So in long ones a pattern is looked for less often: only
 # as long as what it has looked through is not more than so many bytes. A paragraph of a report has some hundred.
 MAX_SCANNED = 100_000
-# A place within a number: what stands around it, with a bar in between.
-_WITHIN_NUMBER = re.compile(r"[0-9]\|[.,]?[0-9]|[0-9][.,]\|[0-9]")
+# What follows a place within a number.
+_REST_OF_NUMBER = re.compile("(?<=[0-9])[.,]?[0-9]|(?<=[0-9][.,])[0-9]")
 # Blanks as the engine of the patterns knows them: for Python's the separators of information are blanks too.
 _BLANKS = re.compile(r"[^\S\x1c-\x1f]+")
 _PRINTED = re.compile(r"[\S\x1c-\x1f]")
@@ -147,7 +147,7 @@ def _is_free(place: Place, text: str, rest: str) -> bool:
 
 
 def _cuts_a_number(text: str, start: int, end: int) -> bool:
-    return any(_WITHIN_NUMBER.search(f"{text[max(at - 2, 0) : at]}|{text[at : at + 2]}") for at in (start, end))
+    return any(_REST_OF_NUMBER.match(text, at) for at in (start, end))
 
 
 def _label(text: str) -> str | None:
