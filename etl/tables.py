@@ -99,7 +99,7 @@ def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.Da
         _first(said, "registrant"), on="document", how="full", coalesce=True, maintain_order="left_right"
     )
     names = named.select("document", name=pl.coalesce("deal_name", "registrant"))
-    dated = _first(said, "distribution_date").select("document", date(pl.col("distribution_date")))
+    dated = _first(said, "distribution_date").select("document", _day("distribution_date"))
     ids = [document.report_id for document in documents]
     frame = pl.DataFrame({"report_id": ids}, schema={"report_id": pl.String}).with_row_index("document")
     deals = names.select("document", deal=_slugs(names["name"]))
@@ -191,8 +191,8 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     return (
         frame.join(items, on="document", how="left", maintain_order="left")
         .with_columns(
-            *(date(pl.col(name)) for name in ("record_date", "determination_date")),
-            pl.coalesce(date(pl.col("report_date")), _event_day()),
+            *(_day(name) for name in ("record_date", "determination_date")),
+            pl.coalesce(_day("report_date"), _event_day()),
             *(pl.coalesce(f"header_{name}", name).alias(name) for name in ("form_type", "items")),
             *(pl.coalesce(name, f"header_{name}").alias(name) for name in _PRINTED_FIRST),
             deal_name=pl.coalesce("deal_name", "registrant"),
@@ -202,6 +202,11 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
             is_amendment=pl.coalesce("header_is_amendment", pl.col("form_type").str.to_uppercase().str.ends_with("/A"))
         )
     )
+
+
+@cache
+def _day(column: str) -> pl.Expr:
+    return date(pl.col(column))
 
 
 def _event_day() -> pl.Expr:
