@@ -355,7 +355,7 @@ def _group_cells(
     for group, (labels, place) in enumerate(_places(block, rows, groups)):
         for column in range(count):
             index = group * count + column
-            rule = pl.Series(_rules(block, layout, labels, index, book), dtype=pl.Int32).gather(place)
+            rule = pl.Series(_rules(block, layout, labels, index, book), dtype=pl.Int32)[place]
             raw = rows[str(index)] if block.sparse else rows[str(index)].fill_null("")
             frame = cells_of(rows, rows[f"{index}_start"], raw, rule)
             cells.append(Cells(frame, _common_look(_looks(block, column, book))))
@@ -376,7 +376,7 @@ def _places(
         else:
             distinct = list(dict.fromkeys(labels))
             numbers = {label: number for number, label in enumerate(distinct)}
-            number = pl.Series([numbers[label] for label in labels], dtype=pl.UInt32).gather(table)
+            number = pl.Series([numbers[label] for label in labels], dtype=pl.UInt32)[table]
         yield distinct, number * len(block.labels) + rows["known"]
 
 
@@ -416,7 +416,7 @@ def _keys(block: Block, rows: pl.DataFrame) -> pl.DataFrame:
     statuses = pl.Series("loan_status", [meaning.status for meaning in meanings], dtype=pl.String)
     buckets = pl.Series("bucket", [meaning.bucket for meaning in meanings], dtype=pl.String)
     known = rows["known"]
-    return pl.DataFrame([rows["position"], rows["row_label"], statuses.gather(known), buckets.gather(known)])
+    return pl.DataFrame([rows["position"], rows["row_label"], statuses[known], buckets[known]])
 
 
 def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
@@ -427,7 +427,7 @@ def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells
             rules.append(book.of_block(block, "bucket" if meaning.bucket else "status"))
         else:
             rules.append(_digits_rule(text, block, book))
-    rule = pl.Series(rules, dtype=pl.Int32).gather(rows["known"])
+    rule = pl.Series(rules, dtype=pl.Int32)[rows["known"]]
     printed = rows.filter(rule.is_not_null())
     if printed.is_empty():
         return []
@@ -449,8 +449,8 @@ _ROW = ["block", "document", "head", "row_group", "meaning"]
 def _read_rows(index: int, block: Block, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows that were read of a block, with what they mean: `_ROW`, `line` and `row_label`."""
     known = rows["known"]
-    label = pl.Series("row_label", list(block.labels)).gather(known)
-    meaning = pl.Series("meaning", _meanings(block), dtype=pl.Int32).gather(known)
+    label = pl.Series("row_label", list(block.labels))[known]
+    meaning = pl.Series("meaning", _meanings(block), dtype=pl.Int32)[known]
     number = pl.Series("block", [index], dtype=pl.Int32).new_from_index(0, rows.height)
     return pl.DataFrame([*rows["document", "head", "row_group", "line"], number, meaning, label])
 

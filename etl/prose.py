@@ -67,7 +67,7 @@ def read_prose(
     rests: dict[int, str] = {}
     for find in layout.finds:
         rules = [book.of_find(find, name) for name in find.pattern.fields]
-        found += _claim(find.pattern, texts["text"], rests, rules)
+        found += _claim(find.pattern, texts, rests, rules)
     left = texts.with_columns(texts["text"].alias("rest").scatter(list(rests), list(rests.values())))
     located = _locate(pl.concat([_text_cells(found), _unclaimed(left)]), texts)
     rest = _in_documents(located, paragraphs)
@@ -99,7 +99,7 @@ def _numbered(paragraphs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return numbered.drop("text"), texts
 
 
-def _claim(pattern: Pattern, texts: pl.Series, rests: dict[int, str], rules: Sequence[int]) -> list[_TextCell]:
+def _claim(pattern: Pattern, texts: pl.DataFrame, rests: dict[int, str], rules: Sequence[int]) -> list[_TextCell]:
     """The cells of all places where the pattern fits. `rests` has the texts in which a cell was claimed before, with
     blanks in its place, and gets those of the cells found here.
 
@@ -108,8 +108,9 @@ def _claim(pattern: Pattern, texts: pl.Series, rests: dict[int, str], rules: Seq
     is none; the pattern is not looked for below it.
     """
     cells: list[_TextCell] = []
-    fitting = texts.str.contains(pattern.search).arg_true()
-    pending: dict[int, str] = dict(zip(fitting, texts.gather(fitting), strict=True))
+    numbers, printed = texts["number"], texts["text"]
+    fitting = printed.str.contains(pattern.search)
+    pending: dict[int, str] = dict(zip(numbers.filter(fitting), printed.filter(fitting), strict=True))
     for repeat in range(1, MAX_REPEATS + 1):
         if not pending:
             break
@@ -186,7 +187,7 @@ def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: Rul
     here = lines.join(below, on="head", how="inner", maintain_order="left")
     regions = here.group_by("head", maintain_order=True).agg(pl.col("position"), pl.col("text").str.join("\n"))
     notes, texts = _numbered(regions)
-    found = _claim(pattern, texts["text"], {}, [book.of_block(block, pattern.fields[0])])
+    found = _claim(pattern, texts, {}, [book.of_block(block, pattern.fields[0])])
     return _in_documents(_locate(_text_cells(found), texts), notes)
 
 

@@ -198,10 +198,10 @@ def _records(
     known = known.with_columns(section=pl.when(pl.col("section") != "").then("section"))
     key_of_line = pl.Series([None], dtype=pl.UInt32).new_from_index(0, lines.height)
     key_of_line = key_of_line.scatter(known["position"], pl.int_range(known.height, dtype=pl.UInt32, eager=True))
-    key = key_of_line.gather(position)
-    said = {name: lines[name].gather(position) for name in ("document", "line")}
-    said |= {name: known[name].gather(key) for name in ("section", "class_key", "loan_status", "bucket")}
-    meant = {name: rules[name].gather(rule) for name in rules.columns}
+    key = key_of_line[position]
+    said = {name: lines[name][position] for name in ("document", "line")}
+    said |= {name: known[name][key] for name in ("section", "class_key", "loan_status", "bucket")}
+    meant = {name: rules[name][rule] for name in rules.columns}
     for name in ("loan_status", "bucket"):  # of the line, or of the column
         said[name] = said[name].zip_with(said[name].is_not_null(), meant.pop(name).cast(pl.String))
     return (
@@ -212,7 +212,7 @@ def _records(
             **said,
             **meant,
             piece=pl.col("piece").fill_null(0),
-            row_label=pl.coalesce("row_label", known["row_label"].gather(key)),
+            row_label=pl.coalesce("row_label", known["row_label"][key]),
             column_start=ordered["start"],
             column_end=(ordered["start"] + ordered["raw"].str.len_chars()).cast(pl.Int32),
         )

@@ -344,7 +344,7 @@ def _pivot(cells: pl.DataFrame, keys: list[str], values: str, fields: Sequence[s
         place=(pl.col("column") * rows.height + pl.col("row")).reverse(), cell=pl.col("cell").reverse()
     )
     nothing = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(fields) * rows.height)
-    content = cells[values].gather(nothing.scatter(last_to_first["place"], last_to_first["cell"]))
+    content = cells[values][nothing.scatter(last_to_first["place"], last_to_first["cell"])]
     columns = [content.slice(number * rows.height, rows.height).alias(field) for number, field in enumerate(fields)]
     return rows.select(keys).hstack(columns)
 
