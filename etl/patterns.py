@@ -139,16 +139,15 @@ class Pattern:
 
         For a handful of texts this is many times cheaper than the expressions of `capture`.
         """
-        read = pl.DataFrame({_TEXT: texts}, schema={_TEXT: pl.String}).select(
-            _first_place(self.search, self.expression)
-        )
-        groups_of_texts = read[_GROUPS].struct.unnest().iter_rows()
-        for text, before, groups in zip(texts, read[_BEFORE], groups_of_texts, strict=True):
-            if groups[0] is None:
+        found = pl.Series(_TEXT, texts, dtype=pl.String).str.find(self.search)
+        starts = [_characters(text, start) for text, start in zip(texts, found, strict=True)]
+        content = [None if start is None else text[start:] for text, start in zip(texts, starts, strict=True)]
+        captured = pl.DataFrame({_TEXT: content}, schema={_TEXT: pl.String}).select(groups_of(_TEXT, self.expression))
+        for start, groups in zip(starts, captured.to_series().struct.unnest().iter_rows(), strict=True):
+            if start is None or groups[0] is None:
                 yield None
             else:
-                first = before if text.isascii() else len(text.encode()[:before].decode())
-                ends = list(accumulate(map(len, groups), initial=first))
+                ends = list(accumulate(map(len, groups), initial=start))
                 yield Place(ends[1], tuple(zip(ends[2:-1:2], groups[2::2], strict=True)))
 
     def _at_match(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
@@ -191,12 +190,9 @@ def _captured_cells(count: int) -> list[pl.Expr]:
     return parts
 
 
-@lru_cache(_KEPT)
-def _first_place(search: str, expression: str) -> tuple[pl.Expr, pl.Expr]:
-    """Where a match begins, in bytes, and what is captured from there on."""
-    start = pl.col(_TEXT).str.find(search)
-    content = pl.col(_TEXT).cast(pl.Binary).bin.slice(start).cast(pl.String)
-    return start.alias(_BEFORE), content.str.extract_groups(expression).alias(_GROUPS)
+def _characters(text: str, end: int | None) -> int | None:
+    """How many characters stand before a byte of a text."""
+    return end if end is None or text.isascii() else len(text.encode()[:end].decode())
 
 
 def cell(field: str, unit: str | None) -> str:
