@@ -57,7 +57,7 @@ class Batch:
     @cached_property
     def arrow(self) -> dict[str, pa.Table]:
         """The tables with exactly their declared schemas. Raises SchemaError where one does not fit."""
-        return {name: conform(frame.drop("document").to_arrow(), name) for name, frame in self.tables.items()}
+        return {name: conform(frame.to_arrow().drop_columns("document"), name) for name, frame in self.tables.items()}
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def _row_keys(block: Block, rows: pl.DataFrame, total_rows: pl.DataFrame | None,
         pl.col(str(block.row.fields.index(name))) if name in block.row.fields else blank
         for name in ("class_id", "cusip")
     )
-    key = pl.when(label.is_in(classes.totals)).then(pl.lit(TOTAL)).otherwise(label.replace(dict(classes.aliases)))
+    key = label.replace({**classes.aliases, **dict.fromkeys(classes.totals, TOTAL)})
     keys = rows.select(*_TABLE, "line", "position", row_label=label, class_key=key, cusip=cusip)
     if "class_id" in block.row.optional and block.labels_from is None:
         several = pl.col("class_key").is_not_null() & (pl.len().over(_ROW) > 1)
