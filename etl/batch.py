@@ -73,7 +73,7 @@ class _Part:
         positions = pl.Series(numbers, dtype=pl.UInt32)
 
         def renumber(frame: pl.DataFrame) -> pl.DataFrame:
-            return frame.with_columns(document=positions.gather(frame["document"]))
+            return frame.with_columns(document=positions[frame["document"]])
 
         tables = {name: renumber(frame) for name, frame in self.tables.items()}
         identity = None if self.identity is None else renumber(self.identity)

@@ -14,6 +14,7 @@ from etl.class_rows import read_class_blocks, read_sections
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
 from etl.prose import line_spacing, read_prose
+from etl.rejections import SCHEMA as REJECTIONS
 from etl.rejections import reject
 from etl.rules import RuleBook
 
@@ -232,7 +233,7 @@ def _by_unit(cells: Sequence[Cells], looks: pl.Series) -> Iterator[tuple[Cells, 
     """All cells by unit, and whether their patterns saw to it that they look like cells of this unit."""
     empty = pl.DataFrame(schema=_CELL)
     mixed = pl.concat([empty, *(part.frame for part in cells if part.unit is None)], how="diagonal")
-    units = looks.gather(mixed["rule"])
+    units = looks[mixed["rule"]]
     parts = mixed.with_columns(unit=units).partition_by("unit", as_dict=True, include_key=False, maintain_order=True)
     yield from ((Cells(frame, unit), False) for (unit,), frame in parts.items())
     known: dict[str, list[pl.DataFrame]] = {}
@@ -249,12 +250,14 @@ def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
     length = pl.Series([FITTING_LENGTH.get(rule.unit, 0) for rule in book.rules], dtype=pl.Int32)
     priority = records["priority"]
     before = pl.col("raw").str.len_bytes() - pl.col("printed_decimals")
-    doubtful = (before > length.gather(priority)) | (pl.col("printed_decimals") > places.gather(priority))
+    doubtful = (before > length[priority]) | (pl.col("printed_decimals") > places[priority])
     columns = ["document", "line", "raw", "field", "value", "status", "printed_decimals", "priority"]
     looked_at = records.select(columns).filter(
         (pl.col("status") == "unparsable") | (doubtful & pl.col("value").is_not_null())
     )
-    unit = units.gather(looked_at["priority"])
+    if looked_at.is_empty():
+        return pl.DataFrame(schema=REJECTIONS)
+    unit = units[looked_at["priority"]]
     wrong = looked_at.with_columns(unit=unit).filter(
         (pl.col("status") == "unparsable") | ~fits(pl.col("value"), pl.col("unit"))
     )
@@ -272,6 +275,8 @@ def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
     )
     cell = ["document", "table", "field", *keys]
     again = figures.filter(~pl.struct(cell).is_first_distinct())
+    if again.is_empty():
+        return pl.DataFrame(schema=REJECTIONS)
     printed_twice = figures.join(
         again.select(cell).unique(), on=cell, how="semi", nulls_equal=True, maintain_order="left"
     )
