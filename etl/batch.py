@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -32,6 +33,8 @@ from etl.tables import (
 
 # The reason code of a document that was not read by no fault of its own.
 INTERNAL_ERROR = "internal_error"
+# What marks have of expressions, and a reader need not see.
+_MARK_SIGNS = re.compile(r"\\b|\\|\(\?i\)")
 # Messages quote documents, which may be long.
 MAX_MESSAGE = 500
 
@@ -54,7 +57,7 @@ class Batch:
     @cached_property
     def arrow(self) -> dict[str, pa.Table]:
         """The tables with exactly their declared schemas. Raises SchemaError where one does not fit."""
-        return {name: conform(frame.drop("document").to_arrow(), name) for name, frame in self.tables.items()}
+        return {name: conform(frame.to_arrow().drop_columns("document"), name) for name, frame in self.tables.items()}
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,12 @@ class _Part:
     tables: dict[str, pl.DataFrame]
     rejections: pl.DataFrame
 
-    def renumbered(self, numbers: pl.Series) -> _Part:
+    def renumbered(self, numbers: Sequence[int]) -> _Part:
         """The part with the documents' positions in the batch."""
+        positions = pl.Series(numbers, dtype=pl.UInt32)
 
         def renumber(frame: pl.DataFrame) -> pl.DataFrame:
-            return frame.with_columns(document=numbers.gather(frame["document"]))
+            return frame.with_columns(document=positions[frame["document"]])
 
         tables = {name: renumber(frame) for name, frame in self.tables.items()}
         identity = None if self.identity is None else renumber(self.identity)
@@ -81,15 +85,13 @@ def read_batch(documents: Sequence[Document], layouts: Sequence[Layout]) -> Batc
     with its reason."""
     if not documents:
         return Batch(pl.DataFrame(schema=IDENTITY), {}, [])
-    chosen, unknown, several = _choose(documents, layouts)
+    choice = _choose(documents, layouts)
     parts: list[_Part] = []
-    for index, layout in enumerate(layouts):
-        numbers = chosen.filter(pl.col("layout") == index)["document"]
-        if not numbers.is_empty():
-            part = _read_with(layout, [documents[number] for number in numbers])
-            parts.append(part.renumbered(numbers))
-    parts += [_read_unknown(number, documents[number], layouts, marks) for number, marks in unknown]
-    rejects = _rejects(documents, pl.concat([several, *(part.rejections for part in parts)]))
+    for index, numbers in sorted(choice.known.items()):
+        part = _read_with(layouts[index], [documents[number] for number in numbers])
+        parts.append(part if len(numbers) == len(documents) else part.renumbered(numbers))
+    parts += [_read_unknown(number, documents[number], layouts, marks) for number, marks in choice.unknown]
+    rejects = _rejects(documents, pl.concat([choice.claimed, *(part.rejections for part in parts)]))
     rejected = _numbers_of(documents, rejects)
     parts = [part for part in parts if part.tables]
     if not parts:
@@ -131,48 +133,49 @@ def _in_order(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat(texts).sort("document", maintain_order=True)
 
 
-def _choose(
-    documents: Sequence[Document], layouts: Sequence[Layout]
-) -> tuple[pl.DataFrame, list[tuple[int, str | None]], pl.DataFrame]:
-    """`document` and `layout` of those that one layout knows; the numbers of those that none knows, with what is
-    said of their marks; the rejections of those that several claim."""
-    scores = choose_layout([document.text for document in documents], layouts)
-    whole = scores.filter(pl.col("found") == pl.col("wanted"))
-    known = whole.group_by("document", maintain_order=True).agg(pl.col("layout").first(), several=pl.len())
-    names = pl.col("layout").replace_strict(
-        range(len(layouts)), [layout.name for layout in layouts], default=None, return_dtype=pl.String
-    )
-    claimed = whole.join(known.filter(pl.col("several") > 1), on="document", how="semi", maintain_order="left")
-    claimed = claimed.group_by("document", maintain_order=True).agg(names=names.str.join(", "))
-    best = scores.sort("found", descending=True, maintain_order=True).unique(
-        "document", keep="first", maintain_order=True
-    )
-    missing = pl.format("'{}'", pl.col("missing").list.join("', '").str.replace_all(r"\\b|\\|\(\?i\)", ""))
-    marks = pl.format("{} of {} marks of {} were found; missing: {}", "found", "wanted", "name", missing)
-    near = best.with_columns(name=names).select("document", marks=pl.when(pl.col("found") > 0).then(marks))
-    unknown = (
-        pl.DataFrame({"document": range(len(documents))}, schema={"document": pl.UInt32})
-        .join(whole, on="document", how="anti", maintain_order="left")
-        .join(near, on="document", how="left", maintain_order="left")
-    )
-    several = reject(
-        claimed,
-        "ambiguous_layout",
-        pl.format("several layouts claim the document: {}", "names"),
-        "make the marks in the layouts' identify lists stricter",
-    )
-    return known.filter(pl.col("several") == 1), list(unknown.iter_rows()), several
+@dataclass(frozen=True)
+class _Choice:
+    """Which layout each document has: the documents of each layout, those that none knows, with what is said of their
+    marks, and the rejections of those that several claim."""
+
+    known: dict[int, list[int]]
+    unknown: list[tuple[int, str | None]]
+    claimed: pl.DataFrame
+
+
+def _choose(documents: Sequence[Document], layouts: Sequence[Layout]) -> _Choice:
+    whole: dict[int, list[int]] = {number: [] for number in range(len(documents))}
+    best: dict[int, tuple[int, str]] = {}
+    for number, index, found, wanted, missing in choose_layout([one.text for one in documents], layouts).iter_rows():
+        if found == wanted:
+            whole[number].append(index)
+        elif found > best.get(number, (0, ""))[0]:
+            marks = _MARK_SIGNS.sub("", "', '".join(missing))
+            name = layouts[index].name
+            best[number] = found, f"{found} of {wanted} marks of {name} were found; missing: '{marks}'"
+    known: dict[int, list[int]] = {}
+    unknown: list[tuple[int, str | None]] = []
+    claimed: list[tuple[int, str, str, str]] = []
+    hint = "make the marks in the layouts' identify lists stricter"
+    for number, indices in whole.items():
+        if len(indices) == 1:
+            known.setdefault(indices[0], []).append(number)
+        elif indices:
+            names = ", ".join(layouts[index].name for index in indices)
+            claimed.append((number, "ambiguous_layout", f"several layouts claim the document: {names}", hint))
+        else:
+            unknown.append((number, best[number][1] if number in best else None))
+    return _Choice(known, unknown, pl.DataFrame(claimed, schema=SCHEMA, orient="row"))
 
 
 def _read_unknown(number: int, document: Document, layouts: Sequence[Layout], marks: str | None) -> _Part:
     """What a document that no layout knows gives: its tables, if its own arithmetic proves them, or the reason."""
     proposal = propose(document.text, document.first_line, layouts, marks)
-    numbers = pl.Series([number], dtype=pl.UInt32)
     if isinstance(proposal, Refusal):
         said = (proposal.reason_code, proposal.message, proposal.hint)
         return _Part(None, {}, pl.DataFrame([(number, *said)], schema=SCHEMA, orient="row"))
     read = partial(completed, text=document.text, first_line=document.first_line, proposal=proposal)
-    return _read_with(proposal.layout, [document], read).renumbered(numbers)
+    return _read_with(proposal.layout, [document], read).renumbered([number])
 
 
 def _read_with(
@@ -182,8 +185,8 @@ def _read_with(
 
     `complete` adds to what the layout reads.
     """
-    lines = lines_frame([document.text for document in documents], [document.first_line for document in documents])
-    extraction = extract(lines, layout)
+    texts, first_lines = [document.text for document in documents], [document.first_line for document in documents]
+    extraction = extract(lines_frame(texts, first_lines), layout)  # kept no longer than it is read
     extraction = extraction if complete is None else complete(extraction)
     said = with_deal_names(field_values(extraction.records), layout)
     identity = identify_reports(said, documents)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
 
 MAX_LENGTH = 100
 _HASH_LENGTH = 10
@@ -20,6 +22,7 @@ _MAX_NORMALIZED = 1000
 # Blanks, punctuation, and the dashes and quotes of Unicode.
 _SEPARATORS = re.compile(r"[\s,.;:'\"()\[\]/_\u2010-\u2015\u2018-\u201f-]+")
 _WORD = re.compile(r"[a-z0-9]+")
+_OTHERS = re.compile("[^a-z0-9]")
 
 
 def deal_slug(name: str) -> str:
@@ -28,7 +31,12 @@ def deal_slug(name: str) -> str:
     >>> deal_slug("Home Equity Loan Trust,  Series 2003-HE2")
     'home-equity-loan-trust-series-2003-he2'
     """
-    words, slug = _words(name), plain_slug(name)
+    return _slug(name) if len(name) > _MAX_NORMALIZED else _known_slug(name)
+
+
+def _slug(name: str) -> str:
+    words = _words(name)
+    slug = _plain(words)
     lossless = all(_WORD.fullmatch(word) for word in words)
     if lossless and slug[:1].isalpha() and len(slug) <= MAX_LENGTH:
         return slug
@@ -37,13 +45,21 @@ def deal_slug(name: str) -> str:
     return f"{kept[: MAX_LENGTH - _HASH_LENGTH - 2].rstrip('-')}--{digest}"
 
 
+# A report names its deal several times, and so do those of the next months.
+_known_slug = lru_cache(1000)(_slug)
+
+
 def plain_slug(name: str) -> str:
     """The plain words of a name or of a part of it, as they stand in slugs.
 
     >>> plain_slug("Series 2003-HE2")
     'series-2003-he2'
     """
-    plain = [re.sub("[^a-z0-9]", "", word) for word in _words(name)]
+    return _plain(_words(name))
+
+
+def _plain(words: Sequence[str]) -> str:
+    plain = [_OTHERS.sub("", word) for word in words]
     return "-".join(word for word in plain if word)
 
 

@@ -8,14 +8,15 @@ buckets of loans, the group stands left of the label, for the rows below it too.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import polars as pl
 
-from etl.cells import Cells
+from etl.cells import Cells, cells_of
 from etl.layout import Block, Layout
-from etl.patterns import ANY_CELL, CELLS, compile_row
+from etl.patterns import ANY_CELL, CELLS, Pattern, compile_row, groups_of
 from etl.rejections import reject
 from etl.rules import TOTAL, RuleBook
 
@@ -41,26 +42,35 @@ class LabelledRows:
 def read_group_blocks(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, book: RuleBook) -> LabelledRows:
     """All blocks with a head and labelled rows. `lines` and `heads` as `blocks` gives them."""
     result = LabelledRows([], [], [])
+    labelled = [index for index, block in enumerate(layout.blocks) if block.labels and block.has_head]
+    inside = lines.filter(pl.col("block").is_in(labelled) & ~pl.col("is_head"))
+    regions = inside.partition_by("block", as_dict=True, include_key=False, maintain_order=True)
+    head_lines = lines.filter(pl.col("is_head")).select("document", head="position", head_line="line")
     groups = heads.select(head="position", head_block="block", groups="groups")
-    for index, block in enumerate(layout.blocks):
-        if not block.labels or not block.has_head:
+    groups = groups.join(head_lines, on="head", how="inner", maintain_order="left")
+    wanted, read = [], []
+    for index in labelled:
+        if (index,) not in regions:
             continue
-        region = lines.filter((pl.col("block") == index) & ~pl.col("is_head"))
-        region = region.join(
-            _columns(index, block, layout, lines, groups), on="head", how="inner", maintain_order="left"
-        )
+        block = layout.blocks[index]
+        columns = _columns(index, block, layout, groups)
+        groups_of_head = dict(columns.select("head", "groups").iter_rows())
+        region = regions[index,].join(columns.drop("groups"), on="head", how="inner", maintain_order="left")
         rows = [
             _rows(block, layout, part, count, book)
             for (count,), part in region.partition_by("columns", as_dict=True, maintain_order=True).items()
         ]
         for frame in rows:
-            result.cells.extend(_group_cells(block, layout, frame, book))
+            result.cells.extend(_group_cells(block, layout, frame, groups_of_head, book))
             result.keys.append(_keys(block, frame))
         occurrences = region.select("document", "head", row_group=pl.lit(NO_GROUP)).unique(maintain_order=True)
         if block.row_groups:
             printed = [frame.select("document", "head", "row_group") for frame in rows]
             occurrences = pl.concat([occurrences.clear(), *printed]).unique(maintain_order=True)
-        result.rejections.extend(_missing_or_doubled(block, occurrences, rows, lines))
+        wanted.append(occurrences.select(pl.lit(index, pl.Int32).alias("block"), pl.all()))
+        read += [_read_rows(index, block, frame) for frame in rows]
+    if read:
+        result.rejections.append(_missing_or_doubled(layout, pl.concat(wanted), pl.concat(read), head_lines))
     return result
 
 
@@ -76,27 +86,30 @@ def read_group_heads(lines: pl.DataFrame, heads: pl.DataFrame, layout: Layout, b
     )
     for (number, count), part in located.partition_by("block", "count", as_dict=True, maintain_order=True).items():
         block = layout.blocks[number]
-        title = " ".join(re.escape(word) for word in (block.title or "").split())
-        beside = f"(?:{'(?i)' if layout.any_case else ''}{title})? ?"  # it may stand left of the groups
-        labels_of = " ".join(f"(?P<group_{n}>{block.groups})" for n in range(count))
-        pattern = compile_row(f"{beside}{labels_of}", lambda _field: "text")
+        assert block.groups is not None
+        pattern = _head_of_groups(block.title or "", block.groups, count, any_case=layout.any_case)
         rows = pattern.capture(part.lazy().select("position", "text"), "text").collect()
         for column in range(count):
-            label = pl.col(str(column))
-            labels = rows.select(
-                "position",
-                start=pl.col(f"{column}_start"),
-                raw=label,
-                rule=_by_group(label, _group_rules(block, layout, rows[str(column)], book)),
-            )
-            cells.append(Cells(labels, "text"))
+            label = rows[str(column)]
+            rule = _group_rules(block, layout, label, book)
+            cells.append(Cells(cells_of(rows, rows[f"{column}_start"], label, rule), "text"))
     return cells
 
 
-def _group_rules(block: Block, layout: Layout, labels: pl.Series, book: RuleBook) -> dict[str, int]:
+@lru_cache(1000)
+def _head_of_groups(title: str, groups: str, count: int, *, any_case: bool) -> Pattern:
+    """The line of a head that has so many groups; the title may stand left of them."""
+    words = " ".join(re.escape(word) for word in title.split())
+    beside = f"(?:{'(?i)' if any_case else ''}{words})? ?"
+    labels = " ".join(f"(?P<group_{number}>{groups})" for number in range(count))
+    return compile_row(f"{beside}{labels}", lambda _field: "text")
+
+
+def _group_rules(block: Block, layout: Layout, labels: pl.Series, book: RuleBook) -> pl.Series:
     """The rule of each printed group label."""
-    printed = labels.drop_nulls().unique(maintain_order=True).to_list()
-    return {label: book.of_block(block, "group_id", None, _group_id(label, layout)) for label in printed}
+    distinct = labels.unique(maintain_order=True)
+    rules = {label: book.of_block(block, "group_id", None, _group_id(label, layout)) for label in distinct}
+    return pl.Series([rules[label] for label in labels], dtype=pl.Int32)
 
 
 def _group_id(label: str, layout: Layout) -> str:
@@ -137,49 +150,48 @@ def _with_meanings(pending: pl.DataFrame, meanings: pl.DataFrame, layout: Layout
     return named.join(known, on="folded", how="inner", maintain_order="left").drop("folded")
 
 
-def _columns(index: int, block: Block, layout: Layout, lines: pl.DataFrame, groups: pl.DataFrame) -> pl.DataFrame:
-    """For each head of the block: the groups of its columns and how many there are."""
-    own = groups.filter(pl.col("head_block") == index).select("head", "groups")
+def _columns(index: int, block: Block, layout: Layout, groups: pl.DataFrame) -> pl.DataFrame:
+    """For each head of the block: the groups of its columns and how many there are. `groups` has `head`, `document`,
+    `head_block` and `groups` of all heads."""
+    own = groups.filter(pl.col("head_block") == index)
     if block.buckets:
-        return _bucket_columns(block, layout, lines, groups, own)
+        return _bucket_columns(block, layout, groups, own)
+    printed = pl.col("groups")
     if block.columns_of is not None:
-        other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
-        heads = lines.filter(pl.col("is_head")).select(head="position", document="document")
-        located = groups.join(heads, on="head", how="inner", maintain_order="left")
-        theirs = located.filter(pl.col("head_block") == other).select("head", "document", theirs="groups")
+        theirs = groups.filter(pl.col("head_block") == _number_of(block.columns_of, layout))
+        theirs = theirs.select("head", "document", theirs="groups")
         alone = theirs.filter(pl.len().over("document") == 1).select("document", alone="theirs")
-        mine = own.join(heads, on="head", how="inner", maintain_order="left").sort("head")
-        mine = mine.join_asof(
+        own = own.sort("head").join_asof(
             theirs.sort("head"), on="head", by="document", strategy="backward", check_sortedness=False
         )
-        mine = mine.join(alone, on="document", how="left", maintain_order="left")
+        own = own.join(alone, on="document", how="left", maintain_order="left")
         # The nearest such head above, or the only one of the report.
-        printed = pl.when(pl.col("groups").list.len() > 0).then("groups").otherwise(pl.coalesce("theirs", "alone"))
-        own = mine.select("head", printed.alias("groups")).drop_nulls()
+        printed = pl.when(printed.list.len() > 0).then(printed).otherwise(pl.coalesce("theirs", "alone"))
     elif block.groups is None:
-        own = own.with_columns(groups=pl.lit([NO_GROUP]))
+        printed = pl.lit([NO_GROUP])
     if block.may_lack_groups:  # then the only column is that of the total
-        alone_column = pl.col("groups").list.len() == 0
-        own = own.with_columns(groups=pl.when(alone_column).then(pl.lit([NO_GROUP])).otherwise("groups"))
+        printed = pl.when(printed.list.len() == 0).then(pl.lit([NO_GROUP])).otherwise(printed)
+    own = own.select("head", groups=printed)
+    if block.columns_of is not None:
+        own = own.drop_nulls()
     return own.with_columns(columns=pl.col("groups").list.len())
 
 
-def _bucket_columns(
-    block: Block, layout: Layout, lines: pl.DataFrame, groups: pl.DataFrame, own: pl.DataFrame
-) -> pl.DataFrame:
+def _bucket_columns(block: Block, layout: Layout, groups: pl.DataFrame, own: pl.DataFrame) -> pl.DataFrame:
     """For each head of a block whose columns are buckets: their heads in place of groups. Where they stand above
     another block, only heads below such a one count."""
     heads = _bucket_heads(block, layout)
     if block.columns_of is not None:
-        other = next(number for number, known in enumerate(layout.blocks) if known.name == block.columns_of)
-        documents = lines.filter(pl.col("is_head")).select(head="position", document="document")
-        located = groups.join(documents, on="head", how="inner", maintain_order="left")
-        theirs = located.filter(pl.col("head_block") == other).group_by("document").agg(first=pl.col("head").min())
-        mine = own.join(documents, on="head", how="inner", maintain_order="left")
-        own = mine.join(theirs, on="document", how="inner", maintain_order="left").filter(
+        theirs = groups.filter(pl.col("head_block") == _number_of(block.columns_of, layout))
+        first = theirs.group_by("document").agg(first=pl.col("head").min())
+        own = own.join(first, on="document", how="inner", maintain_order="left").filter(
             pl.col("first") < pl.col("head")
         )
     return own.select("head", groups=pl.lit(heads), columns=pl.lit(len(heads), pl.UInt32))
+
+
+def _number_of(name: str, layout: Layout) -> int:
+    return next(number for number, known in enumerate(layout.blocks) if known.name == name)
 
 
 def _bucket_heads(block: Block, layout: Layout) -> list[str]:
@@ -229,7 +241,7 @@ def _under_heads(rows: pl.DataFrame, whole: pl.DataFrame, count: int, columns: i
 
 
 def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int, book: RuleBook) -> pl.DataFrame:
-    """The labelled rows of the region: `label`, `row_label`, `known` (the label as the layout writes it), `row_group`
+    """The labelled rows of the region: `label`, `row_label`, `known` (the number of the block's label), `row_group`
     (the label of the group that stands left of it, or above), and `<i>`, `<i>_start` of each cell."""
     blank = {name for meaning in block.labels.values() for name in meaning.blank}
     names = list(block.cells or [""] * _columns_of(block)) * groups
@@ -239,37 +251,45 @@ def _split(block: Block, layout: Layout, region: pl.DataFrame, groups: int, book
         rf"(?:(\s+)({kind}))?" if name in blank else rf"(\s+)({kind})"
         for name, kind in zip(names[1:], kinds[1:], strict=True)
     )
-    captured = region.with_columns(parts=pl.col("text").str.extract_groups(rf"{expression}(\s*)$"))
-    part = pl.col("parts").struct.field
-    lengths = [part(str(number)).str.len_chars().fill_null(0).cast(pl.Int32) for number in range(1, 2 * len(kinds) + 1)]
-    total = pl.col("text").str.len_chars().cast(pl.Int32)
-    columns = []
-    for index in range(len(kinds)):
-        columns.append(part(str(2 * index + 1)).alias(str(index)))
-        columns.append((total - pl.sum_horizontal(lengths[2 * index :])).alias(f"{index}_start"))
-    rows = captured.filter(part("1").is_not_null()).select(
-        "document", "line", "position", "head", "text", "groups", *columns
+    captured = region.select(
+        "document", "line", "position", "head", "text", parts=groups_of("text", rf"{expression}(\s*)$")
     )
+    captured = captured.filter(pl.col("parts").struct.field("1").is_not_null())
+    rows = captured.drop("parts").hstack(_cells_at_end(captured, len(kinds)))
     rows = rows.with_columns(label=pl.col("text").str.head(pl.col("0_start")))
     rows = _with_known_labels(block, layout, rows.drop("text"))
     return rows.filter(_prints_what_it_must(block, names))
 
 
+def _cells_at_end(captured: pl.DataFrame, count: int) -> pl.DataFrame:
+    """`<i>` and `<i>_start` of each of the cells at the end of a text, from its `parts`: cell, gap, ..., cell, gap."""
+    parts = captured["parts"].struct.unnest()
+    lengths = parts.select(pl.all().str.len_chars().fill_null(0).cast(pl.Int32))
+    total = captured["text"].str.len_chars().cast(pl.Int32)
+    ends = [f"{number}" for number in range(1, 2 * count + 1)]
+    starts = lengths.select(
+        (total - pl.sum_horizontal(ends[2 * index :])).alias(f"{index}_start") for index in range(count)
+    )
+    cells = [parts[f"{2 * index + 1}"].alias(f"{index}") for index in range(count)]
+    return pl.DataFrame(cells).hstack(starts)
+
+
 def _with_known_labels(block: Block, layout: Layout, rows: pl.DataFrame) -> pl.DataFrame:
     """The rows with `row_label`, `known` and `row_group`, and where the group is printed `own_group`, `group_start`."""
-    printed = _collapsed(pl.col("label"))
-    group = pl.lit(None, pl.String)
-    if block.row_groups:
-        known = "|".join(r"\s+".join(re.escape(word) for word in label.split()) for label in block.labels)
-        case = "(?i)" if layout.any_case else ""
-        parts = pl.col("label").str.extract_groups(rf"^\s*(?:({block.row_groups})\s+)?({case}{known})\s*$").struct
-        group, printed = parts.field("1"), _collapsed(parts.field("2"))
-    spelled = {layout.folded(label): label for label in block.labels}
+    numbers = {layout.folded(label): number for number, label in enumerate(block.labels)}
+    known = _folded("row_label", layout).replace_strict(numbers, default=None, return_dtype=pl.UInt32)
+    if block.row_groups is None:
+        named = rows.with_columns(row_label=_collapsed(pl.col("label")))
+        return named.with_columns(known=known, row_group=pl.lit(NO_GROUP))
+    labels = "|".join(r"\s+".join(re.escape(word) for word in label.split()) for label in block.labels)
+    case = "(?i)" if layout.any_case else ""
+    parts = groups_of("label", rf"^\s*(?:({block.row_groups})\s+)?({case}{labels})\s*$").struct
     first = pl.col("label").str.len_chars() - pl.col("label").str.strip_chars_start().str.len_chars()
-    return rows.with_columns(row_label=printed, own_group=group, group_start=first.cast(pl.Int32)).with_columns(
-        known=_folded("row_label", layout).replace_strict(spelled, default=None, return_dtype=pl.String),
-        row_group=_collapsed(pl.col("own_group")).forward_fill().over("head").fill_null(NO_GROUP),
+    named = rows.with_columns(
+        row_label=_collapsed(parts.field("2")), own_group=parts.field("1"), group_start=first.cast(pl.Int32)
     )
+    row_group = _collapsed(pl.col("own_group")).forward_fill().over("head").fill_null(NO_GROUP)
+    return named.with_columns(known=known, row_group=row_group)
 
 
 def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
@@ -277,13 +297,17 @@ def _prints_what_it_must(block: Block, names: Sequence[str]) -> pl.Expr:
 
     So a cell that is blank by mistake does not take the value of its neighbour.
     """
+    by_blank: dict[tuple[str, ...], list[int]] = {}
+    for number, meaning in enumerate(block.labels.values()):
+        by_blank.setdefault(meaning.blank, []).append(number)
     fitting = pl.lit(value=False)
-    for label, meaning in block.labels.items():
+    for blank, numbers in by_blank.items():
         printed = [
-            pl.col(str(index)).is_null() if name in meaning.blank else pl.col(str(index)).is_not_null()
+            pl.col(str(index)).is_null() if name in blank else pl.col(str(index)).is_not_null()
             for index, name in enumerate(names)
         ]
-        fitting |= (pl.col("known") == label) & pl.all_horizontal(printed)
+        known = pl.col("known").is_in(numbers) if len(by_blank) > 1 else pl.col("known").is_not_null()
+        fitting |= known & pl.all_horizontal(printed)
     return fitting
 
 
@@ -314,129 +338,163 @@ def _common_look(looks: Sequence[str]) -> str | None:
     return "usd" if set(looks) <= {"usd", "per_1000", "months", "count"} else None
 
 
-def _group_cells(block: Block, layout: Layout, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
-    """The cells of the rows, and the labels where they are keys or have digits."""
-    count = _columns_of(block)
-    cells = [Cells(_label_cells(block, rows, book), "text")]
+def _group_cells(
+    block: Block, layout: Layout, rows: pl.DataFrame, groups: Mapping[int, Sequence[str]], book: RuleBook
+) -> list[Cells]:
+    """The cells of the rows, and the labels where they are keys or have digits. `groups` has those of each head."""
+    cells = _label_cells(block, rows, book)
     if block.row_groups:
         printed = rows.filter(pl.col("own_group").is_not_null()).rechunk()
-        rules = _group_rules(block, layout, printed["own_group"], book)
-        own = printed.select(
-            "position", start="group_start", raw="own_group", rule=_by_group(pl.col("own_group"), rules)
-        )
-        cells.append(Cells(own, "text"))
+        label = printed["own_group"]
+        rule = _group_rules(block, layout, label, book)
+        cells.append(Cells(cells_of(printed, printed["group_start"], label, rule), "text"))
     rows = rows.rechunk()  # joins of texts panic over empty chunks, see rejections
-    for group in range(rows["groups"].list.len().max() or 0):  # type: ignore[arg-type]
-        label = pl.col("groups").list.get(group, null_on_oob=True)
-        labels = [
-            text for text in rows.select(label.unique(maintain_order=True)).to_series().to_list() if text is not None
-        ]
+    if rows.is_empty():
+        return cells
+    count = _columns_of(block)
+    for group, (labels, place) in enumerate(_places(block, rows, groups)):
         for column in range(count):
             index = group * count + column
-            looks = _looks(block, column, book)
-            frame = rows.select(
-                "position",
-                start=pl.col(f"{index}_start"),
-                raw=pl.col(str(index)) if block.sparse else pl.col(str(index)).fill_null(""),
-                rule=_bucket_rule(block, layout, rows, group, labels, book)
-                if block.buckets
-                else _rule(block, layout, label, labels, column, book),
-            )
-            cells.append(Cells(frame.drop_nulls("raw"), _common_look(looks)))
+            rule = pl.Series(_rules(block, layout, labels, index, book), dtype=pl.Int32)[place]
+            raw = rows[str(index)] if block.sparse else rows[str(index)].fill_null("")
+            frame = cells_of(rows, rows[f"{index}_start"], raw, rule)
+            cells.append(Cells(frame, _common_look(_looks(block, column, book))))
     return cells
 
 
-def _rule(block: Block, layout: Layout, label: pl.Expr, groups: Sequence[str], column: int, book: RuleBook) -> pl.Expr:
-    """Number of the rule of a cell: by its group and column, or by its group and what its row means."""
-    ids = {group: _group_id(group, layout) for group in groups}
+def _places(
+    block: Block, rows: pl.DataFrame, groups: Mapping[int, Sequence[str]]
+) -> Iterator[tuple[list[str], pl.Series]]:
+    """For each group of columns: the labels that are printed above it, or left of its rows where the columns are
+    buckets; and for each row which of these it has, times the number of the block's labels, plus that of its own."""
+    heads = rows["head"].unique(maintain_order=True)
+    table = rows["head"].rle_id()  # the rows below a head stand together
+    for labels in zip(*(groups[head] for head in heads), strict=True):
+        if block.buckets:
+            distinct = rows["row_group"].unique(maintain_order=True).to_list()
+            number = rows["row_group"].replace_strict(distinct, range(len(distinct)), return_dtype=pl.UInt32)
+        else:
+            distinct = list(dict.fromkeys(labels))
+            numbers = {label: number for number, label in enumerate(distinct)}
+            number = pl.Series([numbers[label] for label in labels], dtype=pl.UInt32)[table]
+        yield distinct, number * len(block.labels) + rows["known"]
+
+
+def _rules(block: Block, layout: Layout, groups: Sequence[str], index: int, book: RuleBook) -> list[int | None]:
+    """Number of the rule of a cell, for each group and in it for each label of a row: by its group and column, or by
+    its group and what its row means."""
+    column = index % _columns_of(block)
+    fields = _fields_of(block, column)
+    bucket = block.buckets[index] or None if block.buckets else None
+    rules: list[int | None] = []
+    for group in groups:
+        printed, group_id = _column_label(block, layout, group, index), _group_id(group, layout)
+        if block.cells:
+            rules += [book.of_block(block, block.cells[column], printed, group_id)] * len(block.labels)
+            continue
+        for label in block.labels:
+            table, name = fields.get(label, (None, None))
+            number = book.of_block(block, name, printed, group_id, table=table, bucket=bucket) if name else None
+            rules.append(number)
+    return rules
+
+
+def _column_label(block: Block, layout: Layout, group: str, index: int) -> str | None:
+    """What is printed above a column of a group."""
+    if block.buckets:
+        return _bucket_heads(block, layout)[index]
+    column = block.label_heads + index % _columns_of(block)
     if block.cells:
-        name, head = block.cells[column], block.columns[block.label_heads + column]
-        return _by_group(
-            label, {group: book.of_block(block, name, f"{group} {head}".strip(), ids[group]) for group in groups}
-        )
-    over = block.columns[block.label_heads + column] if any(m.fields for m in block.labels.values()) else None
-    rules = {
-        f"{group} {text}": book.of_block(block, name, over or group or None, ids[group], table=table)
-        for group in groups
-        for text, (table, name) in _fields_of(block, column).items()
-    }
-    return _by_group(pl.format("{} {}", label, "known"), rules)
-
-
-def _bucket_rule(
-    block: Block, layout: Layout, rows: pl.DataFrame, column: int, heads: Sequence[str], book: RuleBook
-) -> pl.Expr:
-    """Number of the rule of a cell in a column of buckets: by the group of its row and what its label means."""
-    bucket = block.buckets[column] or None
-    rules = {
-        f"{group} {text}": book.of_block(block, name, heads[0], _group_id(group, layout), table=table, bucket=bucket)
-        for group in rows["row_group"].unique(maintain_order=True).to_list()
-        for text, (table, name) in _fields_of(block, 0).items()
-    }
-    return _by_group(pl.format("{} {}", "row_group", "known"), rules)
-
-
-def _by_group(label: pl.Expr, rules: Mapping[str, int]) -> pl.Expr:
-    return label.replace_strict(list(rules), list(rules.values()), default=None, return_dtype=pl.Int32)
+        return f"{group} {block.columns[column]}".strip()
+    over = block.columns[column] if any(meaning.fields for meaning in block.labels.values()) else None
+    return over or group or None
 
 
 def _keys(block: Block, rows: pl.DataFrame) -> pl.DataFrame:
     """What the labels of the rows mean."""
-    schema = {"row_label": pl.String, "loan_status": pl.String, "bucket": pl.String}
-    meanings = [(label, meaning.status, meaning.bucket) for label, meaning in block.labels.items()]
-    known = pl.DataFrame(meanings, schema=schema, orient="row")
-    read = rows.select("position", "row_label", "known")
-    return read.join(known.rename({"row_label": "known"}), on="known", how="left", maintain_order="left").drop("known")
+    meanings = block.labels.values()
+    statuses = pl.Series("loan_status", [meaning.status for meaning in meanings], dtype=pl.String)
+    buckets = pl.Series("bucket", [meaning.bucket for meaning in meanings], dtype=pl.String)
+    known = rows["known"]
+    return pl.DataFrame([rows["position"], rows["row_label"], statuses[known], buckets[known]])
 
 
-def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
+def _label_cells(block: Block, rows: pl.DataFrame, book: RuleBook) -> list[Cells]:
     """Labels that say status or bucket, and any label with digits, are cells too."""
-    rules = {}
+    rules: list[int | None] = []
     for text, meaning in block.labels.items():
         if meaning.status is not None and meaning.field is None:
-            rules[text] = book.of_block(block, "bucket" if meaning.bucket else "status")
-        elif any(character.isdigit() for character in text):
-            rules[text] = book.of_block(block, "row_label")
-    stripped = pl.col("label").str.strip_chars_start()
-    return rows.filter(pl.col("known").is_in(list(rules))).select(
-        "position",
-        start=(pl.col("label").str.len_chars() - stripped.str.len_chars()).cast(pl.Int32),
-        raw=pl.col("label").str.strip_chars(),
-        rule=_by_group(pl.col("known"), rules),
-    )
+            rules.append(book.of_block(block, "bucket" if meaning.bucket else "status"))
+        else:
+            rules.append(_digits_rule(text, block, book))
+    rule = pl.Series(rules, dtype=pl.Int32)[rows["known"]]
+    printed = rows.filter(rule.is_not_null())
+    if printed.is_empty():
+        return []
+    stripped = printed["label"].str.strip_chars_start()
+    start = (printed["label"].str.len_chars() - stripped.str.len_chars()).cast(pl.Int32)
+    return [Cells(cells_of(printed, start, stripped.str.strip_chars_end(), rule.drop_nulls()), "text")]
+
+
+def _meanings(block: Block) -> list[int]:
+    """A number for what each label means, the same where two mean the same."""
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(replace(meaning, blank=()), len(numbers)) for meaning in block.labels.values()]
+
+
+# A row of a block: rows with the same values here are one that is printed twice.
+_ROW = ["block", "document", "head", "row_group", "meaning"]
+
+
+def _read_rows(index: int, block: Block, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that were read of a block, with what they mean: `_ROW`, `line` and `row_label`."""
+    known = rows["known"]
+    label = pl.Series("row_label", list(block.labels))[known]
+    meaning = pl.Series("meaning", _meanings(block), dtype=pl.Int32)[known]
+    number = pl.Series("block", [index], dtype=pl.Int32).new_from_index(0, rows.height)
+    return pl.DataFrame([*rows["document", "head", "row_group", "line"], number, meaning, label])
 
 
 def _missing_or_doubled(
-    block: Block, occurrences: pl.DataFrame, rows: Sequence[pl.DataFrame], lines: pl.DataFrame
-) -> list[pl.DataFrame]:
-    """Heads under which a row of the block is missing, or stands twice."""
-    meanings = [
-        (label, str((meaning.table, meaning.field, meaning.fields, meaning.status, meaning.bucket)))
-        for label, meaning in block.labels.items()
+    layout: Layout, tables: pl.DataFrame, read: pl.DataFrame, head_lines: pl.DataFrame
+) -> pl.DataFrame:
+    """Heads under which a row of their block is missing, or stands twice. `tables` has `block`, `document`, `head` and
+    `row_group`, `read` the rows as `_read_rows` gives them."""
+    rows = [
+        (index, layout.blocks[index].name, label, meaning)
+        for index in tables["block"].unique(maintain_order=True)
+        for label, meaning in _required(layout.blocks[index]).items()
     ]
-    known = pl.DataFrame(meanings, schema={"row_label": pl.String, "meaning": pl.String}, orient="row")
-    columns = ["document", "head", "row_group", "line", "known"]
-    read = pl.concat([frame.select(columns) for frame in rows] or [_no_rows()]).rename({"known": "row_label"})
-    read = read.join(known, on="row_label", how="left", maintain_order="left")
-    wanted = occurrences.join(known.unique("meaning", keep="first", maintain_order=True), how="cross")
-    if block.may_omit is not None:
-        wanted = wanted.filter(~pl.col("row_label").str.contains(block.may_omit))
-    head_line = lines.filter(pl.col("is_head")).select(head="position", head_line="line")
-    row = ["document", "head", "row_group", "meaning"]
-    missing = wanted.join(read, on=row, how="anti", maintain_order="left")
-    missing = missing.join(head_line, on="head", how="left", maintain_order="left")
-    doubled = read.filter(~pl.struct(row).is_first_distinct())
+    schema = {"block": pl.Int32, "name": pl.String, "row_label": pl.String, "meaning": pl.Int32}
+    required = pl.DataFrame(rows, schema=schema, orient="row")
+    wanted = tables.join(required, on="block", how="inner", maintain_order="left_right")
+    missing = wanted.join(read, on=_ROW, how="anti", maintain_order="left")
+    missing = missing.join(head_lines.drop("document"), on="head", how="left", maintain_order="left")
+    doubled = read.filter(~pl.struct(_ROW).is_first_distinct())
+    names = {index: block.name for index, block in enumerate(layout.blocks)}
+    name = pl.col("block").replace_strict(names, return_dtype=pl.String)
     label = pl.when(pl.col("row_label") == "").then(pl.lit("without a label")).otherwise(pl.format("'{}'", "row_label"))
-    lost = pl.format("block {} below line {} has no row {}", pl.lit(block.name), "head_line", label)
-    twice = pl.format("block {} has a second row {} in line {}", pl.lit(block.name), label, "line")
+    lost = pl.format("block {} below line {} has no row {}", name, "head_line", label)
+    twice = pl.format("block {} has a second row {} in line {}", name, label, "line")
     hint = "compare the block with the filed report; if the family prints it so, change its labels in the layout"
     unread = f"{hint}; if the row is there, one of its cells is no number that can be read"
-    return [reject(missing, "missing_row", lost, unread), reject(doubled, "doubled_row", twice, hint)]
+    told = [
+        reject(missing, "missing_row", lost, unread).with_columns(missing["block"]),
+        reject(doubled, "doubled_row", twice, hint).with_columns(doubled["block"]),
+    ]
+    return pl.concat(told).sort("block", maintain_order=True).drop("block")
 
 
-def _no_rows() -> pl.DataFrame:
-    kinds = {"document": pl.UInt32, "head": pl.UInt32, "row_group": pl.String, "line": pl.Int32, "known": pl.String}
-    return pl.DataFrame(schema=kinds)
+def _required(block: Block) -> dict[str, int]:
+    """The labels of which a block must have one for each meaning, with these: of each meaning the first."""
+    first: dict[int, str] = {}
+    for label, meaning in zip(block.labels, _meanings(block), strict=True):
+        first.setdefault(meaning, label)
+    required = {label: meaning for meaning, label in first.items()}
+    if block.may_omit is None:
+        return required
+    omitted = pl.Series(list(required)).str.contains(block.may_omit)
+    return {label: required[label] for label, may in zip(required, omitted, strict=True) if not may}
 
 
 def _single_line_labels(layout: Layout, book: RuleBook) -> pl.DataFrame:

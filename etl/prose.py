@@ -15,7 +15,7 @@ import polars as pl
 
 from etl.cells import NUMBER, Cells
 from etl.layout import Block, Layout
-from etl.patterns import Pattern
+from etl.patterns import Pattern, Place
 from etl.rules import RuleBook
 
 # How often one pattern is looked for in one paragraph.
@@ -23,8 +23,12 @@ MAX_REPEATS = 20
 # Every look at a paragraph costs time for its whole length. So in long ones a pattern is looked for less often: only
 # as long as what it has looked through is not more than so many bytes. A paragraph of a report has some hundred.
 MAX_SCANNED = 100_000
-# A place within a number: what stands around it, with a bar in between.
-_WITHIN_NUMBER = r"[0-9]\|[.,]?[0-9]|[0-9][.,]\|[0-9]"
+# What follows a place within a number.
+_REST_OF_NUMBER = re.compile("(?<=[0-9])[.,]?[0-9]|(?<=[0-9][.,])[0-9]")
+# Blanks as the engine of the patterns knows them: for Python's the separators of information are blanks too.
+_BLANKS = re.compile(r"[^\S\x1c-\x1f]+")
+_PRINTED = re.compile(r"[\S\x1c-\x1f]")
+_NUMBER = re.compile(NUMBER)
 
 _TEXT_CELLS = pl.Schema(
     {
@@ -35,6 +39,7 @@ _TEXT_CELLS = pl.Schema(
         "row_label": pl.String,
     }
 )
+_TextCell = tuple[int, int, str, int, str | None]  # as `_TEXT_CELLS`
 
 
 def line_spacing(lines: pl.DataFrame) -> pl.DataFrame:
@@ -58,14 +63,13 @@ def read_prose(
         if block.footnote is not None:
             below = heads.filter(pl.col("block") == index).select(head="position")
             cells.append(Cells(_footnotes(block, lines, below, book), "text"))
-    found = [pl.DataFrame(schema=_TEXT_CELLS)]
-    fitting = texts.select(find.pattern.matches(pl.col("text")).alias(str(n)) for n, find in enumerate(layout.finds))
-    for number, find in enumerate(layout.finds):
+    found: list[_TextCell] = []
+    rests: dict[int, str] = {}
+    for find in layout.finds:
         rules = [book.of_find(find, name) for name in find.pattern.fields]
-        if fitting[str(number)].any():
-            texts, claimed = _claim(find.pattern, texts, fitting[str(number)], rules)
-            found += claimed
-    located = _locate(pl.concat([*found, _unclaimed(texts)]), texts)
+        found += _claim(find.pattern, texts, rests, rules)
+    left = texts.with_columns(texts["text"].alias("rest").scatter(list(rests), list(rests.values())))
+    located = _locate(pl.concat([_text_cells(found), _unclaimed(left)]), texts)
     rest = _in_documents(located, paragraphs)
     if cells:
         rest = _outside(rest, [footnotes.frame for footnotes in cells])
@@ -85,110 +89,94 @@ def _paragraphs(lines: pl.DataFrame, spacing: pl.DataFrame) -> tuple[pl.DataFram
 
 
 def _numbered(paragraphs: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The paragraphs with `number` (of their text) in place of `text`, and the distinct texts.
+    """The paragraphs with `number` (of their text) in place of `text`, and the distinct texts: `number` (their
+    positions) and `text` (the lines as printed, without the blank ones).
 
-    These have `number`, `text` (the lines as printed, without the blank ones) and `rest` (of the same
-    length, claims blanked). Paragraphs recur from report to report; each text is read once.
+    Paragraphs recur from report to report; each text is read once.
     """
     texts = paragraphs.select(pl.col("text").unique(maintain_order=True)).with_row_index("number")
     numbered = paragraphs.join(texts, on="text", how="inner", maintain_order="left")
-    return numbered.drop("text"), texts.with_columns(rest="text")
+    return numbered.drop("text"), texts
 
 
-def _claim(
-    pattern: Pattern, texts: pl.DataFrame, fitting: pl.Series, rules: list[int]
-) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-    """All places where the pattern fits: the texts with those cells blanked, and the cells.
+def _claim(pattern: Pattern, texts: pl.DataFrame, rests: dict[int, str], rules: Sequence[int]) -> list[_TextCell]:
+    """The cells of all places where the pattern fits. `rests` has the texts in which a cell was claimed before, with
+    blanks in its place, and gets those of the cells found here.
 
-    `fitting` says which texts have such a place at all. A place where a cell would end within a number
-    (Exhibit No. 1 of 1,250), or would hold what another cell has claimed, is none; the pattern is not looked
-    for below it.
+    The pattern is looked for in texts that it fits as they are printed, not where blanked cells alone make it fit. A
+    place where a cell would end within a number (Exhibit No. 1 of 1,250), or would hold what another cell has claimed,
+    is none; the pattern is not looked for below it.
     """
-    cells: list[pl.DataFrame] = []
-    rest = texts["rest"]
-    pending = texts.filter(fitting)
-    for repeat in range(MAX_REPEATS):
-        scanned = pl.col("rest").str.len_bytes().cast(pl.Int64) * repeat
-        read = _captured(pattern, pending.lazy().filter(scanned <= MAX_SCANNED), len(rules)).collect()
-        read = read.rechunk()  # see rejections
-        if read.is_empty():
+    cells: list[_TextCell] = []
+    numbers, printed = texts["number"], texts["text"]
+    fitting = printed.str.contains(pattern.search)
+    pending: dict[int, str] = dict(zip(numbers.filter(fitting), printed.filter(fitting), strict=True))
+    for repeat in range(1, MAX_REPEATS + 1):
+        if not pending:
             break
-        rest.scatter(read["number"], read["rest"])
-        cells += [_cells(read, index, rule) for index, rule in enumerate(rules)]
-        pending = read.select("number", "text", "rest").filter(read["again"])
-        if pending.is_empty():
-            break
-    return texts.with_columns(rest), cells
-
-
-def _captured(pattern: Pattern, texts: pl.LazyFrame, fields: int) -> pl.LazyFrame:
-    """The texts in which the next place where the pattern fits is one, with its cells: what `Pattern.capture` says of
-    each, and `<i>_label`, what the pattern fits before it. In `rest` the cells are blanked; `again` says whether the
-    pattern fits that."""
-    captured = pattern.capture(texts, "rest")
-    # A loose pattern fits the blanks of a claim again; that is no cell.
-    printed = [pl.col(str(index)).str.contains(r"\S") for index in range(fields)]
-    cell = [_is_free(index) & ~_cuts_a_number(index) for index in range(fields)]
-    rest = pl.col("rest")
-    for index in range(fields):
-        rest = _blanked(rest, pl.col(f"{index}_start"), pl.col(str(index)))
-    return (
-        captured.filter(pl.all_horizontal(*printed, *cell))
-        .with_columns(rest, *(_label(index).alias(f"{index}_label") for index in range(fields)))
-        .with_columns(again=pattern.matches(pl.col("rest")))
-    )
-
-
-def _is_free(index: int) -> pl.Expr:
-    """Whether nothing within cell `index` of a pattern has been claimed and blanked."""
-    cell = pl.col(str(index))
-    return cell == pl.col("text").str.slice(pl.col(f"{index}_start"), cell.str.len_chars())
-
-
-def _cuts_a_number(index: int) -> pl.Expr:
-    """Whether cell `index` of a pattern begins or ends within a number, so that the number would count twice."""
-    text, start = pl.col("rest"), pl.col(f"{index}_start")
-    end = start + pl.col(str(index)).str.len_chars()
-    around = [pl.concat_str(text.str.head(at).str.tail(2), pl.lit("|"), text.str.slice(at, 2)) for at in (start, end)]
-    return pl.any_horizontal(place.str.contains(_WITHIN_NUMBER) for place in around)
-
-
-def _label(index: int) -> pl.Expr:
-    """What a pattern fits before its cell `index`."""
-    label = pl.col("rest").str.slice(pl.col("match_start"), pl.col(f"{index}_start") - pl.col("match_start"))
-    label = label.str.strip_chars().str.replace_all(r"\s+", " ")
-    return pl.when(label != "").then(label)
-
-
-def _cells(read: pl.DataFrame, index: int, rule: int) -> pl.DataFrame:
-    """Cell `index` of each place, as `_TEXT_CELLS`."""
-    return pl.DataFrame(
-        {
-            "number": read["number"],
-            "start": read[f"{index}_start"],
-            "raw": read[str(index)],
-            "rule": pl.repeat(rule, read.height, dtype=pl.Int32, eager=True),
-            "row_label": read[f"{index}_label"],
+        looked_at = [rests.get(number, text) for number, text in pending.items()]
+        places = pattern.places(looked_at)
+        read = {}
+        for (number, text), rest, place in zip(pending.items(), looked_at, places, strict=True):
+            if place is not None and _is_free(place, text, rest):
+                labels = [_label(rest[place.start : start]) for start, _ in place.cells]
+                cells += [
+                    (number, start, raw, rule, label)
+                    for (start, raw), rule, label in zip(place.cells, rules, labels, strict=True)
+                ]
+                read[number] = _blanked(rest, place)
+        rests |= read
+        again = pl.Series(read.values(), dtype=pl.String).str.contains(pattern.search)
+        pending = {
+            number: pending[number]
+            for (number, rest), fits in zip(read.items(), again, strict=True)
+            if fits and len(rest.encode()) * repeat <= MAX_SCANNED
         }
+    return cells
+
+
+def _is_free(place: Place, text: str, rest: str) -> bool:
+    """Whether the cells of a place are printed, nothing within them has been claimed and blanked, and none begins or
+    ends within a number, so that the number would count twice.
+
+    A loose pattern fits the blanks of a claim again; that is no cell.
+    """
+    return all(
+        _PRINTED.search(raw) and text.startswith(raw, start) and not _cuts_a_number(rest, start, start + len(raw))
+        for start, raw in place.cells
     )
 
 
-def _blanked(text: pl.Expr, start: pl.Expr, raw: pl.Expr) -> pl.Expr:
-    """`text` with the characters of `raw` at `start` replaced by as many blanks."""
-    length = raw.str.len_chars()
-    return pl.concat_str(text.str.head(start), pl.lit("").str.pad_start(length), text.str.slice(start + length))
+def _cuts_a_number(text: str, start: int, end: int) -> bool:
+    return any(_REST_OF_NUMBER.match(text, at) for at in (start, end))
+
+
+def _label(text: str) -> str | None:
+    """What a pattern fits before a cell."""
+    return _BLANKS.sub(" ", text).strip(" ") or None
+
+
+def _blanked(text: str, place: Place) -> str:
+    """`text` with the cells of a place replaced by as many blanks."""
+    for start, raw in place.cells:
+        text = f"{text[:start]}{' ' * len(raw)}{text[start + len(raw) :]}"
+    return text
 
 
 def _unclaimed(texts: pl.DataFrame) -> pl.DataFrame:
-    """The numbers that are left in the texts."""
-    number_token = re.compile(NUMBER)
+    """The numbers that are left in the `rest` of the texts."""
     left = texts.filter(pl.col("rest").str.contains("[0-9]"))
     rows = [
         (number, found.start(), found.group(), None, None)
         for number, rest in left.select("number", "rest").iter_rows()
-        for found in number_token.finditer(rest)
+        for found in _NUMBER.finditer(rest)
     ]
     return pl.DataFrame(rows, schema=_TEXT_CELLS, orient="row")
+
+
+def _text_cells(cells: Sequence[_TextCell]) -> pl.DataFrame:
+    columns = zip(*cells, strict=True) if cells else [()] * len(_TEXT_CELLS)
+    return pl.DataFrame(dict(zip(_TEXT_CELLS, columns, strict=True)), schema=_TEXT_CELLS)
 
 
 def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
@@ -199,9 +187,8 @@ def _footnotes(block: Block, lines: pl.DataFrame, below: pl.DataFrame, book: Rul
     here = lines.join(below, on="head", how="inner", maintain_order="left")
     regions = here.group_by("head", maintain_order=True).agg(pl.col("position"), pl.col("text").str.join("\n"))
     notes, texts = _numbered(regions)
-    fitting = texts.select(pattern.matches(pl.col("rest"))).to_series()
-    _, found = _claim(pattern, texts, fitting, [book.of_block(block, pattern.fields[0])])
-    return _in_documents(_locate(pl.concat([pl.DataFrame(schema=_TEXT_CELLS), *found]), texts), notes)
+    found = _claim(pattern, texts, {}, [book.of_block(block, pattern.fields[0])])
+    return _in_documents(_locate(_text_cells(found), texts), notes)
 
 
 def _outside(numbers: pl.DataFrame, cells: Sequence[pl.DataFrame]) -> pl.DataFrame:

@@ -10,10 +10,11 @@ import polars as pl
 
 from etl.blocks import find_heads, label_lines
 from etl.cells import FITTING_LENGTH, NUMBER, PRINTED_DECIMALS, VALUED, Cells, count_numbers, fits, typed
-from etl.class_rows import JOINS, read_class_blocks, read_sections
+from etl.class_rows import read_class_blocks, read_sections
 from etl.labelled_rows import read_group_blocks, read_group_heads, read_single_lines
 from etl.layout import Layout
 from etl.prose import line_spacing, read_prose
+from etl.rejections import SCHEMA as REJECTIONS
 from etl.rejections import reject
 from etl.rules import RuleBook
 
@@ -85,19 +86,17 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     book = RuleBook(layout.unsigned_percentages, others=layout.other_figures)
     heads = find_heads(lines, layout)
     labelled = label_lines(lines, heads)
-    class_blocks = read_class_blocks(labelled, layout, book)
+    class_rows = read_class_blocks(labelled, layout, book)
     group_blocks = read_group_blocks(labelled, heads, layout, book)
     group_heads = read_group_heads(labelled, heads, layout, book)
     section_cells, section_keys = read_sections(labelled, layout, book)
-    class_keys = [block.keys.drop("document", "line", "ordinal") for block in class_blocks]
-    keys = [*class_keys, *section_keys, *group_blocks.keys]
+    keys = [*class_rows.keys, *section_keys, *group_blocks.keys]
     rest = _unread(labelled, [*keys, _grouped_head_lines(heads)])
     singles = read_single_lines(rest.filter(~pl.col("is_head")), layout, book)
     keys += singles.keys
     rest = _unread(rest, singles.keys)
     prose = read_prose(rest, line_spacing(lines), heads, layout, book)
-    class_cells = [cell for block in class_blocks for cell in block.cells]
-    cells = [*class_cells, *section_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
+    cells = [*class_rows.cells, *section_cells, *group_blocks.cells, *group_heads, *singles.cells, *prose]
     rules = book.frame()
     looks = pl.Series([book.look(number) for number in range(len(book.rules))], dtype=pl.String)
     records = _records(cells, keys, lines, rules, looks)
@@ -105,12 +104,12 @@ def extract(lines: pl.DataFrame, layout: Layout) -> Extraction:
     passed_over = _passed_over(records, lines, numbers)
     if passed_over is not None:
         records = _records([*cells, passed_over], keys, lines, rules, looks)
-    rejections = [*(frame for block in class_blocks for frame in block.rejections), *group_blocks.rejections]
+    rejections = [class_rows.rejections, *group_blocks.rejections]
     return Extraction(
         records=records,
         rules=rules,
         numbers=numbers.drop("numbers_recorded"),
-        joins=pl.concat([pl.DataFrame(schema=JOINS), *(block.joins for block in class_blocks)]),
+        joins=class_rows.joins,
         rejections=pl.concat([*rejections, _misfits(records, book), _conflicts(records)]),
     )
 
@@ -200,10 +199,10 @@ def _records(
     known = known.with_columns(section=pl.when(pl.col("section") != "").then("section"))
     key_of_line = pl.Series([None], dtype=pl.UInt32).new_from_index(0, lines.height)
     key_of_line = key_of_line.scatter(known["position"], pl.int_range(known.height, dtype=pl.UInt32, eager=True))
-    key = key_of_line.gather(position)
-    said = {name: lines[name].gather(position) for name in ("document", "line")}
-    said |= {name: known[name].gather(key) for name in ("section", "class_key", "loan_status", "bucket")}
-    meant = {name: rules[name].gather(rule) for name in rules.columns}
+    key = key_of_line[position]
+    said = {name: lines[name][position] for name in ("document", "line")}
+    said |= {name: known[name][key] for name in ("section", "class_key", "loan_status", "bucket")}
+    meant = {name: rules[name][rule] for name in rules.columns}
     for name in ("loan_status", "bucket"):  # of the line, or of the column
         said[name] = said[name].zip_with(said[name].is_not_null(), meant.pop(name).cast(pl.String))
     return (
@@ -214,7 +213,7 @@ def _records(
             **said,
             **meant,
             piece=pl.col("piece").fill_null(0),
-            row_label=pl.coalesce("row_label", known["row_label"].gather(key)),
+            row_label=pl.coalesce("row_label", known["row_label"][key]),
             column_start=ordered["start"],
             column_end=(ordered["start"] + ordered["raw"].str.len_chars()).cast(pl.Int32),
         )
@@ -234,7 +233,7 @@ def _by_unit(cells: Sequence[Cells], looks: pl.Series) -> Iterator[tuple[Cells, 
     """All cells by unit, and whether their patterns saw to it that they look like cells of this unit."""
     empty = pl.DataFrame(schema=_CELL)
     mixed = pl.concat([empty, *(part.frame for part in cells if part.unit is None)], how="diagonal")
-    units = looks.gather(mixed["rule"])
+    units = looks[mixed["rule"]]
     parts = mixed.with_columns(unit=units).partition_by("unit", as_dict=True, include_key=False, maintain_order=True)
     yield from ((Cells(frame, unit), False) for (unit,), frame in parts.items())
     known: dict[str, list[pl.DataFrame]] = {}
@@ -251,12 +250,14 @@ def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
     length = pl.Series([FITTING_LENGTH.get(rule.unit, 0) for rule in book.rules], dtype=pl.Int32)
     priority = records["priority"]
     before = pl.col("raw").str.len_bytes() - pl.col("printed_decimals")
-    doubtful = (before > length.gather(priority)) | (pl.col("printed_decimals") > places.gather(priority))
+    doubtful = (before > length[priority]) | (pl.col("printed_decimals") > places[priority])
     columns = ["document", "line", "raw", "field", "value", "status", "printed_decimals", "priority"]
     looked_at = records.select(columns).filter(
         (pl.col("status") == "unparsable") | (doubtful & pl.col("value").is_not_null())
     )
-    unit = units.gather(looked_at["priority"])
+    if looked_at.is_empty():
+        return pl.DataFrame(schema=REJECTIONS)
+    unit = units[looked_at["priority"]]
     wrong = looked_at.with_columns(unit=unit).filter(
         (pl.col("status") == "unparsable") | ~fits(pl.col("value"), pl.col("unit"))
     )
@@ -274,6 +275,8 @@ def _conflicts(records: pl.DataFrame) -> pl.DataFrame:
     )
     cell = ["document", "table", "field", *keys]
     again = figures.filter(~pl.struct(cell).is_first_distinct())
+    if again.is_empty():
+        return pl.DataFrame(schema=REJECTIONS)
     printed_twice = figures.join(
         again.select(cell).unique(), on=cell, how="semi", nulls_equal=True, maintain_order="left"
     )

@@ -158,9 +158,10 @@ def conform(data: pa.Table, name: str) -> pa.Table:
 
 
 def _misfits(data: pa.Table, wanted: pa.Schema) -> Iterable[str]:
-    yield from (f"column {extra} is not declared" for extra in data.column_names if extra not in wanted.names)
+    given, declared = data.column_names, frozenset(wanted.names)  # each asking makes them anew
+    yield from (f"column {extra} is not declared" for extra in given if extra not in declared)
     for field in wanted:
-        if field.name not in data.column_names:
+        if field.name not in given:
             yield f"column {field.name} is missing"
             continue
         column = data.column(field.name)

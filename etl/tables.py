@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import polars as pl
 
@@ -39,6 +40,7 @@ _PRINTED_FIRST = ("registrant", "state_of_incorporation", "commission_file_numbe
 IDENTITY = pl.Schema({"document": pl.UInt32, "deal": pl.String, "distribution_date": pl.Date, "report_id": pl.String})
 
 
+@cache
 def polars_type(column: Column) -> pl.DataType | type[pl.DataType]:
     """The polars type of a declared column."""
     if column.type.startswith("decimal128"):
@@ -97,7 +99,7 @@ def identify_reports(said: pl.DataFrame, documents: Sequence[Document]) -> pl.Da
         _first(said, "registrant"), on="document", how="full", coalesce=True, maintain_order="left_right"
     )
     names = named.select("document", name=pl.coalesce("deal_name", "registrant"))
-    dated = _first(said, "distribution_date").select("document", date(pl.col("distribution_date")))
+    dated = _first(said, "distribution_date").select("document", _day("distribution_date"))
     ids = [document.report_id for document in documents]
     frame = pl.DataFrame({"report_id": ids}, schema={"report_id": pl.String}).with_row_index("document")
     deals = names.select("document", deal=_slugs(names["name"]))
@@ -145,16 +147,18 @@ def tidy_tables(
 def declared_columns(frame: pl.DataFrame, name: str, identity: pl.DataFrame) -> pl.DataFrame:
     """`document` and the declared columns of table `name`, typed; those that `frame` lacks are null."""
     ids = identity.select("document", "report_id")
-    identified = frame.drop("report_id", strict=False).join(ids, on="document", how="left", maintain_order="left")
-    given = identified.schema
-    columns = []
+    identified = frame.select("document").join(ids, on="document", how="left", maintain_order="left")
+    given = {series.name: series for series in (*frame, *identified)}
+    columns = [given["document"]]
     for column in table(name).columns:
-        kind, wanted = given.get(column.name), polars_type(column)
-        value = pl.lit(None) if kind is None else pl.col(column.name)
-        # names stay the small numbers that they are
-        fits = kind == wanted or isinstance(kind, pl.Enum)
-        columns.append((value if fits else value.cast(wanted)).alias(column.name))
-    return identified.select("document", *columns)
+        wanted = polars_type(column)
+        if column.name not in given:
+            columns.append(pl.Series(column.name, [None], dtype=wanted).new_from_index(0, frame.height))
+        elif isinstance(given[column.name].dtype, pl.Enum):  # names stay the small numbers that they are
+            columns.append(given[column.name])
+        else:
+            columns.append(given[column.name].cast(wanted))
+    return pl.DataFrame(columns)
 
 
 def _first(said: pl.DataFrame, field: str) -> pl.DataFrame:
@@ -187,8 +191,8 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
     return (
         frame.join(items, on="document", how="left", maintain_order="left")
         .with_columns(
-            *(date(pl.col(name)) for name in ("record_date", "determination_date")),
-            pl.coalesce(date(pl.col("report_date")), _event_day()),
+            *(_day(name) for name in ("record_date", "determination_date")),
+            pl.coalesce(_day("report_date"), _event_day()),
             *(pl.coalesce(f"header_{name}", name).alias(name) for name in ("form_type", "items")),
             *(pl.coalesce(name, f"header_{name}").alias(name) for name in _PRINTED_FIRST),
             deal_name=pl.coalesce("deal_name", "registrant"),
@@ -198,6 +202,11 @@ def _reports(said: pl.DataFrame, identity: pl.DataFrame, documents: Sequence[Doc
             is_amendment=pl.coalesce("header_is_amendment", pl.col("form_type").str.to_uppercase().str.ends_with("/A"))
         )
     )
+
+
+@cache
+def _day(column: str) -> pl.Expr:
+    return date(pl.col(column))
 
 
 def _event_day() -> pl.Expr:
@@ -322,11 +331,22 @@ def _cells_of(records: pl.DataFrame, name: str, columns: Sequence[str]) -> pl.Da
 
 
 def _pivot(cells: pl.DataFrame, keys: list[str], values: str, fields: Sequence[str]) -> pl.DataFrame:
-    """One row for each key, one column for each field; the first cell counts."""
-    wanted = cells.with_columns(pl.col("field").cast(pl.String)).filter(pl.col("field").is_in(fields))
-    return wanted.pivot(
-        on="field", on_columns=list(fields), index=keys, values=values, aggregate_function="first", maintain_order=True
+    """One row for each key, in the order in which they come, one column for each field; the first cell counts.
+
+    All columns are gathered at once, one below the other. polars' own pivot looks through all cells for each column.
+    """
+    names = pl.Enum(fields)
+    column = pl.col("field").cast(names, strict=False).to_physical().cast(pl.UInt32)
+    numbered = cells.select(*keys, column=column, cell=pl.int_range(pl.len(), dtype=pl.UInt32)).drop_nulls("column")
+    rows = numbered.group_by(keys, maintain_order=True).agg("column", "cell")
+    placed = rows.select("column", "cell", row=pl.int_range(pl.len(), dtype=pl.UInt32)).explode("column", "cell")
+    last_to_first = placed.select(
+        place=(pl.col("column") * rows.height + pl.col("row")).reverse(), cell=pl.col("cell").reverse()
     )
+    nothing = pl.Series([None], dtype=pl.UInt32).new_from_index(0, len(fields) * rows.height)
+    content = cells[values][nothing.scatter(last_to_first["place"], last_to_first["cell"])]
+    columns = [content.slice(number * rows.height, rows.height).alias(field) for number, field in enumerate(fields)]
+    return rows.select(keys).hstack(columns)
 
 
 def _number_columns(name: str) -> list[str]:
