@@ -400,7 +400,7 @@ def _optional_blanks(expression: str) -> str:
     return expression.replace(r"\s+?", r"\s*")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(_KEPT)
 def _check(expression: str) -> None:
     """Raise PatternError where an expression does not compile. Layouts are loaded again and again, their expressions
     compiled for it once."""
