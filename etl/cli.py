@@ -422,7 +422,9 @@ app.command("datapackage")(datapackage_command)
 def views_command(
     output: Output,
     *,
-    to: Annotated[str | None, typer.Option("--to", help="Folder of the files; OUTPUT/_views without it.")] = None,
+    to: Annotated[
+        str | None, typer.Option("--to", help="Folder of the files, outside the lake; OUTPUT/_views without it.")
+    ] = None,
     engine: Annotated[
         str | None, typer.Option("--print", help="Print the SQL for this engine instead: duckdb or spark.")
     ] = None,

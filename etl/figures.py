@@ -64,20 +64,13 @@ def figures(records: pl.DataFrame) -> pl.DataFrame:
     return found.filter(pl.col("key").is_not_null()) if found["key"].null_count() else found
 
 
-def wide(known: pl.DataFrame, name: str) -> pl.DataFrame:
-    """The figures of one table: `document`, `key`, and for each field of the table its value and its error.
+def wide(first: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The figures of each table: `document`, `key`, and for each field of the table its value and its error.
 
-    `known` as `figures` gives them. A field that no report prints is null.
+    `first`: none is printed twice, as `first_of_each` gives them. A field that no report prints is null. Each column
+    of each table is a stretch of one column of cells, into which every figure is put at its place.
     """
-    return all_wide(first_of_each(known), (name,))[name]
-
-
-def all_wide(first: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[str, pl.DataFrame]:
-    """The figures of each table, as `wide` gives them. `first`: none is printed twice, as `first_of_each` gives them.
-
-    Each column of each table is a stretch of one column of cells, into which every figure is put at its place.
-    """
-    fields = {name: number_fields(name) for name in names}
+    fields = {name: number_fields(name) for name in FIGURE_TABLES}
     columns = [(name, field) for name, of_table in fields.items() for field in of_table]
     declared = pl.DataFrame(columns, {"table": pl.String, "field": pl.String}, orient="row").with_row_index("column")
     cells = first.select("document", "table", "key", "field", "value", "error").join(
@@ -85,7 +78,7 @@ def all_wide(first: pl.DataFrame, names: Sequence[str] = FIGURE_TABLES) -> dict[
     )
     rows = cells.select("table", "document", "key").unique(maintain_order=True)
     rows = rows.with_columns(row=pl.int_range(pl.len(), dtype=pl.UInt32).over("table")).rechunk()
-    tables = {name: rows.filter(pl.col("table") == name) for name in names}
+    tables = {name: rows.filter(pl.col("table") == name) for name in FIGURE_TABLES}
     *starts, total = accumulate((tables[name].height for name, _ in columns), initial=0)
     start = pl.lit(pl.Series(starts, dtype=pl.UInt32)).gather(pl.col("column"))
     at = cells.join(rows, on=["table", "document", "key"], how="left", maintain_order="left")

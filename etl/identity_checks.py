@@ -9,7 +9,7 @@ from itertools import count, groupby
 
 import polars as pl
 
-from etl.figures import all_wide, first_of_each, is_total
+from etl.figures import first_of_each, is_total, wide
 from etl.formulas import SIDES, Figure, Formula, beyond, error_column, held, lacking, outcome, sides
 from etl.identities import REPORT, TOTAL_ROW, Identity
 from etl.outcomes import MAX_LINES
@@ -38,7 +38,7 @@ class ReportFigures:
     @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
         """Each table wide, with the kind of its rows in `kind of row`."""
-        frames = all_wide(self.first)
+        frames = wide(self.first)
         # A class that prints no figure at all is a row too.
         kinds = self.kinds.select("document", "key", pl.col("kind").alias(KIND))
         frames["classes"] = kinds.join(frames["classes"], on=["document", "key"], how="left", maintain_order="left")
@@ -454,7 +454,7 @@ def plain(value: pl.Expr) -> pl.Expr:
 def _places(
     told: pl.DataFrame, compared: Mapping[str, tuple[str, Sequence[Figure]]], figures: ReportFigures
 ) -> pl.DataFrame:
-    """Where the figures of checks stand: `row`, `place` (order), `document`, `table`, `key`, `field`, `name`,
+    """Where the figures of checks stand: `row`, `place` (order), `document`, `table`, `key`, `field`,
     `whose` row it is where that is not the subject's, and whether it is of an `earlier` report."""
     stands = [
         (check, place, figure.table or own, figure.field, figure.previous, *_stands(figure, own))

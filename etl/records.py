@@ -202,7 +202,7 @@ def _records(
     key = key_of_line[position]
     said = {name: lines[name][position] for name in ("document", "line")}
     said |= {name: known[name][key] for name in ("section", "class_key", "loan_status", "bucket")}
-    meant = {name: rules[name][rule] for name in rules.columns}
+    meant = {name: rules[name].gather(rule) for name in rules.columns}
     for name in ("loan_status", "bucket"):  # of the line, or of the column
         said[name] = said[name].zip_with(said[name].is_not_null(), meant.pop(name).cast(pl.String))
     return (
@@ -233,7 +233,7 @@ def _by_unit(cells: Sequence[Cells], looks: pl.Series) -> Iterator[tuple[Cells, 
     """All cells by unit, and whether their patterns saw to it that they look like cells of this unit."""
     empty = pl.DataFrame(schema=_CELL)
     mixed = pl.concat([empty, *(part.frame for part in cells if part.unit is None)], how="diagonal")
-    units = looks[mixed["rule"]]
+    units = looks.gather(mixed["rule"])  # all may be null, which `[]` refuses
     parts = mixed.with_columns(unit=units).partition_by("unit", as_dict=True, include_key=False, maintain_order=True)
     yield from ((Cells(frame, unit), False) for (unit,), frame in parts.items())
     known: dict[str, list[pl.DataFrame]] = {}
@@ -250,14 +250,14 @@ def _misfits(records: pl.DataFrame, book: RuleBook) -> pl.DataFrame:
     length = pl.Series([FITTING_LENGTH.get(rule.unit, 0) for rule in book.rules], dtype=pl.Int32)
     priority = records["priority"]
     before = pl.col("raw").str.len_bytes() - pl.col("printed_decimals")
-    doubtful = (before > length[priority]) | (pl.col("printed_decimals") > places[priority])
+    doubtful = (before > length.gather(priority)) | (pl.col("printed_decimals") > places.gather(priority))
     columns = ["document", "line", "raw", "field", "value", "status", "printed_decimals", "priority"]
     looked_at = records.select(columns).filter(
         (pl.col("status") == "unparsable") | (doubtful & pl.col("value").is_not_null())
     )
     if looked_at.is_empty():
         return pl.DataFrame(schema=REJECTIONS)
-    unit = units[looked_at["priority"]]
+    unit = units.gather(looked_at["priority"])
     wrong = looked_at.with_columns(unit=unit).filter(
         (pl.col("status") == "unparsable") | ~fits(pl.col("value"), pl.col("unit"))
     )

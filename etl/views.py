@@ -19,7 +19,7 @@ from etl.partitions import (
 )
 from etl.queries import View, duckdb_script, spark_script
 from etl.schema import TABLES
-from etl.whole_files import hold_off, write_whole
+from etl.whole_files import keep_out, write_whole
 
 SCRIPTS = {"duckdb": duckdb_script, "spark": spark_script}
 
@@ -56,16 +56,16 @@ def script(output: Path, engine: str) -> str:
 def write_views(output: Path, folder: Path | None = None) -> dict[str, Path]:
     """Write the SQL files into a folder, by default `_views` of the lake; comes back: engine → file.
 
-    Each file is replaced whole, by a rename; the same lake gives the same bytes. Raises UsageError for another folder
-    in the lake, OutputError where they cannot be written, and as `find_views` does.
+    Each file is replaced whole, by a rename; the same lake gives the same bytes. Raises UsageError for a folder
+    elsewhere in the lake, OutputError where they cannot be written, and as `find_views` does.
     """
     views = find_views(output)
     own = output / VIEWS_FOLDER
     place = own if folder is None else folder
     written = {engine: place / f"{engine}.sql" for engine in SCRIPTS}
-    if place.resolve() != own.resolve():
-        for file in written.values():
-            hold_off(file, os.fspath(output))
+    for file in written.values():
+        if not Path(os.path.realpath(file)).is_relative_to(os.path.realpath(own)):
+            keep_out(file, os.fspath(output))
     for engine, file in written.items():
         write_whole(file, SCRIPTS[engine](views).encode(), "name another folder with --to")
     return written

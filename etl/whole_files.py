@@ -26,12 +26,17 @@ def place_of(option: str, given: str) -> Path:
 
 def hold_off(file: Path, output: str) -> None:
     """Raise UsageError where a file would stand in the lake, by its name or by links, or over what is no file."""
+    keep_out(file, output)
+    if (found := _in_the_way(file)) is not None:
+        raise UsageError(f"{file}: is {found}; name a file")
+
+
+def keep_out(file: Path, output: str) -> None:
+    """Raise UsageError where a file would stand in the lake, by its name or by links."""
     if not is_url(output) and any(
         Path(known(file)).is_relative_to(known(output)) for known in (os.path.abspath, os.path.realpath)
     ):
         raise UsageError(f"{file}: stands in the lake, where readers take it for a part; name another place")
-    if (found := _in_the_way(file)) is not None:
-        raise UsageError(f"{file}: is {found}; name a file")
 
 
 def write_whole(file: Path, data: bytes, mend: str) -> None:

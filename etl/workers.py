@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from types import TracebackType
@@ -18,15 +17,17 @@ from etl.errors import EtlError, WorkerError
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-# Of a worker: one thread of polars, and one arena of memory, which goes back to the system after a second: at once
-# would cost a tenth of a run's time, for pages that the next query needs again. The Parquet library asks glibc for some
-# thousand small pieces of memory for each file: kept at hand, they save a tenth of its time.
+# The Parquet library asks glibc for some thousand small pieces of memory for each file: kept at hand, they save a tenth
+# of its time.
 _PIECES_AT_HAND = "glibc.malloc.tcache_count=2000"
+# Of a worker, here and in Spark: one thread of polars, and one arena of memory, which goes back to the system after a
+# second: at once would cost a tenth of a run's time, for pages that the next query needs again. What the user has set
+# for glibc stands last, and so holds.
 ENVIRONMENT = {
     "POLARS_MAX_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "_RJEM_MALLOC_CONF": "narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0",
-    "GLIBC_TUNABLES": ":".join(filter(None, [os.environ.get("GLIBC_TUNABLES"), _PIECES_AT_HAND])),
+    "GLIBC_TUNABLES": ":".join(filter(None, [_PIECES_AT_HAND, os.environ.get("GLIBC_TUNABLES")])),
 }
 
 # What is said where a process ends in the middle of a job.
@@ -41,18 +42,6 @@ def processor_cores() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on every system
         return os.cpu_count() or 1
-
-
-def _own_cores(count: int) -> Sequence[int | None]:
-    """A core for each of so many processes, if there are enough; runs beside this one begin with others."""
-    try:
-        cores = sorted(os.sched_getaffinity(0))
-    except AttributeError:  # not on every system
-        cores = []
-    if count > len(cores):
-        return [None] * count
-    first = os.getpid() % len(cores)
-    return [*cores[first:], *cores[:first]][:count]
 
 
 def result_of(job: Future[_T]) -> _T:
@@ -73,11 +62,11 @@ class Workers:
     def __init__(self, count: int) -> None:
         self.count = max(1, count)
         self._threads = ThreadPoolExecutor(self.count)
-        self._idle: SimpleQueue[_Worker] = SimpleQueue()
-        self._all = [_Worker(core) for core in _own_cores(self.count)]
+        self._idle: SimpleQueue[_Worker | None] = SimpleQueue()
+        self._all: list[_Worker] = []
         self._ended = False
-        for worker in self._all:
-            self._idle.put(worker)
+        for _ in range(self.count):
+            self._idle.put(None)
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +76,7 @@ class Workers:
     ) -> None:
         self._ended = True
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._all:
+        for worker in list(self._all):
             worker.end()
         self._threads.shutdown()
 
@@ -109,69 +98,58 @@ class Workers:
     def _carry_out(self, job: Callable[..., _T], arguments: tuple[Any, ...], named: dict[str, Any]) -> _T:
         worker = self._idle.get()
         try:
-            worker.start()
-            if self._ended:  # meanwhile; nobody else would end it
-                worker.end()
+            if worker is None:
+                worker = _Worker()
+                self._all.append(worker)
+                if self._ended:  # meanwhile; nobody else would end it
+                    worker.end()
             result = worker.ask(job, arguments, named)
-        except BaseException:
-            worker.end()  # a new process takes its place
+        except WorkerError:
+            if worker is not None:
+                worker.end()
+            self._idle.put(None)  # a new one takes its place
             raise
-        finally:
-            self._idle.put(worker)
+        except BaseException:
+            self._idle.put(None)
+            raise
+        self._idle.put(worker)
         if isinstance(result, EtlError):
             raise result
         return cast("_T", result)
 
 
 class _Worker:
-    """A process, on this core where one is given, that is started when it is needed.
+    """One process."""
 
-    Polars hands each query to another thread and waits for it. Across cores that takes more than twice as long as on
-    one, and a batch makes more than a thousand small queries.
-    """
-
-    def __init__(self, core: int | None) -> None:
-        self._core = core
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start the process if it is not there. Raises EtlError where the system has none to give."""
-        if self._process is not None:
-            return
+    def __init__(self) -> None:
+        environment = os.environ | ENVIRONMENT
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "etl.worker"],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env=os.environ | ENVIRONMENT,
+                env=environment,
                 start_new_session=True,  # an interrupt at the terminal is for the run, which ends its workers
             )
         except OSError as error:
             raise EtlError(f"a worker process cannot be started: {error.strerror or error}; try --workers 1") from error
-        if self._core is not None:
-            with contextlib.suppress(OSError):  # it has ended, or the core was taken from this run
-                os.sched_setaffinity(self._process.pid, [self._core])  # it has no threads yet; later ones follow it
 
     def ask(self, job: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> object:
         """The result of a job, or the error that it ended with. Raises WorkerError where the process ends."""
-        process = self._process
-        if process is None or process.stdin is None or process.stdout is None:
-            raise WorkerError(LOST)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
-            pickle.dump((job, arguments, named), process.stdin, pickle.HIGHEST_PROTOCOL)
-            process.stdin.flush()
-            return pickle.load(process.stdout)  # noqa: S301 - from a process of this run
+            pickle.dump((job, arguments, named), self._process.stdin, pickle.HIGHEST_PROTOCOL)
+            self._process.stdin.flush()
+            return pickle.load(self._process.stdout)  # noqa: S301 - from a process of this run
         except (OSError, EOFError, ValueError, pickle.UnpicklingError) as error:
             raise WorkerError(LOST) from error
 
     def end(self) -> None:
         """End the process, whatever it does."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
             try:
                 assert stream is not None
                 stream.close()

@@ -108,13 +108,14 @@ def test_of_doubled_figures_the_first_counts() -> None:
     ))  # fmt: skip
     assert known.height == 3
     assert first_of_each(known)["raw"].to_list() == ["1,234", "7.5"]
-    row = wide(known, "classes").row(0, named=True)
+    row = wide(first_of_each(known))["classes"].row(0, named=True)
     assert (row["ending_balance"], row[error_column("ending_balance")]) == (1234, Decimal("0.5"))
     assert (row["beginning_balance"], row[error_column("beginning_balance")]) == (Decimal("7.5"), Decimal("0.05"))
 
 
 def test_a_table_has_a_column_for_every_number_it_may_hold() -> None:
-    table = wide(figures(records(("pools", "ending_balance", "usd", "1"), group_id="GROUP 1")), "pools")
+    known = figures(records(("pools", "ending_balance", "usd", "1"), group_id="GROUP 1"))
+    table = wide(first_of_each(known))["pools"]
     fields = number_fields("pools")
     assert table.columns == ["document", "key", *fields, *(error_column(field) for field in fields)]
     assert {"beginning_balance", "ending_count", "total_interest"} <= set(fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from .conftest import REPOSITORY
 from .kit import Report as Printed
 from .kit import render, write_expected
 from .kit.__main__ import main as write_inbox
+from .reading import read_text
 
 LAYOUTS = load_layouts()
 
@@ -27,6 +29,17 @@ def _name(layout: Layout) -> str:
 
 def test_there_are_layouts() -> None:
     assert LAYOUTS
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=_name)
+def test_a_text_that_has_the_marks_of_a_layout_and_nothing_else_is_told_what_is_missing(layout: Layout) -> None:
+    """No cell of it has a rule."""
+    sample, _ = samples_of(layout)[0]
+    text = sample.read_text(encoding="utf-8")
+    marks = [re.search(mark, text) for mark in layout.identify.values()]
+    outcome = read_text("\n\n".join([*(found[0] for found in marks if found), "7 and 8"]))
+    assert outcome.reject is not None
+    assert outcome.reject.reason_code == "missing_block"
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=_name)

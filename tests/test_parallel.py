@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -85,28 +84,6 @@ def test_a_folder_of_strangers_is_no_place_for_modules(
     monkeypatch.setattr("etl.runs.FEW_DOCUMENTS", 0)
     summary = run([inbox / "a.txt"], tmp_path / "output", workers=2)
     assert (summary.workers, summary.reports_read) == (2, 1)
-
-
-def test_each_process_keeps_to_a_core_of_its_own_and_so_does_the_one_that_takes_its_place() -> None:
-    available = os.sched_getaffinity(0)
-    count = len(available)
-    if count == 1:
-        pytest.skip("there is one core, and so one process")
-    with Workers(count) as workers:
-        for _ in range(2):
-            jobs = [workers.submit(os.sched_getaffinity, 0) for _ in range(count)]
-            cores = [job.result() for job in jobs]
-            assert all(len(one) == 1 for one in cores)
-            assert set().union(*cores) == available
-            for _ in range(count):
-                with pytest.raises(WorkerError, match="ended"):
-                    workers.submit(os._exit, 1).result()
-
-
-def test_processes_are_not_bound_where_there_are_more_than_cores() -> None:
-    available = os.sched_getaffinity(0)
-    with Workers(len(available) + 1) as workers:
-        assert workers.submit(os.sched_getaffinity, 0).result() == available
 
 
 def test_a_defect_in_a_job_is_told() -> None:

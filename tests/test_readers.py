@@ -262,10 +262,11 @@ def test_the_views_stand_below_the_lake_and_harm_no_reader(lakes: dict[str, Path
     assert _asked(copy, "SELECT count(*) FROM reports") == [(2 * MONTHS,)]
 
 
-@pytest.mark.parametrize("below", ["classes", "classes/deal=a", "_manifest", "."])
+@pytest.mark.parametrize("below", ["classes", "classes/deal=a", "_manifest", ".", "link"])
 def test_views_are_not_written_among_the_files_of_the_lake(lakes: dict[str, Path], tmp_path: Path, below: str) -> None:
     """Readers of a table take each file below it for a part of it."""
     copy = shutil.copytree(lakes["deal,date"], tmp_path / "lake")
+    (copy / "link").symlink_to("classes")
     before = sorted(copy.rglob("*"))
     with pytest.raises(UsageError, match="stands in the lake"):
         write_views(copy, copy / below)
