@@ -381,8 +381,8 @@ def _places(
 
 
 def _rules(block: Block, layout: Layout, groups: Sequence[str], index: int, book: RuleBook) -> list[int | None]:
-    """Number of the rule of a cell, for each group and in it for each label of a row: by its group and column, or by
-    its group and what its row means."""
+    """Number of the rule of a cell, for each group and in it for each label of a row, as `_places` numbers them: by its
+    group and column, or by its group and what its row means."""
     column = index % _columns_of(block)
     fields = _fields_of(block, column)
     bucket = block.buckets[index] or None if block.buckets else None

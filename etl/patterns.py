@@ -125,19 +125,17 @@ class Pattern:
         return text.str.contains(self.search)
 
     def capture(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
-        """The rows of `frame` whose `column` the pattern fits, with new columns: `match_start` and,
-        for cell i, `<i>` (its text; null where it is missing) and `<i>_start` (its first character)."""
-        groups = (
-            self._at_match(frame, column)
-            .with_columns(groups_of(_TEXT, self.expression).alias(_GROUPS))
-            .filter(pl.col(_GROUPS).struct.field("1").is_not_null())
-        )
-        return groups.with_columns(_captured_cells(len(self.fields))).drop(_GROUPS, _TEXT, _BEFORE)
+        """The rows of `frame` whose `column` is a line that the pattern of a row fits, with new columns for cell i:
+        `<i>` (its text; null where it is missing) and `<i>_start` (its first character)."""
+        captured = frame.with_columns(groups_of(column, self.expression).alias(_GROUPS))
+        fitting = captured.filter(pl.col(_GROUPS).struct.field("1").is_not_null())
+        return fitting.with_columns(_captured_cells(len(self.fields))).drop(_GROUPS)
 
     def places(self, texts: Sequence[str]) -> Iterator[Place | None]:
-        """The first place in each text where the pattern fits; None where it fits nowhere.
+        """The first place in each text where a pattern that may stand anywhere fits; None where it fits nowhere.
 
-        For a handful of texts this is many times cheaper than the expressions of `capture`.
+        To capture costs many times what it costs to find, for each character from the first on. A line is short, but a
+        paragraph may be the whole document: so only what stands from the match on is captured.
         """
         found = pl.Series(_TEXT, texts, dtype=pl.String).str.find(self.search)
         starts = [_characters(text, start) for text, start in zip(texts, found, strict=True)]
@@ -147,26 +145,11 @@ class Pattern:
             if start is None or groups[0] is None:
                 yield None
             else:
-                ends = list(accumulate(map(len, groups), initial=start))
+                ends = list(accumulate(map(len, groups), initial=start))  # groups: before, gap, cell, gap, ..., gap
                 yield Place(ends[1], tuple(zip(ends[2:-1:2], groups[2::2], strict=True)))
 
-    def _at_match(self, frame: pl.LazyFrame, column: str) -> pl.LazyFrame:
-        """`frame` with the text from where the match begins, and how many characters stand before it.
 
-        To capture costs many times what it costs to find, for each character from the first on. A line is short,
-        but a paragraph may be the whole document.
-        """
-        if self.whole_line:
-            return frame.with_columns(pl.col(column).alias(_TEXT), pl.lit(0, pl.Int32).alias(_BEFORE))
-        found = frame.with_columns(pl.col(column).str.find(self.search).alias(_BEFORE))
-        content, start = pl.col(column).cast(pl.Binary), pl.col(_BEFORE)
-        return found.filter(start.is_not_null()).with_columns(
-            content.bin.slice(start).cast(pl.String).alias(_TEXT),
-            content.bin.slice(0, start).cast(pl.String).str.len_chars().cast(pl.Int32).alias(_BEFORE),
-        )
-
-
-_GROUPS, _TEXT, _BEFORE = "captured groups", "text from the match on", "characters before the match"
+_GROUPS, _TEXT = "captured groups", "text from the match on"
 
 
 @lru_cache(_KEPT)
@@ -177,14 +160,14 @@ def groups_of(column: str, expression: str) -> pl.Expr:
 
 @cache
 def _captured_cells(count: int) -> list[pl.Expr]:
-    """Where the match begins, and the text and the first character of each cell, from the groups of an expression."""
+    """The text and the first character of each cell, from the groups of an expression."""
 
     def length(group: int) -> pl.Expr:
         return pl.col(_GROUPS).struct.field(str(group)).str.len_chars().cast(pl.Int32)
 
-    parts = [(pl.col(_BEFORE) + length(1)).alias("match_start")]
+    parts = []
     for index in range(count):
-        before = [pl.col(_BEFORE), *(length(group) for group in range(1, 2 * index + 3))]
+        before = [length(group) for group in range(1, 2 * index + 3)]
         cell_text = pl.col(_GROUPS).struct.field(str(2 * index + 3))
         parts += [cell_text.alias(f"{index}"), pl.sum_horizontal(before).alias(f"{index}_start")]
     return parts

@@ -20,6 +20,11 @@ def _find(source: str) -> Pattern:
 
 def _captured(pattern: Pattern, text: str) -> dict[str, tuple[str | None, int]] | None:
     """Text and start of each cell, or None where the pattern does not fit."""
+    if not pattern.whole_line:
+        (place,) = pattern.places([text])
+        if place is None:
+            return None
+        return {name: (raw, start) for name, (start, raw) in zip(pattern.fields, place.cells, strict=True)}
     frame = pattern.capture(pl.LazyFrame({"text": [text]}), "text").collect()
     if frame.is_empty():
         return None
