@@ -146,10 +146,10 @@ def split_submission(content: bytes) -> Submission | None:
 
     Raises RejectedError where it has more parts than are read.
     """
-    marked = _in_capitals(content)
-    begin = _beginning(marked)
-    if begin is None:
+    found = _beginning(content)
+    if found is None:
         return None
+    marked, begin = found
     starts = list(_starts(marked, begin))
     header = _header(_bounded(marked, begin, starts[0].start() if starts else len(content)))
     return Submission(header, tuple(_parts(content, marked, starts, header)), _is_enveloped(content))
@@ -157,10 +157,10 @@ def split_submission(content: bytes) -> Submission | None:
 
 def submission_header(content: bytes) -> Header | None:
     """The header of the first submission in a file, or None if it is none; its documents are not cut out."""
-    marked = _in_capitals(content)
-    begin = _beginning(marked)
-    if begin is None:
+    found = _beginning(content)
+    if found is None:
         return None
+    marked, begin = found
     first = _PART.search(marked, begin)
     return _header(_bounded(marked, begin, first.start() if first else len(content)))
 
@@ -179,23 +179,24 @@ def without_escapes(content: bytes, instead: bytes) -> bytes:
 def _in_capitals(content: bytes) -> bytes:
     """The bytes with the marks of a submission in capitals, if it has them in small letters; as many bytes, so what is
     found in them is found in the file. (Where they are in capitals, small letters are those of a document in XML.)"""
-    head = content[:_MAX_PREAMBLE_BYTES]
-    if b"<" not in head or b"<DOCUMENT>" in content or not _ANY_HEADER.search(head):
+    if b"<DOCUMENT>" in content or not _ANY_HEADER.search(content[:_MAX_PREAMBLE_BYTES]):
         return content
     return _ANY_MARK.sub(lambda mark: mark[0].upper(), content)
 
 
-def _beginning(content: bytes) -> int | None:
-    """Where a submission begins in a file: after blanks, in a privacy-enhanced message, or where its header stands
-    below something else, such as the lines of a mail."""
-    head = content[:_MAX_PREAMBLE_BYTES]
-    if b"<" not in head:  # as in most; the expressions take a hundred times as long to find that out
+def _beginning(content: bytes) -> tuple[bytes, int] | None:
+    """The bytes of a file with the marks of a submission in capitals, and where it begins: after blanks, in a
+    privacy-enhanced message, or where its header stands below something else, such as the lines of a mail. None where
+    there is none."""
+    if b"<" not in content[:_MAX_PREAMBLE_BYTES]:  # as in most; the expressions take far longer to find that out
         return None
+    marked = _in_capitals(content)
+    head = marked[:_MAX_PREAMBLE_BYTES]
     blanks = len(head) - len(head.lstrip(_BLANKS))
     if _BEGINNING.match(head[blanks:]):
-        return blanks
+        return marked, blanks
     found = (_BEGINNING if _is_enveloped(head) else _HEADER_BEGINS).search(head)
-    return found.start() if found else None
+    return (marked, found.start()) if found else None
 
 
 def _bounded(content: bytes, begin: int, end: int) -> bytes:
