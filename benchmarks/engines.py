@@ -11,6 +11,7 @@ time of a run over a single report. At the end the tables of all lakes must be t
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 import shutil
@@ -24,6 +25,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
+import etl
 from benchmarks.extraction import DifferentValuesError
 from benchmarks.inbox import write_inbox
 from benchmarks.page import publish
@@ -192,6 +194,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--folder", type=Path, default=None, help="where everything is written")
     parser.add_argument("--write", action="store_true", help="put the table into docs/sizing.md")
     given = parser.parse_args(arguments)
+    compileall.compile_dir(Path(etl.__file__).parent, quiet=1)  # as an installation has it
     with TemporaryDirectory(dir=given.folder) as place:
         text = table(compare(Path(place), given.reports, given.repeat), given.reports, given.repeat)
     return publish(text, PAGE, writes=given.write)
