@@ -49,12 +49,7 @@ def shaped(frames: Iterable[pl.DataFrame], document: pl.DataType | None = None) 
 def _with_columns_of(frame: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     there = frame.schema
     return frame.select(
-        pl.lit(None, kind).alias(name)
-        if name not in there
-        else name
-        if there[name] == kind
-        else pl.col(name).cast(kind)
-        for name, kind in schema.items()
+        (pl.col(name) if name in there else pl.lit(None)).cast(kind).alias(name) for name, kind in schema.items()
     )
 
 
